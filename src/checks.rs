@@ -1,0 +1,21 @@
+//! The only helpers for validating input.
+
+use crate::{Error, Result, Scalar};
+
+/// `found == expected`, or [`Error::Dimension`].
+pub(crate) fn check_len(what: &'static str, expected: usize, found: usize) -> Result<()> {
+    if expected == found { Ok(()) } else { Err(Error::Dimension { what, expected, found }) }
+}
+
+/// Every entry finite, or [`Error::NotFinite`] with the first that is not.
+pub(crate) fn check_finite<T: Scalar>(what: &'static str, v: &[T]) -> Result<()> {
+    match v.iter().position(|x| !x.is_finite()) {
+        None => Ok(()),
+        Some(index) => Err(Error::NotFinite { what, index }),
+    }
+}
+
+/// At least one element, or [`Error::Empty`].
+pub(crate) fn check_not_empty(what: &'static str, len: usize) -> Result<()> {
+    if len == 0 { Err(Error::Empty { what }) } else { Ok(()) }
+}

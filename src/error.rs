@@ -1,0 +1,145 @@
+//! Typed errors. An early stop is never an error: it is a [`Status`](crate::Status) of a solution.
+
+use thiserror::Error as ThisError;
+
+/// The error type of user code (objectives, closures).
+///
+/// ```
+/// let e: reparam::BoxError = "the instrument is off".into();
+/// assert_eq!(e.to_string(), "the instrument is off");
+/// ```
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// Shorthand for results of this crate.
+///
+/// ```
+/// fn f() -> reparam::Result<usize> {
+///     Ok(1)
+/// }
+/// assert_eq!(f().unwrap(), 1);
+/// ```
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can be wrong with a problem, a setting or user code. Every variant names the culprit.
+///
+/// ```
+/// use reparam::{Error, nnls};
+/// let a = nalgebra::dmatrix![1.0, 2.0; 3.0, f64::NAN];
+/// match nnls(&a, &[1.0, 1.0]) {
+///     Err(Error::NotFiniteEntry { row, column }) => assert_eq!((row, column), (1, 1)),
+///     other => unreachable!("{other:?}"),
+/// }
+/// ```
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum Error {
+    /// Two lengths that must agree do not.
+    #[error("{what} has length {found}, expected {expected}")]
+    Dimension {
+        /// The object at fault.
+        what: &'static str,
+        /// The length that the rest of the problem implies.
+        expected: usize,
+        /// The length that was given.
+        found: usize,
+    },
+    /// An entry of a vector is NaN or infinite.
+    #[error("{what}[{index}] is not finite")]
+    NotFinite {
+        /// The vector at fault.
+        what: &'static str,
+        /// Index of the first such entry, from 0.
+        index: usize,
+    },
+    /// An entry of the matrix is NaN or infinite.
+    #[error("entry ({row}, {column}) of the matrix is not finite")]
+    NotFiniteEntry {
+        /// Row of the first such entry, from 0.
+        row: usize,
+        /// Column of that entry, from 0.
+        column: usize,
+    },
+    /// Something that needs at least one element has none.
+    #[error("{what} is empty")]
+    Empty {
+        /// The object at fault.
+        what: &'static str,
+    },
+    /// A lower bound lies above the upper bound, or a bound is NaN.
+    #[error("bounds of coordinate {index} cross: lower {lower:e}, upper {upper:e}")]
+    CrossedBounds {
+        /// The coordinate, from 0.
+        index: usize,
+        /// Its lower bound.
+        lower: f64,
+        /// Its upper bound.
+        upper: f64,
+    },
+    /// The starting point is outside the feasible set.
+    #[error("start is infeasible: coordinate {index} is {value:e}, which violates the bound {bound:e}")]
+    InfeasibleStart {
+        /// The coordinate, from 0.
+        index: usize,
+        /// Its value.
+        value: f64,
+        /// The bound it violates.
+        bound: f64,
+    },
+    /// A setting has no meaning.
+    #[error("setting {name}: {why}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A size does not fit the machine's integers.
+    #[error("{what} overflows")]
+    SizeOverflow {
+        /// The size at fault.
+        what: &'static str,
+    },
+    /// The solution exists but is too large for the number type (a matrix of 1e-200 and a right-hand side of 1e200, say).
+    #[error("the solution overflows the number type in coordinate {index}: rescale the matrix or the right-hand side")]
+    Unrepresentable {
+        /// The coordinate, from 0.
+        index: usize,
+    },
+    /// A map refused a point or lacks an operation.
+    #[error(transparent)]
+    Map(#[from] MapError),
+    /// User code returned an error.
+    #[error("evaluation failed: {0}")]
+    Evaluation(#[source] BoxError),
+}
+
+/// What a [`Reparametrization`](crate::maps::Reparametrization) can refuse.
+///
+/// ```
+/// use reparam::maps::{Boundary, Reparametrization, Squares};
+/// use reparam::MapError;
+/// let map = Squares::<f64>::new(2);
+/// let mut u = [0.0; 2];
+/// assert!(matches!(map.section(&[1.0, -1.0], Boundary::Exact, &mut u), Err(MapError::Outside { index: 1, .. })));
+/// ```
+#[derive(Debug, Clone, PartialEq, ThisError)]
+#[non_exhaustive]
+pub enum MapError {
+    /// The point is not in the set.
+    #[error("coordinate {index} = {value:e} lies outside the set")]
+    Outside {
+        /// The coordinate, from 0 (of a coupled set: the first that is involved).
+        index: usize,
+        /// Its value.
+        value: f64,
+    },
+    /// The point lies on the boundary, and the policy (or the map, when it never reaches the boundary) refuses that.
+    #[error("coordinate {index} lies on the boundary of the set")]
+    OnBoundary {
+        /// The coordinate, from 0.
+        index: usize,
+    },
+    /// The map does not offer this operation.
+    #[error("this map does not provide {0}")]
+    NotProvided(&'static str),
+}

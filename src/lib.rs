@@ -1,0 +1,31 @@
+//! wip
+
+mod checks;
+mod error;
+mod linalg;
+pub mod lifted;
+pub mod maps;
+pub mod objectives;
+pub mod operators;
+mod scalar;
+pub mod sets;
+mod solve;
+pub mod testing;
+
+pub use error::{BoxError, Error, MapError, Result};
+pub use scalar::{LinalgScalar, Scalar};
+pub use solve::{CancelToken, Certificate, Counts, Limits, Phase, Solution, Status};
+
+/// What most programs need.
+///
+/// ```
+/// use reparam::prelude::*;
+/// let a = nalgebra::dmatrix![1.0, 2.0; 3.0, 4.0];
+/// assert!(nnls(&a, &[1.0, 1.0]).unwrap().status.is_solved());
+/// ```
+pub mod prelude {
+    pub use crate::maps::{Boundary, Reparametrization};
+    pub use crate::operators::LinearOperator;
+    pub use crate::sets::ConstraintSet;
+    pub use crate::{CancelToken, Error, LinalgScalar, Scalar, Solution, Status};
+}

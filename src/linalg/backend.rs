@@ -1,0 +1,184 @@
+//! Gram matrices and Cholesky factors by faer or nalgebra, chosen by the feature `faer`.
+
+use crate::operators::Dense;
+
+/// Dense kernels of one scalar type. Public only as a hidden supertrait of [`LinalgScalar`](crate::LinalgScalar).
+pub trait Kernels: Sized {
+    /// G = AᵀA, all of it (both triangles), column-major n×n.
+    fn gram(a: &Dense<'_, Self>, out: &mut [Self]);
+    /// Lower Cholesky factor in place of the lower triangle of a column-major n×n matrix; false when a pivot is not positive.
+    fn cholesky(n: usize, a: &mut [Self]) -> bool;
+}
+
+#[cfg(feature = "faer")]
+mod with_faer {
+    use super::{Dense, Kernels};
+    use faer::dyn_stack::{MemBuffer, MemStack};
+    use faer::linalg::cholesky::llt;
+    use faer::linalg::matmul::triangular::{BlockStructure, matmul};
+    use faer::{Accum, MatMut, MatRef, Par};
+
+    /// Threads only where they can pay: a Gram matrix of fewer flops than this is done by one.
+    #[cfg_attr(not(feature = "cli"), allow(unused_variables))]
+    fn parallelism(flops: f64) -> Par {
+        #[cfg(feature = "cli")]
+        if flops > 2e7 {
+            return Par::rayon(0);
+        }
+        Par::Seq
+    }
+
+    fn view<'a, T>(a: &Dense<'a, T>) -> MatRef<'a, T> {
+        if a.is_column_major() {
+            MatRef::from_column_major_slice_with_stride(a.data(), a.rows(), a.columns(), a.leading())
+        } else {
+            MatRef::from_row_major_slice_with_stride(a.data(), a.rows(), a.columns(), a.leading())
+        }
+    }
+
+    macro_rules! kernels {
+        ($($t:ty),*) => {$(
+            impl Kernels for $t {
+                fn gram(a: &Dense<'_, Self>, out: &mut [Self]) {
+                    let (m, n) = (a.rows(), a.columns());
+                    if n == 0 {
+                        return;
+                    }
+                    if m < 4 || n < 4 {
+                        // faer's tiling costs more than the product here
+                        return super::plain_gram(a, out);
+                    }
+                    let v = view(a);
+                    let par = parallelism(m as f64 * n as f64 * n as f64);
+                    matmul(
+                        MatMut::from_column_major_slice_mut(&mut out[..n * n], n, n),
+                        BlockStructure::TriangularLower,
+                        Accum::Replace,
+                        v.transpose(),
+                        BlockStructure::Rectangular,
+                        v,
+                        BlockStructure::Rectangular,
+                        1.0,
+                        par,
+                    );
+                    super::mirror(n, out);
+                }
+                fn cholesky(n: usize, a: &mut [Self]) -> bool {
+                    if n == 0 {
+                        return true;
+                    }
+                    let par = parallelism((n as f64).powi(3) / 3.0);
+                    let mut memory = MemBuffer::new(llt::factor::cholesky_in_place_scratch::<$t>(n, par, Default::default()));
+                    llt::factor::cholesky_in_place(
+                        MatMut::from_column_major_slice_mut(&mut a[..n * n], n, n),
+                        Default::default(),
+                        par,
+                        MemStack::new(&mut memory),
+                        Default::default(),
+                    )
+                    .is_ok()
+                }
+            }
+        )*};
+    }
+    kernels!(f32, f64);
+}
+
+#[cfg(not(feature = "faer"))]
+mod with_nalgebra {
+    use super::{Dense, Kernels};
+    use nalgebra::{Cholesky, DMatrix, DMatrixView, Dyn};
+
+    macro_rules! kernels {
+        ($($t:ty),*) => {$(
+            impl Kernels for $t {
+                fn gram(a: &Dense<'_, Self>, out: &mut [Self]) {
+                    let (m, n) = (a.rows(), a.columns());
+                    let g = if a.is_column_major() {
+                        let v = DMatrixView::from_slice_with_strides_generic(a.data(), Dyn(m), Dyn(n), nalgebra::Const::<1>, Dyn(a.leading()));
+                        v.tr_mul(&v)
+                    } else {
+                        // row-major A is column-major Aᵀ
+                        let v = DMatrixView::from_slice_with_strides_generic(a.data(), Dyn(n), Dyn(m), nalgebra::Const::<1>, Dyn(a.leading()));
+                        &v * v.transpose()
+                    };
+                    out[..n * n].copy_from_slice(g.as_slice());
+                    super::mirror(n, out);
+                }
+                fn cholesky(n: usize, a: &mut [Self]) -> bool {
+                    let m = DMatrix::from_column_slice(n, n, &a[..n * n]);
+                    match Cholesky::new(m) {
+                        Some(c) => {
+                            a[..n * n].copy_from_slice(c.l_dirty().as_slice());
+                            true
+                        }
+                        None => false,
+                    }
+                }
+            }
+        )*};
+    }
+    kernels!(f32, f64);
+}
+
+/// Copies the lower triangle onto the upper one, so that columns can be gathered contiguously.
+fn mirror<T: Copy>(n: usize, g: &mut [T]) {
+    for j in 1..n {
+        for i in 0..j {
+            g[j * n + i] = g[i * n + j];
+        }
+    }
+}
+
+/// Gram matrix by dot products, for a handful of rows or columns.
+#[cfg(feature = "faer")]
+fn plain_gram<T: crate::Scalar>(a: &Dense<'_, T>, out: &mut [T]) {
+    let (m, n) = (a.rows(), a.columns());
+    for j in 0..n {
+        for i in j..n {
+            let mut s = T::zero();
+            for r in 0..m {
+                s += a.get(r, i) * a.get(r, j);
+            }
+            out[j * n + i] = s;
+            out[i * n + j] = s;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gram_and_factor() {
+        for (m, n) in [(3, 2), (20, 7), (9, 12), (1, 5)] {
+            let data: Vec<f64> = (0..m * n).map(|k| ((k * 7919 % 101) as f64 / 50.0 - 1.0) + 0.01 * k as f64).collect();
+            let a = Dense::column_major(&data, m, n).unwrap();
+            let transposed: Vec<f64> = (0..m * n).map(|k| data[(k % n) * m + k / n]).collect();
+            let b = Dense::row_major(&transposed, m, n).unwrap();
+            let (mut g, mut h) = (vec![0.0; n * n], vec![0.0; n * n]);
+            f64::gram(&a, &mut g);
+            f64::gram(&b, &mut h);
+            for j in 0..n {
+                for i in 0..n {
+                    let s: f64 = (0..m).map(|r| data[i * m + r] * data[j * m + r]).sum();
+                    assert!((g[j * n + i] - s).abs() < 1e-12 && (h[j * n + i] - s).abs() < 1e-12);
+                }
+            }
+            for j in 0..n {
+                g[j * n + j] += 1.0;
+            }
+            let mut l = g.clone();
+            assert!(f64::cholesky(n, &mut l));
+            for j in 0..n {
+                for i in j..n {
+                    let s: f64 = (0..=j).map(|k| l[k * n + i] * l[k * n + j]).sum();
+                    assert!((s - g[j * n + i]).abs() < 1e-10 * g[j * n + j].max(1.0) * g[i * n + i].max(1.0));
+                }
+            }
+            g[0] = -1.0;
+            assert!(!f64::cholesky(n, &mut g));
+        }
+    }
+}

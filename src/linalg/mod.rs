@@ -1,0 +1,131 @@
+//! Private dense kernels. Plain loops where a library call costs more than it saves; factorisations and
+//! matrix products by faer (or nalgebra without that feature).
+
+mod backend;
+mod packed;
+
+pub(crate) use backend::Kernels;
+pub(crate) use packed::PackedUpper;
+
+use crate::Scalar;
+
+/// ⟨a, b⟩ with eight partial sums, which lets the compiler vectorise and shortens the rounding chain.
+#[inline]
+pub(crate) fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
+    debug_assert_eq!(a.len(), b.len());
+    let mut s = [T::zero(); 8];
+    let (ac, bc) = (a.chunks_exact(8), b.chunks_exact(8));
+    let (ra, rb) = (ac.remainder(), bc.remainder());
+    for (p, q) in ac.zip(bc) {
+        for k in 0..8 {
+            s[k] += p[k] * q[k];
+        }
+    }
+    let mut t = T::zero();
+    for (p, q) in ra.iter().zip(rb) {
+        t += *p * *q;
+    }
+    t + (((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7])))
+}
+
+/// y += α x
+#[inline]
+pub(crate) fn axpy<T: Scalar>(alpha: T, x: &[T], y: &mut [T]) {
+    debug_assert_eq!(x.len(), y.len());
+    for (yi, xi) in y.iter_mut().zip(x) {
+        *yi += alpha * *xi;
+    }
+}
+
+/// The largest of non-negative numbers; NaN if any is NaN.
+///
+/// `Float::max` drops NaN, so a diverged run would have residual 0: every max-norm goes through here.
+#[inline]
+pub(crate) fn max_or_nan<T: Scalar>(values: impl IntoIterator<Item = T>) -> T {
+    let mut m = T::zero();
+    for v in values {
+        if v.is_nan() {
+            return v;
+        }
+        if v > m {
+            m = v;
+        }
+    }
+    m
+}
+
+/// max |vᵢ|, NaN if any entry is NaN.
+#[inline]
+pub(crate) fn max_abs<T: Scalar>(v: &[T]) -> T {
+    max_or_nan(v.iter().map(|x| x.abs()))
+}
+
+/// ‖v‖₂ without overflow or underflow: exact scaling by a power of two when the entries are extreme.
+pub(crate) fn norm2<T: Scalar>(v: &[T]) -> T {
+    let m = max_abs(v);
+    if m == T::zero() || !m.is_finite() {
+        return m;
+    }
+    let e = exponent(m);
+    if e.unsigned_abs() < safe_exponent::<T>() / 2 {
+        return dot(v, v).sqrt();
+    }
+    let s = pow2::<T>(-e);
+    let mut sum = T::zero();
+    for x in v {
+        let y = *x * s;
+        sum += y * y;
+    }
+    sum.sqrt() * pow2::<T>(e)
+}
+
+/// The e with 2^e ≤ |v| < 2^{e+1}, clamped to what [`pow2`] represents; 0 for v = 0.
+pub(crate) fn exponent<T: Scalar>(v: T) -> i32 {
+    let (mantissa, shift, _) = v.integer_decode();
+    if mantissa == 0 {
+        return 0;
+    }
+    let e = i32::from(shift) + 63 - i32::try_from(mantissa.leading_zeros()).unwrap_or(0);
+    let limit = i32::try_from(safe_exponent::<T>()).unwrap_or(120);
+    e.clamp(-limit, limit)
+}
+
+/// 2^e for |e| at most [`safe_exponent`]: exact.
+pub(crate) fn pow2<T: Scalar>(e: i32) -> T {
+    (T::one() + T::one()).powi(e)
+}
+
+/// The largest |e| for which 2^e and 2^{−e} are both normal numbers with room for a sum: 1000 for f64, 120 for f32.
+pub(crate) fn safe_exponent<T: Scalar>() -> u32 {
+    if T::max_value().as_f64() > 1e300 { 1000 } else { 120 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn norm_survives_extremes() {
+        for s in [1.0_f64, 1e-300, 1e-160, 1e160, 1e300, 5e-324] {
+            let n = norm2(&[3.0 * s, 4.0 * s]);
+            assert!((n / s - 5.0).abs() < 1e-12, "{s:e}: {n:e}");
+        }
+        assert!(norm2(&[1.0, f64::NAN]).is_nan());
+        assert_eq!(norm2(&[0.0_f32; 4]), 0.0);
+        assert!((norm2(&[3e38_f32 / 4.0, 0.0]) / 7.5e37 - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn exponents_bracket() {
+        for v in [1.0, 1.5, 2.0, 0.3, 1e-200, 7e250] {
+            let e = exponent(v);
+            assert!(pow2::<f64>(e) <= v && v < pow2::<f64>(e + 1), "{v:e} {e}");
+        }
+    }
+
+    #[test]
+    fn max_keeps_nan() {
+        assert!(max_or_nan([1.0, f64::NAN, 2.0]).is_nan());
+        assert_eq!(max_or_nan([1.0, 3.0, 2.0]), 3.0);
+    }
+}

@@ -1,0 +1,124 @@
+//! Linear operators A: R^n → R^m, dense, sparse and matrix-free.
+//!
+//! Everything that solves asks an operator for products with A and Aᵀ; where the entries are within reach it
+//! also asks for columns, which opens the exact methods. nalgebra matrices, sprs matrices and slices
+//! ([`Dense`]) are operators as they are; closures become one through [`MatrixFree`].
+
+mod column_scaled;
+mod dense;
+mod matrix_free;
+#[cfg(feature = "sparse")]
+mod sparse;
+mod sparse_columns;
+
+pub use column_scaled::ColumnScaled;
+pub use dense::Dense;
+pub use matrix_free::MatrixFree;
+pub use sparse_columns::SparseColumns;
+
+use crate::Scalar;
+
+/// A linear map A with m = [`rows`](Self::rows) and n = [`columns`](Self::columns).
+///
+/// ```text
+/// apply:          y = A x      x ∈ Rⁿ, y ∈ Rᵐ
+/// apply_adjoint:  x = Aᵀ y
+/// ```
+///
+/// The two must be each other's adjoint, ⟨y, A x⟩ = ⟨Aᵀ y, x⟩:
+/// [`check_operator`](crate::testing::check_operator) tests it. Lengths are checked by the doors (builders);
+/// implementations may rely on them.
+///
+/// ```
+/// use reparam::operators::LinearOperator;
+/// let a = nalgebra::dmatrix![1.0, 2.0; 3.0, 4.0];
+/// let mut y = [0.0; 2];
+/// a.apply(&[1.0, 1.0], &mut y);
+/// assert_eq!(y, [3.0, 7.0]);
+/// a.apply_adjoint(&[1.0, 1.0], &mut y);
+/// assert_eq!(y, [4.0, 6.0]);
+/// ```
+pub trait LinearOperator<T: Scalar> {
+    /// m, the length of A x.
+    fn rows(&self) -> usize;
+
+    /// n, the length of x.
+    fn columns(&self) -> usize;
+
+    /// y ← A x. `x.len() == n`, `y.len() == m`; every entry of y is overwritten.
+    fn apply(&self, x: &[T], y: &mut [T]);
+
+    /// x ← Aᵀ y. `y.len() == m`, `x.len() == n`; every entry of x is overwritten.
+    fn apply_adjoint(&self, y: &[T], x: &mut [T]);
+
+    /// Two products at once, `ap` ← A p and `aq` ← A q: one pass over A where the operator can do that.
+    fn apply_pair(&self, p: &[T], q: &[T], ap: &mut [T], aq: &mut [T]) {
+        self.apply(p, ap);
+        self.apply(q, aq);
+    }
+
+    /// c_j = ‖a_j‖₂ into `out` (length n); false when the operator does not know them.
+    fn column_norms(&self, out: &mut [T]) -> bool {
+        let _ = out;
+        false
+    }
+
+    /// Column j as a dense vector of length m; false when only products are available.
+    fn column(&self, j: usize, out: &mut [T]) -> bool {
+        let _ = (j, out);
+        false
+    }
+
+    /// The entries, when they lie in memory as a dense matrix.
+    fn dense(&self) -> Option<Dense<'_, T>> {
+        None
+    }
+
+    /// A copy of the entries by columns, when the operator is a sparse matrix.
+    fn sparse_columns(&self) -> Option<SparseColumns<T>> {
+        None
+    }
+
+    /// Row and column of the first entry that is NaN or infinite; None when there is none, or none can be seen.
+    fn first_not_finite(&self) -> Option<(usize, usize)> {
+        None
+    }
+}
+
+macro_rules! forward {
+    ($($wrapper:ty),*) => {$(
+        impl<T: Scalar, A: LinearOperator<T> + ?Sized> LinearOperator<T> for $wrapper {
+            fn rows(&self) -> usize {
+                (**self).rows()
+            }
+            fn columns(&self) -> usize {
+                (**self).columns()
+            }
+            fn apply(&self, x: &[T], y: &mut [T]) {
+                (**self).apply(x, y);
+            }
+            fn apply_adjoint(&self, y: &[T], x: &mut [T]) {
+                (**self).apply_adjoint(y, x);
+            }
+            fn apply_pair(&self, p: &[T], q: &[T], ap: &mut [T], aq: &mut [T]) {
+                (**self).apply_pair(p, q, ap, aq);
+            }
+            fn column_norms(&self, out: &mut [T]) -> bool {
+                (**self).column_norms(out)
+            }
+            fn column(&self, j: usize, out: &mut [T]) -> bool {
+                (**self).column(j, out)
+            }
+            fn dense(&self) -> Option<Dense<'_, T>> {
+                (**self).dense()
+            }
+            fn sparse_columns(&self) -> Option<SparseColumns<T>> {
+                (**self).sparse_columns()
+            }
+            fn first_not_finite(&self) -> Option<(usize, usize)> {
+                (**self).first_not_finite()
+            }
+        }
+    )*};
+}
+forward!(&A, Box<A>, std::sync::Arc<A>, std::rc::Rc<A>);

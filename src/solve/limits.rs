@@ -1,0 +1,61 @@
+//! Budgets of a solve, and the counters that are held against them.
+
+use super::{CancelToken, Counts, Status};
+use std::time::{Duration, Instant};
+
+/// What may end a solve early. Nothing is limited by default.
+///
+/// ```
+/// use reparam::Limits;
+/// let limits = Limits { iterations: Some(100), ..Limits::default() };
+/// assert!(limits.time.is_none());
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// At most this many iterations, over all phases.
+    pub iterations: Option<usize>,
+    /// At most this much wall-clock time.
+    pub time: Option<Duration>,
+    /// A flag that somebody else may raise.
+    pub cancel: Option<CancelToken>,
+}
+
+/// A solve in progress: limits, start, counters.
+#[derive(Debug)]
+pub(crate) struct Run<'a> {
+    limits: &'a Limits,
+    start: Instant,
+    pub(crate) iterations: usize,
+    /// Products with A or Aᵀ; a sweep over part of the entries counts as that part.
+    pub(crate) passes: f64,
+    pub(crate) factorisations: usize,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(limits: &'a Limits) -> Self {
+        Self { limits, start: Instant::now(), iterations: 0, passes: 0.0, factorisations: 0 }
+    }
+
+    /// Begins an iteration, unless a limit forbids it.
+    pub(crate) fn iteration(&mut self) -> Result<(), Status> {
+        if self.limits.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+            return Err(Status::Cancelled);
+        }
+        if self.limits.time.is_some_and(|t| self.start.elapsed() >= t) {
+            return Err(Status::TimeLimit);
+        }
+        if self.limits.iterations.is_some_and(|k| self.iterations >= k) {
+            return Err(Status::IterationLimit);
+        }
+        self.iterations += 1;
+        Ok(())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        Counts { passes: self.passes, factorisations: self.factorisations }
+    }
+}

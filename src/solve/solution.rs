@@ -1,0 +1,125 @@
+//! The answer.
+
+use super::{Certificate, Status};
+use std::fmt;
+use std::time::Duration;
+
+/// The method that produced an answer.
+///
+/// ```
+/// use reparam::Phase;
+/// assert_eq!(Phase::BlockExchange.to_string(), "block exchange on the Gram matrix");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// The start point itself (zero when none was given): b = 0, nothing to gain, or stopped at once.
+    Start,
+    /// Block exchange of the active set on the Gram matrix, refined with the residual in A.
+    BlockExchange,
+    /// A monotone active set on a QR factor that grows with the support.
+    ActiveSet,
+    /// Coordinate descent on the columns.
+    CoordinateDescent,
+    /// Working sets solved exactly in a small dense Gram matrix, refined with the residual in A.
+    WorkingSet,
+    /// The flow on the lift x = u∘u (preconditioned conjugate gradients).
+    Flow,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start => "the start point",
+            Self::BlockExchange => "block exchange on the Gram matrix",
+            Self::ActiveSet => "active set on a growing QR factor",
+            Self::CoordinateDescent => "coordinate descent",
+            Self::WorkingSet => "working sets in a dense Gram matrix",
+            Self::Flow => "flow on the lift",
+        })
+    }
+}
+
+/// What a solve cost.
+///
+/// ```
+/// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+/// let counts = reparam::nnls(&a, &[1.0, 1.0]).unwrap().counts;
+/// assert!(counts.passes >= 2.0);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Products with A or Aᵀ. Work on part of A counts as that part of a product; a Gram matrix of k columns as
+    /// k products.
+    pub passes: f64,
+    /// Factorisations from scratch (up- and downdates are not counted).
+    pub factorisations: usize,
+}
+
+/// The answer of a solver, with its evidence. Always feasible, whatever the status.
+///
+/// ```
+/// let a = nalgebra::dmatrix![1.0, 0.0; 0.0, 1.0];
+/// let solution = reparam::nnls(&a, &[3.0, -4.0]).unwrap();
+/// assert_eq!(solution.x, vec![3.0, 0.0]); // an exact zero, not 1e-17
+/// assert_eq!(solution.residual, vec![0.0, -4.0]);
+/// assert_eq!(solution.objective, 8.0);
+/// assert!(solution.status.is_solved());
+/// println!("{solution}");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Solution<T> {
+    /// The point, length n.
+    pub x: Vec<T>,
+    /// f(x); for least squares ½‖A x − b‖² (which may overflow to +∞ or underflow to 0 where
+    /// [`residual_norm`](Self::residual_norm) does not).
+    pub objective: T,
+    /// b − A x, length m (empty for objectives without a residual).
+    pub residual: Vec<T>,
+    /// ‖b − A x‖₂, free of overflow.
+    pub residual_norm: T,
+    /// How it ended.
+    pub status: Status,
+    /// The evidence.
+    pub certificate: Certificate<T>,
+    /// Iterations over all phases.
+    pub iterations: usize,
+    /// Passes over A and factorisations.
+    pub counts: Counts,
+    /// The method that produced x.
+    pub phase: Phase,
+    /// Wall-clock time.
+    pub elapsed: Duration,
+}
+
+impl<T: crate::Scalar> Solution<T> {
+    /// The number of positive (for x ≥ 0: non-zero) coordinates.
+    ///
+    /// ```
+    /// let a = nalgebra::dmatrix![1.0, 0.0; 0.0, 1.0];
+    /// assert_eq!(reparam::nnls(&a, &[3.0, -4.0]).unwrap().support_len(), 1);
+    /// ```
+    pub fn support_len(&self) -> usize {
+        self.x.iter().filter(|v| **v != T::zero()).count()
+    }
+}
+
+impl<T: crate::Scalar> fmt::Display for Solution<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "status      {}", self.status)?;
+        writeln!(f, "objective   {:.10e}   ‖b − A x‖ = {:.6e}", self.objective, self.residual_norm)?;
+        writeln!(f, "optimality  ρ = {:.1e}   gap ≤ {:.1e}", self.certificate.natural_residual, self.certificate.gap)?;
+        writeln!(f, "support     {} of {}", self.support_len(), self.x.len())?;
+        writeln!(f, "method      {}", self.phase)?;
+        write!(
+            f,
+            "cost        {} iterations, {:.0} passes over A, {} factorisations, {:.3?}",
+            self.iterations,
+            self.counts.passes.ceil(),
+            self.counts.factorisations,
+            self.elapsed
+        )
+    }
+}

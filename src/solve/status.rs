@@ -1,0 +1,68 @@
+//! How a solve ended.
+
+use std::fmt;
+
+/// How a solve ended. Only [`is_solved`](Self::is_solved) claims a solution; every other status still comes
+/// with the best feasible point found.
+///
+/// ```
+/// use reparam::Status;
+/// assert!(Status::Solved.is_solved() && !Status::TimeLimit.is_solved());
+/// assert_eq!(Status::TimeLimit.to_string(), "stopped: the time limit was reached");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Status {
+    /// The natural residual in x is at most the tolerance: a solution (of a convex problem: a global one).
+    Solved,
+    /// No method makes further progress in this precision; the residual is above the tolerance.
+    Stalled,
+    /// The iteration limit was reached.
+    IterationLimit,
+    /// The time limit was reached.
+    TimeLimit,
+    /// A [`CancelToken`](crate::CancelToken) was raised.
+    Cancelled,
+    /// A product with the operator was NaN or infinite: the answer is the best point before it.
+    NotFinite,
+}
+
+impl Status {
+    /// Whether the answer is claimed to solve the problem to the tolerance.
+    ///
+    /// ```
+    /// assert!(reparam::Status::Solved.is_solved());
+    /// ```
+    pub fn is_solved(self) -> bool {
+        self == Self::Solved
+    }
+
+    /// A word for machines: `solved`, `stalled`, `iteration-limit`, `time-limit`, `cancelled`, `not-finite`.
+    ///
+    /// ```
+    /// assert_eq!(reparam::Status::IterationLimit.word(), "iteration-limit");
+    /// ```
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Solved => "solved",
+            Self::Stalled => "stalled",
+            Self::IterationLimit => "iteration-limit",
+            Self::TimeLimit => "time-limit",
+            Self::Cancelled => "cancelled",
+            Self::NotFinite => "not-finite",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Solved => "solved to the tolerance",
+            Self::Stalled => "stopped: no further progress in this precision",
+            Self::IterationLimit => "stopped: the iteration limit was reached",
+            Self::TimeLimit => "stopped: the time limit was reached",
+            Self::Cancelled => "stopped: cancelled",
+            Self::NotFinite => "stopped: a product with the operator was not finite",
+        })
+    }
+}
