@@ -97,7 +97,11 @@ pub(crate) fn pow2<T: Scalar>(e: i32) -> T {
 
 /// The largest |e| for which 2^e and 2^{−e} are both normal numbers with room for a sum: 1000 for f64, 120 for f32.
 pub(crate) fn safe_exponent<T: Scalar>() -> u32 {
-    if T::max_value().as_f64() > 1e300 { 1000 } else { 120 }
+    if T::max_value().as_f64() > 1e300 {
+        1000
+    } else {
+        120
+    }
 }
 
 #[cfg(test)]
