@@ -1,10 +1,12 @@
 //! Every reference problem, through every door: judged from A, b and x alone.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 mod common;
 
 use common::{Case, assert_solves, exact_cases, history_cases, judge, real_cases};
 use reparam::nnls::Strategy;
-use reparam::operators::{Dense, MatrixFree, SparseColumns};
+use reparam::operators::{Dense, LinearOperator, MatrixFree, SparseColumns};
 use reparam::{Nnls, Solution, nnls};
 
 fn sparse(case: &Case) -> SparseColumns<f64> {
@@ -19,7 +21,7 @@ fn sparse(case: &Case) -> SparseColumns<f64> {
     SparseColumns::from_triplets(case.m, case.n, &t).unwrap()
 }
 
-fn by_products(case: &Case) -> MatrixFree<f64, impl Fn(&[f64], &mut [f64]), impl Fn(&[f64], &mut [f64])> {
+fn by_products(case: &Case) -> impl LinearOperator<f64> + use<> {
     let (a, n) = (case.a.clone(), case.n);
     let a2 = a.clone();
     MatrixFree::new(

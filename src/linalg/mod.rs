@@ -54,6 +54,12 @@ pub(crate) fn max_or_nan<T: Scalar>(values: impl IntoIterator<Item = T>) -> T {
     m
 }
 
+/// v ≤ 0 or NaN: what must never pass for a positive coordinate.
+#[inline]
+pub(crate) fn not_positive<T: Scalar>(v: T) -> bool {
+    v.is_nan() || v <= T::zero()
+}
+
 /// max |vᵢ|, NaN if any entry is NaN.
 #[inline]
 pub(crate) fn max_abs<T: Scalar>(v: &[T]) -> T {

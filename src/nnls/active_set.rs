@@ -6,6 +6,7 @@
 
 use super::face::Face;
 use crate::Scalar;
+use crate::linalg::not_positive;
 use crate::solve::{Run, Status};
 
 /// How the columns are chosen.
@@ -154,7 +155,7 @@ fn settle<T: Scalar, F: Face<T>>(
         // the first coordinate to reach zero on the way from x to the target
         let (mut step, mut blocking) = (T::one(), None);
         for (i, t) in state.target.iter().enumerate() {
-            if !(*t > T::zero()) {
+            if not_positive(*t) {
                 let s = if x[i] > T::zero() {
                     x[i] / (x[i] - *t)
                 } else {
@@ -175,7 +176,7 @@ fn settle<T: Scalar, F: Face<T>>(
         x[first] = T::zero();
         for i in (0..k).rev() {
             // whatever arrived at zero with the first, or passed it by rounding
-            if !(x[i] > T::zero()) && !(state.target[i] > T::zero()) {
+            if not_positive(x[i]) && not_positive(state.target[i]) {
                 state.inside[face.members()[i]] = false;
                 face.remove(i);
                 x.remove(i);

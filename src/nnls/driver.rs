@@ -118,7 +118,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 .unwrap_or_else(|| origin(Some(Status::Stalled))),
             Strategy::ActiveSet => self.active_set(&self.zero_or_start(), run),
             Strategy::CoordinateDescent => self.descend(self.zero_or_start(), usize::MAX, run).0,
-            Strategy::Flow => self.flow_alone(run),
+            Strategy::Flow => self.flow_to_tolerance(self.start.as_deref(), run),
             Strategy::Auto | Strategy::WorkingSet => self.products(run),
         }
     }
@@ -170,14 +170,14 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let mut c = vec![T::zero(); n];
         p.adjoint(self.b, &mut c, run);
         match block_exchange(gram, &c, p.norms(), inside, run) {
-            Ok(exchange) => Some(self.refine(exchange, run)),
+            Ok(exchange) => Some(self.refine(&exchange, run)),
             Err(Failure::Limit(status, face, x)) => Some(self.stopped(status, &face, &x, run)),
             Err(Failure::Singular | Failure::Cycling) => None,
         }
     }
 
     /// Iterative refinement with the residual in A: repairs what the squared condition number of the Gram matrix cost.
-    fn refine(&self, exchange: Exchange<T>, run: &mut Run<'_>) -> Candidate<T> {
+    fn refine(&self, exchange: &Exchange<T>, run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
         let face = &exchange.face;
         let mut x: Vec<T> = exchange.x.iter().map(|v| v.max(T::zero())).collect();
@@ -373,27 +373,16 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 return exact;
             }
         }
-        self.polish_flow(reached.x, run)
+        self.flow_to_tolerance(Some(&reached.x), run)
     }
 
-    fn flow_alone(&self, run: &mut Run<'_>) -> Candidate<T> {
-        let start = match &self.start {
-            Some(x) => x.clone(),
-            None => {
-                // from its own interior start
-                let reached = flow(self.problem, self.b, self.b_norm, None, self.tolerance, 3000, run);
-                return self.cut(reached.x, reached.limit, run);
-            }
-        };
-        self.polish_flow(start, run)
-    }
-
-    fn polish_flow(&self, x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
+    /// The flow to the tolerance, from x or its own interior start.
+    fn flow_to_tolerance(&self, x: Option<&[T]>, run: &mut Run<'_>) -> Candidate<T> {
         let reached = flow(
             self.problem,
             self.b,
             self.b_norm,
-            Some(&x),
+            x,
             self.tolerance,
             3000,
             run,

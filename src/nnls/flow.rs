@@ -11,7 +11,7 @@
 
 use super::problem::Problem;
 use crate::lifted::{Quartic, minimise_quartic};
-use crate::linalg::{dot, max_or_nan};
+use crate::linalg::{dot, max_or_nan, not_positive};
 use crate::maps::{Reparametrization, Squares};
 use crate::solve::{Run, Status};
 use crate::{LinalgScalar, Scalar};
@@ -132,7 +132,7 @@ pub(super) fn flow<T: LinalgScalar>(
             d[j] = beta * d[j] - p[j];
             slope += d[j] * grad[j];
         }
-        if !(slope < T::zero()) {
+        if not_positive(-slope) {
             for (dj, pj) in d.iter_mut().zip(&p) {
                 *dj = -*pj;
             }
@@ -143,7 +143,7 @@ pub(super) fn flow<T: LinalgScalar>(
         map.ray(&u, &d, &mut lin, &mut quad);
         problem.pair(&lin, &quad, &mut image1, &mut image2, run);
         let t = minimise_quartic(&Quartic::along(&r, &image1, &image2));
-        if !(t > T::zero()) {
+        if not_positive(t) {
             // the direction has run out of descent in this precision: one restart from steepest descent, then stop
             if beta == T::zero() {
                 break;

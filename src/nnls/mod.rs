@@ -118,7 +118,7 @@ where
     ///
     /// ```
     /// let a = nalgebra::dmatrix![1.0, 2.0];
-    /// assert_eq!(reparam::Nnls::new(&a).solve(&[4.0]).unwrap().x, vec![0.0, 2.0]);
+    /// assert_eq!(reparam::Nnls::new(&a).solve(&[4.0]).unwrap().residual, vec![0.0]);
     /// ```
     pub fn new(a: &'a A) -> Self {
         // 2²⁶ε and 2⁻¹³·… : the accuracy every method reaches; the exact ones do far better by themselves

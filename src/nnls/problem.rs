@@ -43,7 +43,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         let (rows, columns) = (a.rows(), a.columns());
         check_not_empty("the matrix (no rows)", rows)?;
         check_not_empty("the matrix (no columns)", columns)?;
-        let elements = rows.checked_mul(columns).unwrap_or(usize::MAX);
+        let elements = rows.saturating_mul(columns);
         let mut setup_passes = 0.0;
         let mut storage = if let Some(view) = a.dense() {
             Storage::Borrowed(view)

@@ -7,6 +7,7 @@ use super::active_set::{Pricing, active_set, noise};
 use super::face::{Face, GramFace, residual};
 use super::problem::Problem;
 use crate::LinalgScalar;
+use crate::linalg::not_positive;
 use crate::solve::{Run, Status};
 
 /// A dense Gram matrix of more columns than this would not fit the memory of a small machine.
@@ -82,7 +83,7 @@ pub(super) fn working_set<T: LinalgScalar>(
                 residual(problem, b, &members, &z, &mut r, run);
                 problem.combine_adjoint(&members, &r, &mut delta, run);
                 face.solve(&mut delta);
-                if z.iter().zip(&delta).any(|(v, d)| !(*v + *d > T::zero())) {
+                if z.iter().zip(&delta).any(|(v, d)| not_positive(*v + *d)) {
                     break;
                 }
                 z.iter_mut().zip(&delta).for_each(|(v, d)| *v += *d);

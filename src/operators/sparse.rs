@@ -24,16 +24,16 @@ where
     }
     fn apply(&self, x: &[T], y: &mut [T]) {
         if self.is_csr() {
-            gather(self, x, y)
+            gather(self, x, y);
         } else {
-            scatter(self, x, y)
+            scatter(self, x, y);
         }
     }
     fn apply_adjoint(&self, y: &[T], x: &mut [T]) {
         if self.is_csr() {
-            scatter(self, y, x)
+            scatter(self, y, x);
         } else {
-            gather(self, y, x)
+            gather(self, y, x);
         }
     }
     fn column_norms(&self, out: &mut [T]) -> bool {

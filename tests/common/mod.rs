@@ -1,5 +1,6 @@
 //! Reading the reference problems, and a judge that shares no code with the library.
-#![allow(dead_code)] // every test binary uses a part of this
+#![allow(dead_code, unreachable_pub)] // every test binary uses a part of this
+#![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 
