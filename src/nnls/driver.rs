@@ -378,15 +378,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
 
     /// The flow to the tolerance, from x or its own interior start.
     fn flow_to_tolerance(&self, x: Option<&[T]>, run: &mut Run<'_>) -> Candidate<T> {
-        let reached = flow(
-            self.problem,
-            self.b,
-            self.b_norm,
-            x,
-            self.tolerance,
-            3000,
-            run,
-        );
+        let reached = flow(self.problem, self.b, self.b_norm, x, self.tolerance, 3000, run);
         self.cut(reached.x, reached.limit, run)
     }
 

@@ -15,8 +15,8 @@ const MATERIALISE_ELEMENTS: usize = 4_000_000;
 /// Where the columns live.
 enum Storage<'a, T: LinalgScalar> {
     Borrowed(Dense<'a, T>),
-    /// Column-major, m×n: made from something else.
-    Owned(Vec<T>),
+    /// m×n, made from something else: in column-major order if the flag says so.
+    Owned(Vec<T>, bool),
     Sparse(SparseColumns<T>),
     Products(Box<dyn LinearOperator<T> + 'a>),
 }
@@ -49,13 +49,13 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             Storage::Borrowed(view)
         } else if let Some(sparse) = a.sparse_columns() {
             if !keep_form && elements <= DENSIFY_SPARSE {
-                Storage::Owned(write_out(&sparse))
+                Storage::Owned(write_out(&sparse), true)
             } else {
                 Storage::Sparse(sparse)
             }
         } else if !keep_form && columns <= MATERIALISE_COLUMNS && elements <= MATERIALISE_ELEMENTS {
             setup_passes += columns as f64;
-            Storage::Owned(write_out(a))
+            Storage::Owned(write_out(a), true)
         } else {
             Storage::Products(Box::new(a))
         };
@@ -64,7 +64,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             Storage::Borrowed(d) => d.column_norms(&mut norms),
             Storage::Sparse(s) => s.column_norms(&mut norms),
             Storage::Products(p) => p.column_norms(&mut norms),
-            Storage::Owned(data) => {
+            Storage::Owned(data, _) => {
                 for (c, column) in norms.iter_mut().zip(data.chunks_exact(rows)) {
                     *c = norm2(column);
                 }
@@ -94,12 +94,13 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
                 *c *= *s;
             }
             storage = match storage {
-                Storage::Borrowed(d) => Storage::Owned(scaled_copy(&d, f)),
-                Storage::Owned(mut data) => {
+                // in the same order, so that every sum is rounded as it would be unscaled
+                Storage::Borrowed(d) => Storage::Owned(scaled_copy(&d, f), d.is_column_major()),
+                Storage::Owned(mut data, order) => {
                     for (column, s) in data.chunks_exact_mut(rows).zip(f) {
                         column.iter_mut().for_each(|v| *v *= *s);
                     }
-                    Storage::Owned(data)
+                    Storage::Owned(data, order)
                 }
                 Storage::Sparse(mut s) => {
                     s.scale_columns(f);
@@ -141,7 +142,8 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         match &self.storage {
             Storage::Borrowed(d) => Some(*d),
             // the length is rows × columns by construction
-            Storage::Owned(data) => Dense::column_major(data, self.rows, self.columns).ok(),
+            Storage::Owned(data, true) => Dense::column_major(data, self.rows, self.columns).ok(),
+            Storage::Owned(data, false) => Dense::row_major(data, self.rows, self.columns).ok(),
             _ => None,
         }
     }
@@ -152,14 +154,13 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     fn operator(&self) -> Operator<'_, T> {
-        match &self.storage {
-            Storage::Sparse(s) => Operator::Sparse(s),
-            Storage::Products(p) => Operator::Products(p.as_ref()),
-            Storage::Borrowed(d) => Operator::Dense(*d),
-            Storage::Owned(data) => match Dense::column_major(data, self.rows, self.columns) {
-                Ok(d) => Operator::Dense(d),
-                Err(_) => unreachable!("the owned copy has rows × columns elements"),
-            },
+        match (&self.storage, self.dense()) {
+            (_, Some(d)) => Operator::Dense(d),
+            (Storage::Sparse(s), _) => Operator::Sparse(s),
+            (Storage::Products(p), _) => Operator::Products(p.as_ref()),
+            (Storage::Borrowed(_) | Storage::Owned(..), None) => {
+                unreachable!("dense storage has a dense view")
+            }
         }
     }
 
@@ -284,27 +285,25 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     /// ⟨â_j, y⟩; None where that would cost a product.
     #[inline]
     pub(super) fn column_dot(&self, j: usize, y: &[T]) -> Option<T> {
-        match &self.storage {
-            Storage::Sparse(s) => Some(s.column_dot(j, y)),
-            Storage::Borrowed(d) if d.is_column_major() => Some(dot(d.run(j), y)),
-            Storage::Borrowed(d) => Some((0..self.rows).map(|i| d.get(i, j) * y[i]).sum()),
-            Storage::Owned(data) => Some(dot(&data[j * self.rows..(j + 1) * self.rows], y)),
-            Storage::Products(_) => None,
+        match self.operator() {
+            Operator::Sparse(s) => Some(s.column_dot(j, y)),
+            Operator::Dense(d) if d.is_column_major() => Some(dot(d.run(j), y)),
+            Operator::Dense(d) => Some((0..self.rows).map(|i| d.get(i, j) * y[i]).sum()),
+            Operator::Products(_) => None,
         }
     }
 
     /// y += α â_j (columns must be readable).
     #[inline]
     pub(super) fn add_column(&self, j: usize, alpha: T, y: &mut [T]) {
-        match &self.storage {
-            Storage::Sparse(s) => s.add_column(j, alpha, y),
-            Storage::Borrowed(d) if d.is_column_major() => axpy(alpha, d.run(j), y),
-            Storage::Borrowed(d) => y
+        match self.operator() {
+            Operator::Sparse(s) => s.add_column(j, alpha, y),
+            Operator::Dense(d) if d.is_column_major() => axpy(alpha, d.run(j), y),
+            Operator::Dense(d) => y
                 .iter_mut()
                 .enumerate()
                 .for_each(|(i, v)| *v += alpha * d.get(i, j)),
-            Storage::Owned(data) => axpy(alpha, &data[j * self.rows..(j + 1) * self.rows], y),
-            Storage::Products(_) => debug_assert!(false, "columns of products are not readable"),
+            Operator::Products(_) => debug_assert!(false, "columns of products are not readable"),
         }
     }
 
@@ -353,12 +352,17 @@ fn write_out<T: LinalgScalar, A: LinearOperator<T> + ?Sized>(a: &A) -> Vec<T> {
     data
 }
 
+/// A·diag(factors), in the order of A, without gaps.
 fn scaled_copy<T: LinalgScalar>(d: &Dense<'_, T>, factors: &[T]) -> Vec<T> {
-    let m = d.rows();
-    let mut data = vec![T::zero(); m * d.columns()];
-    for (j, out) in data.chunks_exact_mut(m).enumerate() {
-        d.column(j, out);
-        out.iter_mut().for_each(|v| *v *= factors[j]);
+    let mut data = Vec::with_capacity(d.rows() * d.columns());
+    if d.is_column_major() {
+        for (j, f) in factors.iter().enumerate() {
+            data.extend(d.run(j).iter().map(|v| *v * *f));
+        }
+    } else {
+        for i in 0..d.rows() {
+            data.extend(d.run(i).iter().zip(factors).map(|(v, f)| *v * *f));
+        }
     }
     data
 }
