@@ -35,7 +35,9 @@ impl<T: Scalar> Squares<T> {
     /// assert_eq!(Squares::<f64>::new(5).dim_x(), 5);
     /// ```
     pub fn new(dim: usize) -> Self {
-        Self { set: Orthant::new(dim) }
+        Self {
+            set: Orthant::new(dim),
+        }
     }
 
     /// Onto {x : x ≥ lower}.
@@ -47,7 +49,9 @@ impl<T: Scalar> Squares<T> {
     /// assert!(reparam::maps::Squares::with_lower(vec![f64::NEG_INFINITY]).is_err());
     /// ```
     pub fn with_lower(lower: Vec<T>) -> Result<Self> {
-        Ok(Self { set: Orthant::with_lower(lower)? })
+        Ok(Self {
+            set: Orthant::with_lower(lower)?,
+        })
     }
 }
 
@@ -104,7 +108,10 @@ impl<T: Scalar> Reparametrization<T> for Squares<T> {
         for (index, (xj, uj)) in x.iter().zip(u.iter_mut()).enumerate() {
             let d = *xj - self.set.lower(index);
             if d.is_nan() || d < T::zero() || d == T::infinity() {
-                return Err(MapError::Outside { index, value: xj.as_f64() });
+                return Err(MapError::Outside {
+                    index,
+                    value: xj.as_f64(),
+                });
             }
             *uj = if d > T::zero() {
                 d.sqrt()

@@ -50,7 +50,12 @@ impl<T: Scalar, A: LinearOperator<T>> LeastSquares<A, T> {
         check_finite("right-hand side", b)?;
         let mut norms = vec![T::zero(); operator.columns()];
         let norms = operator.column_norms(&mut norms).then_some(norms);
-        Ok(Self { rhs: b.to_vec(), residual: vec![T::zero(); b.len()], operator, norms })
+        Ok(Self {
+            rhs: b.to_vec(),
+            residual: vec![T::zero(); b.len()],
+            operator,
+            norms,
+        })
     }
 
     /// A.

@@ -33,7 +33,13 @@ pub(crate) struct Run<'a> {
 
 impl<'a> Run<'a> {
     pub(crate) fn new(limits: &'a Limits) -> Self {
-        Self { limits, start: Instant::now(), iterations: 0, passes: 0.0, factorisations: 0 }
+        Self {
+            limits,
+            start: Instant::now(),
+            iterations: 0,
+            passes: 0.0,
+            factorisations: 0,
+        }
     }
 
     /// Begins an iteration, unless a limit forbids it.
@@ -56,6 +62,9 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        Counts { passes: self.passes, factorisations: self.factorisations }
+        Counts {
+            passes: self.passes,
+            factorisations: self.factorisations,
+        }
     }
 }

@@ -26,7 +26,11 @@ pub fn check_map<T: Scalar, M: Reparametrization<T> + ?Sized>(map: &M, seed: u64
     let mut c = Case::new(map);
     for size in [1.0, 0.1, 3.0, 1e-3] {
         for _ in 0..3 {
-            let u: Vec<T> = random.normals::<T>(map.dim_u()).into_iter().map(|v| v * T::lit(size)).collect();
+            let u: Vec<T> = random
+                .normals::<T>(map.dim_u())
+                .into_iter()
+                .map(|v| v * T::lit(size))
+                .collect();
             c.derivatives(map, &u, &mut random, &mut report);
             c.section(map, &u, &mut report);
             c.extras(map, &u, &mut random, &mut report);
@@ -85,21 +89,42 @@ impl<T: Scalar> Case<T> {
         let (p, n) = (map.dim_u(), map.dim_x());
         self.x = self.at(map, u);
         let size = norm2(&self.x).max(T::one());
-        report.record("φ(u) lies in the set", (map.set().violation(&self.x) / size).as_f64(), self.rounding);
-        let (v, v2, w) = (random.normals::<T>(p), random.normals::<T>(p), random.normals::<T>(n));
+        report.record(
+            "φ(u) lies in the set",
+            (map.set().violation(&self.x) / size).as_f64(),
+            self.rounding,
+        );
+        let (v, v2, w) = (
+            random.normals::<T>(p),
+            random.normals::<T>(p),
+            random.normals::<T>(n),
+        );
         let h = T::epsilon().cbrt() * norm2(u) / norm2(&v);
         let moved = |s: T| -> Vec<T> { u.iter().zip(&v).map(|(a, b)| *a + s * h * *b).collect() };
         let (plus, minus) = (moved(T::one()), moved(-T::one()));
-        let difference = |a: &[T], b: &[T]| -> Vec<T> { a.iter().zip(b).map(|(s, t)| (*s - *t) / (h + h)).collect() };
+        let difference =
+            |a: &[T], b: &[T]| -> Vec<T> { a.iter().zip(b).map(|(s, t)| (*s - *t) / (h + h)).collect() };
         let (xp, xm) = (self.at(map, &plus), self.at(map, &minus));
         let jv = self.jvp(map, u, &v);
         // a difference cannot see below the rounding of φ itself, ε|x|/h
         let floor = T::lit(self.eps / self.differences) * norm2(&self.x) / h;
-        let gap = difference(&xp, &xm).iter().zip(&jv).map(|(a, b)| *a - *b).collect::<Vec<_>>();
-        report.record("J v against differences of φ", relative(norm2(&gap), norm2(&jv).max(floor)), self.differences);
+        let gap = difference(&xp, &xm)
+            .iter()
+            .zip(&jv)
+            .map(|(a, b)| *a - *b)
+            .collect::<Vec<_>>();
+        report.record(
+            "J v against differences of φ",
+            relative(norm2(&gap), norm2(&jv).max(floor)),
+            self.differences,
+        );
         let jtw = self.vjp(map, u, &w);
         let scale = (norm2(&w) * norm2(&jv)).max(norm2(&jtw) * norm2(&v));
-        report.record("adjoint ⟨w, J v⟩ = ⟨Jᵀ w, v⟩", relative(dot(&w, &jv) - dot(&jtw, &v), scale), self.rounding);
+        report.record(
+            "adjoint ⟨w, J v⟩ = ⟨Jᵀ w, v⟩",
+            relative(dot(&w, &jv) - dot(&jtw, &v), scale),
+            self.rounding,
+        );
         let (gp, gm) = (self.vjp(map, &plus, &w), self.vjp(map, &minus, &w));
         let expected = difference(&gp, &gm);
         let (mut cv, mut cv2) = (vec![T::nan(); p], vec![T::nan(); p]);
@@ -116,7 +141,10 @@ impl<T: Scalar> Case<T> {
         // loose, since the default curvature is a difference itself
         report.record(
             "curvature symmetric",
-            relative(dot(&v2, &cv) - dot(&v, &cv2), scale.max(floor * norm2(&v) * norm2(&v2))),
+            relative(
+                dot(&v2, &cv) - dot(&v, &cv2),
+                scale.max(floor * norm2(&v) * norm2(&v2)),
+            ),
             self.differences,
         );
         self.diagonals(map, u, &w, random, report);
@@ -149,9 +177,17 @@ impl<T: Scalar> Case<T> {
             size = size.max(norm2(&cv));
         }
         let tolerance = self.rounding * 4.0;
-        report.record("diagonal of Jᵀ diag(h) J", distance(&gauss_newton, &want_gn), tolerance);
+        report.record(
+            "diagonal of Jᵀ diag(h) J",
+            distance(&gauss_newton, &want_gn),
+            tolerance,
+        );
         let gap: Vec<T> = curved.iter().zip(&want_curved).map(|(a, b)| *a - *b).collect();
-        report.record("diagonal of the curvature", relative(norm2(&gap), size.max(norm2(&want_curved))), tolerance);
+        report.record(
+            "diagonal of the curvature",
+            relative(norm2(&gap), size.max(norm2(&want_curved))),
+            tolerance,
+        );
     }
 
     fn section<M: Reparametrization<T> + ?Sized>(&mut self, map: &M, u: &[T], report: &mut Report) {
@@ -194,21 +230,36 @@ impl<T: Scalar> Case<T> {
                     Ray::Rational(o) => (o[0], o[0] + t * (o[1] + t * o[2])),
                     _ => (T::one(), T::one()),
                 };
-                let got: Vec<T> = (0..n).map(|i| (w0 * x[i] + t * (lin[i] + t * quad[i])) / w).collect();
+                let got: Vec<T> = (0..n)
+                    .map(|i| (w0 * x[i] + t * (lin[i] + t * quad[i])) / w)
+                    .collect();
                 // the terms cancel: measure against their sizes
                 let size = (w0 * norm2(&x) + t.abs() * (norm2(&lin) + t.abs() * norm2(&quad))) / w.abs();
                 let gap: Vec<T> = got.iter().zip(&want).map(|(a, b)| *a - *b).collect();
-                report.record("ray against φ(u + t d)", relative(norm2(&gap), size.max(norm2(&want))), self.rounding);
+                report.record(
+                    "ray against φ(u + t d)",
+                    relative(norm2(&gap), size.max(norm2(&want))),
+                    self.rounding,
+                );
             }
         }
         let mut r = u.to_vec();
         map.renormalize(&mut r);
         let again = self.at(map, &r);
-        report.record("renormalize leaves φ(u) as it is", distance(&again, &x), self.rounding);
+        report.record(
+            "renormalize leaves φ(u) as it is",
+            distance(&again, &x),
+            self.rounding,
+        );
     }
 
     /// u of every size: nothing may turn NaN, and what is finite must be feasible.
-    fn extremes<M: Reparametrization<T> + ?Sized>(&mut self, map: &M, random: &mut Random, report: &mut Report) {
+    fn extremes<M: Reparametrization<T> + ?Sized>(
+        &mut self,
+        map: &M,
+        random: &mut Random,
+        report: &mut Report,
+    ) {
         let sizes: &[f64] = if T::max_value().as_f64() > 1e300 {
             &[1e-300, 1e-160, 1e-30, 1e-8, 1e4, 1e8, 1e30, 1e100, 1e150, 1e300]
         } else {
@@ -216,14 +267,22 @@ impl<T: Scalar> Case<T> {
         };
         let huge = T::max_value();
         for size in sizes {
-            let u: Vec<T> = random.normals::<T>(map.dim_u()).into_iter().map(|v| v * T::lit(*size)).collect();
+            let u: Vec<T> = random
+                .normals::<T>(map.dim_u())
+                .into_iter()
+                .map(|v| v * T::lit(*size))
+                .collect();
             let x = self.at(map, &u);
             let nan = x.iter().any(|v| v.is_nan());
             report.record("no NaN at extreme u", if nan { f64::INFINITY } else { 0.0 }, 0.0);
             if x.iter().all(|v| v.is_finite()) {
                 let scale = norm2(&x).max(T::one());
                 let violation = map.set().violation(&x);
-                let relative = if violation.is_nan() { f64::NAN } else { (violation.min(huge) / scale).as_f64() };
+                let relative = if violation.is_nan() {
+                    f64::NAN
+                } else {
+                    (violation.min(huge) / scale).as_f64()
+                };
                 report.record("φ(u) lies in the set at extreme u", relative, self.rounding);
             }
         }

@@ -103,7 +103,11 @@ impl Report {
                     c.error = error;
                 }
             }
-            None => self.checks.push(Check { name, error, tolerance }),
+            None => self.checks.push(Check {
+                name,
+                error,
+                tolerance,
+            }),
         }
     }
 }
@@ -112,7 +116,11 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in &self.checks {
             let mark = if c.passed() { "ok    " } else { "FAILED" };
-            writeln!(f, "{mark} {:<46} error {:.1e}, at most {:.1e}", c.name, c.error, c.tolerance)?;
+            writeln!(
+                f,
+                "{mark} {:<46} error {:.1e}, at most {:.1e}",
+                c.name, c.error, c.tolerance
+            )?;
         }
         Ok(())
     }
