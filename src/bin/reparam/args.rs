@@ -49,19 +49,19 @@ pub(crate) struct Common {
     pub(crate) json: bool,
 
     /// Solve N times from scratch and report the median time
-    #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one, allow_hyphen_values = true)]
     pub(crate) repeat: usize,
 
     /// Bound of the scale-free optimality residual that counts as solved [default: the library's]
-    #[arg(long, value_name = "T", value_parser = tolerance, allow_negative_numbers = true)]
+    #[arg(long, value_name = "T", value_parser = tolerance, allow_hyphen_values = true)]
     pub(crate) tolerance: Option<f64>,
 
     /// Stop a solve after S seconds with the best x so far
-    #[arg(long, value_name = "S", value_parser = seconds, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", value_parser = seconds, allow_hyphen_values = true)]
     pub(crate) max_seconds: Option<Duration>,
 
     /// Use K threads [default: RAYON_NUM_THREADS, or one per core]
-    #[arg(long, value_name = "K", value_parser = at_least_one, allow_negative_numbers = true)]
+    #[arg(long, value_name = "K", value_parser = at_least_one, allow_hyphen_values = true)]
     pub(crate) threads: Option<usize>,
 }
 
