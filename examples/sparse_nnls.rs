@@ -31,15 +31,25 @@ fn main() -> Result<(), reparam::Error> {
     let mut random = Random::new(1);
     let mut sky = vec![0.0; SIDE * SIDE];
     for _ in 0..60 {
-        sky[usize::try_from(random.bits() % (SIDE * SIDE) as u64).unwrap_or(0)] = 0.5 + random.uniform::<f64>();
+        sky[usize::try_from(random.bits() % (SIDE * SIDE) as u64).unwrap_or(0)] =
+            0.5 + random.uniform::<f64>();
     }
     let mut picture = vec![0.0; SIDE * SIDE];
     blur.apply(&sky, &mut picture);
-    picture.iter_mut().for_each(|v| *v += 1e-3 * random.normal::<f64>());
+    picture
+        .iter_mut()
+        .for_each(|v| *v += 1e-3 * random.normal::<f64>());
 
     let solution = Nnls::new(&blur).solve(&picture)?;
-    let found = sky.iter().zip(&solution.x).filter(|(s, x)| **s > 0.0 && (*s - *x).abs() < 0.1).count();
-    println!("spots found {found} of {}", sky.iter().filter(|s| **s > 0.0).count());
+    let found = sky
+        .iter()
+        .zip(&solution.x)
+        .filter(|(s, x)| **s > 0.0 && (*s - *x).abs() < 0.1)
+        .count();
+    println!(
+        "spots found {found} of {}",
+        sky.iter().filter(|s| **s > 0.0).count()
+    );
     println!("{solution}");
     Ok(())
 }

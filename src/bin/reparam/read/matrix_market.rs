@@ -240,11 +240,14 @@ impl Header {
         if self.field != Field::Pattern {
             let word = words.next().ok_or("the value is missing")?;
             if self.field == Field::Integer {
-                let value: i64 = word.parse().map_err(|_| format!("{} is not an integer", quote(word)))?;
+                let value: i64 = word
+                    .parse()
+                    .map_err(|_| format!("{} is not an integer", quote(word)))?;
                 super::exact(value.into())
                     .ok_or_else(|| format!("float64 cannot hold the integer {value} exactly"))?;
             } else {
-                word.parse::<f64>().map_err(|_| format!("{} is not a number", quote(word)))?;
+                word.parse::<f64>()
+                    .map_err(|_| format!("{} is not a number", quote(word)))?;
             }
         }
         match words.next() {
