@@ -66,7 +66,7 @@ where
         assert_eq!((a.rows(), a.columns()), (m, n));
         let report = check_operator(a.as_ref(), seed);
         assert!(report.passed(), "{name} {m}×{n}\n{report}");
-        let f = LeastSquares::new(a.as_ref(), random.normals::<T>(m)).unwrap();
+        let f = LeastSquares::new(a.as_ref(), &random.normals::<T>(m)).unwrap();
         let report = check_objective(&mut { f }, &random.normals::<T>(n), seed);
         assert!(report.passed(), "least squares over {name} {m}×{n}\n{report}");
     }
