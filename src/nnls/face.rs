@@ -170,6 +170,17 @@ impl<T: LinalgScalar> Face<T> for QrFace<'_, '_, T> {
     }
 }
 
+/// Sets to zero what iterative refinement moves by a tenth of itself or more: such a coordinate is rounding, the
+/// remnant of a zero of a degenerate or consistent problem. (A small coordinate that is known well, as in A = I,
+/// moves by nothing.)
+pub(super) fn drop_rounding<T: Scalar>(x: &mut [T], last_correction: &[T]) {
+    for (v, d) in x.iter_mut().zip(last_correction) {
+        if d.abs() >= T::lit(0.1) * *v {
+            *v = T::zero();
+        }
+    }
+}
+
 /// r ← b − A_F x
 pub(super) fn residual<T: LinalgScalar>(
     problem: &Problem<'_, T>,
