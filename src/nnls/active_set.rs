@@ -13,6 +13,8 @@ use crate::solve::{Run, Status};
 pub(super) struct Pricing<'s, T> {
     /// ‖a_j‖; columns of norm 0 never enter.
     pub(super) norms: &'s [T],
+    /// ‖b‖
+    pub(super) b_norm: T,
     /// Candidates kept from one pass.
     pub(super) pool: usize,
 }
@@ -66,7 +68,8 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
             }
             let k = face.members().len();
             face.correction(x, &mut state.target[..k], run);
-            drop_rounding(x, &state.target[..k]);
+            let norms = face.members().iter().map(|j| pricing.norms[*j]);
+            drop_rounding(x, &state.target[..k], norms, pricing.b_norm);
             return Ok(());
         }
         let best = state.candidates[0].0;

@@ -199,7 +199,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             x.iter_mut().zip(&delta).for_each(|(v, d)| *v += *d);
             last = size;
         }
-        drop_rounding(&mut x, &delta);
+        drop_rounding(&mut x, &delta, face.iter().map(|j| p.norms()[*j]), self.b_norm);
         // w = A_F G⁻¹ c_F has A_Fᵀ w = c_F > 0
         let mut y: Vec<T> = face.iter().map(|j| p.norms()[*j]).collect();
         exchange.solve(&mut y);
@@ -267,6 +267,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         };
         let pricing = Pricing {
             norms: p.norms(),
+            b_norm: self.b_norm,
             pool,
         };
         let outcome = active_set(&mut face, &mut x, &pricing, run);

@@ -72,6 +72,7 @@ pub(super) fn working_set<T: LinalgScalar>(
         }
         let pricing = Pricing {
             norms: &set_norms,
+            b_norm,
             pool: 10,
         };
         let outcome = active_set(&mut face, &mut z, &pricing, run);
@@ -88,7 +89,7 @@ pub(super) fn working_set<T: LinalgScalar>(
                 }
                 z.iter_mut().zip(&delta).for_each(|(v, d)| *v += *d);
             }
-            drop_rounding(&mut z, &delta);
+            drop_rounding(&mut z, &delta, members.iter().map(|j| norms[*j]), b_norm);
         }
         x.fill(T::zero());
         for (j, v) in members.iter().zip(&z) {
