@@ -48,6 +48,7 @@ impl fmt::Display for Phase {
 /// assert!(counts.passes >= 2.0);
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Counts {
     /// Products with A or Aᵀ. Work on part of A counts as that part of a product; a Gram matrix of k columns as
@@ -55,6 +56,14 @@ pub struct Counts {
     pub passes: f64,
     /// Factorisations from scratch (up- and downdates are not counted).
     pub factorisations: usize,
+    /// Evaluations of f.
+    pub values: usize,
+    /// Evaluations of ∇f (an evaluation of both counts in both).
+    pub gradients: usize,
+    /// Products with ∇²f.
+    pub hessian_products: usize,
+    /// Times that a face on which the lift is stationary but f is not was left by a step in x.
+    pub releases: usize,
 }
 
 /// The answer of a solver, with its evidence. Always feasible, whatever the status.
