@@ -1,4 +1,4 @@
-//! wip
+#![doc = include_str!("../README.md")]
 
 mod checks;
 mod error;

@@ -4,6 +4,7 @@
 
 mod common;
 
+use approx::assert_abs_diff_eq;
 use common::{Case, assert_solves, exact_cases, history_cases, judge, real_cases};
 use reparam::nnls::Strategy;
 use reparam::operators::{Dense, LinearOperator, MatrixFree, SparseColumns};
@@ -78,6 +79,43 @@ fn check_claims(case: &Case, s: &Solution<f64>, context: &str) {
     );
 }
 
+/// Where the answer is unique, x itself, within what its conditioning allows.
+fn check_x(case: &Case, x: &[f64], context: &str) {
+    let (true, Some(cond)) = (case.unique, case.cond_support) else {
+        return;
+    };
+    if cond > 1e8 {
+        return;
+    }
+    let norm = |v: &mut dyn Iterator<Item = f64>| v.fold(0.0_f64, f64::hypot);
+    let b = norm(&mut case.b.iter().copied());
+    if b == 0.0 {
+        return assert!(x.iter().all(|v| *v == 0.0), "{} ({context})", case.name);
+    }
+    // with f* = 0 every multiplier vanishes: the conditioning of the support alone says nothing
+    let epsilon = if case.objective == Some(0.0) {
+        1e-10
+    } else {
+        1e-14 * (10.0 + cond)
+    };
+    for j in 0..case.n {
+        let c = norm(&mut (0..case.m).map(|i| case.at(i, j)));
+        // in units of the column: how much of b the coordinate explains
+        assert_abs_diff_eq!(c * x[j] / b, c * case.x[j] / b, epsilon = epsilon);
+        if case.objective != Some(0.0) {
+            // off the face an exact zero, not 1e-17
+            let zero = case.x[j] == 0.0 || (c * x[j] / b).abs() < 1e-14;
+            assert_eq!(
+                x[j] == 0.0,
+                zero,
+                "{} ({context}): x[{j}] = {:e}",
+                case.name,
+                x[j]
+            );
+        }
+    }
+}
+
 fn solve_every_way(cases: &[Case]) -> f64 {
     let mut worst = 0.0_f64;
     for case in cases {
@@ -102,6 +140,7 @@ fn solve_every_way(cases: &[Case]) -> f64 {
         for (how, s) in &answers {
             worst = worst.max(assert_solves(case, &s.x, how));
             check_claims(case, s, how);
+            check_x(case, &s.x, how);
         }
     }
     worst

@@ -4,7 +4,7 @@
 //! any feasible point. Every accepted step decreases ‖A x − b‖, so it ends; a column that enters and leaves at once
 //! is set aside until something else has moved.
 
-use super::face::Face;
+use super::face::{Face, drop_rounding};
 use crate::Scalar;
 use crate::linalg::not_positive;
 use crate::solve::{Run, Status};
@@ -13,6 +13,8 @@ use crate::solve::{Run, Status};
 pub(super) struct Pricing<'s, T> {
     /// ‖a_j‖; columns of norm 0 never enter.
     pub(super) norms: &'s [T],
+    /// ‖b‖
+    pub(super) b_norm: T,
     /// Candidates kept from one pass.
     pub(super) pool: usize,
 }
@@ -60,10 +62,14 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
                 moved_since_release = false;
                 continue;
             }
-            if !refined && refine(face, x, run) {
+            if !refined && refine(face, x, &mut state.target, run) {
                 refined = true;
                 continue;
             }
+            let k = face.members().len();
+            face.correction(x, &mut state.target[..k], run);
+            let norms = face.members().iter().map(|j| pricing.norms[*j]);
+            drop_rounding(x, &state.target[..k], norms, pricing.b_norm);
             return Ok(());
         }
         let best = state.candidates[0].0;
@@ -187,18 +193,16 @@ fn settle<T: Scalar, F: Face<T>>(
 }
 
 /// One refinement of the minimiser with a fresh residual, kept when it stays positive; whether x changed.
-fn refine<T: Scalar, F: Face<T>>(face: &mut F, x: &mut [T], run: &mut Run<'_>) -> bool {
-    let mut delta = vec![T::zero(); x.len()];
-    face.correction(x, &mut delta, run);
-    let stays = x.iter().zip(&delta).all(|(v, d)| *v + *d > T::zero());
-    if !stays || x.is_empty() {
+fn refine<T: Scalar, F: Face<T>>(face: &mut F, x: &mut [T], delta: &mut Vec<T>, run: &mut Run<'_>) -> bool {
+    delta.resize(x.len(), T::zero());
+    face.correction(x, delta, run);
+    let changed = delta.iter().any(|d| *d != T::zero());
+    let stays = x.iter().zip(delta.iter()).all(|(v, d)| *v + *d > T::zero());
+    if !stays || !changed {
         return false;
     }
-    let mut changed = false;
-    for (v, d) in x.iter_mut().zip(&delta) {
-        let new = *v + *d;
-        changed |= new != *v;
-        *v = new;
+    for (v, d) in x.iter_mut().zip(delta.iter()) {
+        *v += *d;
     }
-    changed
+    true
 }

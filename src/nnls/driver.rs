@@ -4,7 +4,7 @@ use super::active_set::{Pricing, active_set};
 use super::block_exchange::{Exchange, Failure, block_exchange};
 use super::coordinate_descent::{Outcome, coordinate_descent};
 use super::dual::duality_gap;
-use super::face::{Face, QrFace, residual};
+use super::face::{Face, QrFace, drop_rounding, residual};
 use super::flow::flow;
 use super::problem::Problem;
 use super::working_set::{self, working_set};
@@ -198,10 +198,8 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             }
             x.iter_mut().zip(&delta).for_each(|(v, d)| *v += *d);
             last = size;
-            if size <= T::epsilon() {
-                break;
-            }
         }
+        drop_rounding(&mut x, &delta, face.iter().map(|j| p.norms()[*j]), self.b_norm);
         // w = A_F G⁻¹ c_F has A_Fᵀ w = c_F > 0
         let mut y: Vec<T> = face.iter().map(|j| p.norms()[*j]).collect();
         exchange.solve(&mut y);
@@ -269,6 +267,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         };
         let pricing = Pricing {
             norms: p.norms(),
+            b_norm: self.b_norm,
             pool,
         };
         let outcome = active_set(&mut face, &mut x, &pricing, run);

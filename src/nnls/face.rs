@@ -170,6 +170,24 @@ impl<T: LinalgScalar> Face<T> for QrFace<'_, '_, T> {
     }
 }
 
+/// Sets to zero what is only rounding, the remnant of a zero of a degenerate or consistent problem: a coordinate that
+/// iterative refinement moves by a tenth of itself or more, and whose whole effect ‖a_j‖ x_j is 200 ε‖b‖ at most.
+///
+/// A small coordinate that is known well (A = I, say) is not moved, and stays.
+pub(super) fn drop_rounding<T: Scalar>(
+    x: &mut [T],
+    last_correction: &[T],
+    norms: impl Iterator<Item = T>,
+    b_norm: T,
+) {
+    let negligible = super::active_set::noise::<T>() * b_norm;
+    for ((v, d), c) in x.iter_mut().zip(last_correction).zip(norms) {
+        if d.abs() >= T::lit(0.1) * *v && c * *v <= negligible {
+            *v = T::zero();
+        }
+    }
+}
+
 /// r ← b − A_F x
 pub(super) fn residual<T: LinalgScalar>(
     problem: &Problem<'_, T>,

@@ -4,7 +4,7 @@
 //! with one pass, so the answer is a solution of the whole problem, not of a guess.
 
 use super::active_set::{Pricing, active_set, noise};
-use super::face::{Face, GramFace, residual};
+use super::face::{Face, GramFace, drop_rounding, residual};
 use super::problem::Problem;
 use crate::LinalgScalar;
 use crate::linalg::not_positive;
@@ -72,6 +72,7 @@ pub(super) fn working_set<T: LinalgScalar>(
         }
         let pricing = Pricing {
             norms: &set_norms,
+            b_norm,
             pool: 10,
         };
         let outcome = active_set(&mut face, &mut z, &pricing, run);
@@ -88,6 +89,7 @@ pub(super) fn working_set<T: LinalgScalar>(
                 }
                 z.iter_mut().zip(&delta).for_each(|(v, d)| *v += *d);
             }
+            drop_rounding(&mut z, &delta, members.iter().map(|j| norms[*j]), b_norm);
         }
         x.fill(T::zero());
         for (j, v) in members.iter().zip(&z) {

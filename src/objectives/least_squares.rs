@@ -42,7 +42,7 @@ impl<T: Scalar, A: LinearOperator<T>> LeastSquares<A, T> {
     /// use reparam::objectives::LeastSquares;
     /// assert!(LeastSquares::new(nalgebra::dmatrix![1.0, 2.0], &[1.0, 2.0]).is_err());
     /// ```
-    pub fn new(operator: A, b: impl AsRef<[T]>) -> Result<Self> {
+    pub fn new<B: AsRef<[T]> + ?Sized>(operator: A, b: &B) -> Result<Self> {
         let b = b.as_ref();
         check_not_empty("the matrix (no rows)", operator.rows())?;
         check_not_empty("the matrix (no columns)", operator.columns())?;
