@@ -44,6 +44,7 @@ fn random_case(seed: u64, m: usize, n: usize, sparsity: f64, low_rank: bool) -> 
         objective: None,
         unique: false,
         cond_support: None,
+        degenerate: vec![],
     }
 }
 

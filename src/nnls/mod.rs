@@ -72,7 +72,7 @@ where
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Strategy {
-    /// By shape and storage; see the [module](crate::nnls).
+    /// By shape and storage; see the [module](mod@crate::nnls).
     #[default]
     Auto,
     /// Block exchange on the Gram matrix, refined in A. Fastest where A has full column rank and a moderate condition
