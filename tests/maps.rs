@@ -8,6 +8,8 @@ use reparam::maps::*;
 use reparam::testing::{Random, check_map, check_set};
 use reparam::{Error, MapError, Scalar};
 
+type Map<T> = Box<dyn Reparametrization<T>>;
+
 /// Constants in the scalar type at hand.
 fn vector<T: Scalar>(values: &[f64]) -> Vec<T> {
     values.iter().map(|v| T::lit(*v)).collect()
@@ -87,11 +89,11 @@ map_properties! {
     ]).unwrap(), &[0, 1, 1, 0]).unwrap(),
     precompose: Precompose::new(Trigonometric::<T>::uniform(3, T::zero(), T::one()).unwrap(), vector(&[0.5, 1.0, 3.0])).unwrap(),
     precompose_equal: Precompose::new(Exponential::<T>::new(2), vector(&[2.0, 2.0])).unwrap(),
-    boxed: Box::new(Squares::<T>::new(2)) as Box<dyn Reparametrization<T>>,
+    boxed: Box::new(Squares::<T>::new(2)) as Map<T>,
 }
 
 /// All maps that act coordinate by coordinate, on bounds that are awkward to add to.
-fn separable<T: Scalar>() -> Vec<(&'static str, Box<dyn Reparametrization<T>>)> {
+fn separable<T: Scalar>() -> Vec<(&'static str, Map<T>)> {
     let lower = || vector::<T>(&[0.0, 1.0, -1.0, 1e10, -1e-9, 0.1]);
     let upper = || vector::<T>(&[1e-7, 1.1, 0.0, 1.5e10, 1e9, 0.3]);
     vec![
@@ -156,7 +158,7 @@ fn never_leaves_its_bounds<T: Scalar>(seed: u64) -> Result<(), TestCaseError> {
 /// A box of a few representable numbers, at the end of its tether for anything that rounds.
 fn never_leaves_a_sliver(lo: f64, ulps: u32, u: f64) -> Result<(), TestCaseError> {
     let hi = (0..ulps).fold(lo, |x, _| x.next_up());
-    let maps: [Box<dyn Reparametrization<f64>>; 3] = [
+    let maps: [Map<f64>; 3] = [
         Box::new(Trigonometric::uniform(1, lo, hi).unwrap()),
         Box::new(Logistic::uniform(1, lo, hi).unwrap()),
         Box::new(Algebraic::uniform(1, lo, hi).unwrap()),
@@ -207,7 +209,7 @@ proptest! {
     fn digits_survive_near_a_bound(exponent in -300.0..0.0_f64, mantissa in 1.0..10.0_f64) {
         let d = mantissa * 10f64.powf(exponent);
         for (name, map) in [
-            ("squares", Box::new(Squares::new(1)) as Box<dyn Reparametrization<f64>>),
+            ("squares", Box::new(Squares::new(1)) as Map<f64>),
             ("power 3", Box::new(Power::new(1, 3).unwrap())),
             ("power 4", Box::new(Power::new(1, 4).unwrap())),
             ("power 7", Box::new(Power::new(1, 7).unwrap())),
@@ -228,7 +230,7 @@ proptest! {
         }
         // through a logarithm the error of u is ε|u|
         for (name, map, x) in [
-            ("exponential", Box::new(Exponential::new(1)) as Box<dyn Reparametrization<f64>>, d),
+            ("exponential", Box::new(Exponential::new(1)) as Map<f64>, d),
             ("softplus", Box::new(Softplus::new(1)), d),
             ("logistic above", Box::new(Logistic::uniform(1, 0.0, 1e10).unwrap()), d),
             ("logistic below", Box::new(Logistic::uniform(1, -1e10, 0.0).unwrap()), -d),
@@ -281,7 +283,7 @@ fn hits_its_boundary<T: Scalar>() {
     ];
     for (lo, hi) in pairs {
         let (lo, hi) = (T::lit(lo).max(T::min_value()), T::lit(hi).min(T::max_value()));
-        let maps: [(Box<dyn Reparametrization<T>>, &[T]); 6] = [
+        let maps: [(Map<T>, &[T]); 6] = [
             (Box::new(Squares::with_lower(vec![lo]).unwrap()), &[lo]),
             (Box::new(Power::with_lower(vec![lo], 5).unwrap()), &[lo]),
             (Box::new(ScaledSquares::with_lower(vec![lo]).unwrap()), &[lo]),
@@ -310,7 +312,7 @@ fn hits_its_boundary<T: Scalar>() {
                 assert!(slope[0] != T::zero(), "[{lo:e}, {hi:e}] at {x:e}");
             }
         }
-        let interior: [(Box<dyn Reparametrization<T>>, &[T]); 4] = [
+        let interior: [(Map<T>, &[T]); 4] = [
             (Box::new(Exponential::with_lower(vec![lo]).unwrap()), &[lo]),
             (Box::new(Softplus::with_lower(vec![lo]).unwrap()), &[lo]),
             (Box::new(Logistic::new(vec![lo], vec![hi]).unwrap()), &[lo, hi]),
@@ -485,7 +487,7 @@ fn dimensions_and_landscapes() {
 fn boxes_as_wide_as_the_number_type() {
     let m = f64::MAX;
     for map in [
-        Box::new(Trigonometric::uniform(1, -m, m).unwrap()) as Box<dyn Reparametrization<f64>>,
+        Box::new(Trigonometric::uniform(1, -m, m).unwrap()) as Map<f64>,
         Box::new(Logistic::uniform(1, -m, m).unwrap()),
         Box::new(Algebraic::uniform(1, -m, m).unwrap()),
         Box::new(bounds(&[-m], &[m])),

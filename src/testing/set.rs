@@ -192,3 +192,71 @@ fn nan<T: Scalar, S: ConstraintSet<T> + ?Sized>(
         0.0,
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sets::BoxSet;
+
+    /// A right set with one thing wrong.
+    struct Wrong {
+        set: BoxSet<f64>,
+        what: &'static str,
+    }
+
+    impl ConstraintSet<f64> for Wrong {
+        fn dim(&self) -> usize {
+            self.set.dim()
+        }
+        fn violation(&self, x: &[f64]) -> f64 {
+            self.set.violation(x)
+        }
+        fn natural_residual(&self, x: &[f64], g: &[f64], scale: Option<&[f64]>) -> f64 {
+            let r = self.set.natural_residual(x, g, scale);
+            match self.what {
+                "nan" if r.is_nan() => 0.0,
+                "residual" => 2.0 * r,
+                _ => r,
+            }
+        }
+        fn multipliers(&self, x: &[f64], g: &[f64], out: &mut [f64]) {
+            self.set.multipliers(x, g, out);
+        }
+        fn project(&self, x: &mut [f64]) -> bool {
+            self.set.project(x);
+            if self.what == "projection" {
+                x[1] = x[0].min(x[1]);
+            }
+            true
+        }
+        fn minimise_linear(&self, g: &[f64], s: &mut [f64]) -> bool {
+            self.set.minimise_linear(g, s);
+            if self.what == "minimiser" {
+                s.swap(0, 1);
+            }
+            true
+        }
+        fn frank_wolfe_gap(&self, x: &[f64], g: &[f64]) -> Option<f64> {
+            let gap = self.set.frank_wolfe_gap(x, g)?;
+            Some(if self.what == "gap" { gap - 1.0 } else { gap })
+        }
+    }
+
+    #[test]
+    fn each_fault_is_reported_as_failed() {
+        for seed in 0..10 {
+            for (what, name) in [
+                ("projection", "residual 0 at x = P z for g = x − z"),
+                ("residual", "residual = max |x − P(x − g)|"),
+                ("nan", "NaN is never certified"),
+                ("minimiser", "⟨g, s⟩ ≤ ⟨g, y⟩"),
+                ("gap", "gap = ⟨g, x − s⟩"),
+            ] {
+                let set = BoxSet::uniform(3, -1.0, 1.0).unwrap();
+                let report = check_set(&Wrong { set, what }, seed);
+                let found = report.checks().iter().any(|c| c.name == name && !c.passed());
+                assert!(found, "{what}, seed {seed}:\n{report}");
+            }
+        }
+    }
+}
