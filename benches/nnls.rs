@@ -74,9 +74,9 @@ fn sparse_product(bencher: Bencher, products: usize) {
     let (mut ap, mut aq) = (vec![0.0; 20_000], vec![0.0; 20_000]);
     bencher.bench_local(|| {
         if products == 1 {
-            a.apply(&p, &mut ap)
+            a.apply(&p, &mut ap);
         } else {
-            a.apply_pair(&p, &q, &mut ap, &mut aq)
+            a.apply_pair(&p, &q, &mut ap, &mut aq);
         }
     });
 }

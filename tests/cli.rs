@@ -1,5 +1,6 @@
 //! The program as its users meet it: files in, files out, exit status, one JSON object, one sentence per error.
 #![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use npyz::{AutoSerialize, Order, Serialize, WriterBuilder};
 use serde_json::Value;
@@ -407,6 +408,9 @@ fn matrix_market_symmetric() {
     assert_close(&solve_mtx(coordinate, &[4.0, 5.0]), &[1.0, 2.0]);
     assert_close(&solve_mtx(array, &[4.0, 5.0]), &[1.0, 2.0]);
     assert_close(&solve_mtx(pattern, &[4.0, 3.0]), &[3.0, 1.0]);
+    // [[9, 1, 2], [1, 8, 3], [2, 3, 7]] (1, 2, 3)
+    let array = "%%MatrixMarket matrix array real symmetric\n3 3\n9\n1\n2\n8\n3\n7\n";
+    assert_close(&solve_mtx(array, &[17.0, 26.0, 29.0]), &[1.0, 2.0, 3.0]);
 }
 
 #[test]
@@ -416,11 +420,19 @@ fn matrix_market_skew_symmetric() {
     let array = "%%MatrixMarket matrix array real skew-symmetric\n2 2\n2\n";
     assert_close(&solve_mtx(coordinate, &[-6.0, 2.0]), &[1.0, 3.0]);
     assert_close(&solve_mtx(array, &[-6.0, 2.0]), &[1.0, 3.0]);
+    // [[0, -1, -2, -3], [1, 0, -4, -5], [2, 4, 0, -6], [3, 5, 6, 0]] (1, 2, 3, 4)
+    let array = "%%MatrixMarket matrix array integer skew-symmetric\n4 4\n1\n2\n3\n4\n5\n6\n";
+    assert_close(
+        &solve_mtx(array, &[-20.0, -31.0, -14.0, 31.0]),
+        &[1.0, 2.0, 3.0, 4.0],
+    );
 }
 
 #[test]
 fn matrix_market_array_is_by_columns() {
     let text = "%%MatrixMarket matrix array real general\n3 2\n1\n0\n1\n1\n1\n0\n";
+    // blank lines anywhere
+    assert_close(&solve_mtx(&text.replace("\n1\n0", "\n\n1\n0\n"), &B), &X);
     assert_close(&solve_mtx(text, &B), &X);
     assert_close(&solve_mtx(&text.replace("real", "integer"), &B2), &X2);
 }
@@ -503,14 +515,17 @@ fn matrix_market_errors() {
     );
     check(
         "%%MatrixMarket matrix array real general\n2 2\n1\n1\n1\n",
-        &["holds 3 entries", "takes 4"],
+        &["ends after 3 entries", "takes 4"],
     );
     check(
         "%%MatrixMarket matrix array real general\n2 1\n1 2\n3\n",
         &["line 3", "'2' is one word too many"],
     );
-    check(&with("2 2 2\n1 1 1\n"), &["holds 1 entries", "takes 2"]);
-    check(&with("2 2 1\n1 1 1\n2 2 1\n"), &["holds 2 entries", "takes 1"]);
+    check(&with("2 2 2\n1 1 1\n"), &["ends after 1 entries", "takes 2"]);
+    check(
+        &with("2 2 1\n1 1 1\n2 2 1\n"),
+        &["line 4: its size line takes only 1 entries"],
+    );
     check(&with("2 2 1\n0 1 1\n"), &["line 3: row '0' lies outside 1..2"]);
     check(&with("2 2 1\n1 0 1\n"), &["line 3: column '0' lies outside 1..2"]);
     check(
@@ -1269,6 +1284,17 @@ fn damaged_numpy_files() {
     check(b"\x93NUMPY\x09\x00\x10\x00\x00\x00", "version 9");
     check(&good[..40], "ends within its header");
     check(&raw_npy("not a dictionary", &[]), form);
+    check(
+        &raw_npy(
+            "{'descr' '<f8', 'fortran_order': False, 'shape': (3, 2)}",
+            &[0; 48],
+        ),
+        "syntax error",
+    );
+    check(
+        &raw_npy(&descr("'\u{1b}[2J'", "(3, 2)"), &[0; 48]),
+        "holds elements of type",
+    );
     check(&raw_npy("{}", &[]), form);
     check(&raw_npy(&"(".repeat(60_000), &[]), form);
     check(&raw_npy(&"{".repeat(60_000), &[]), form);

@@ -44,6 +44,7 @@ fn random_case(seed: u64, m: usize, n: usize, sparsity: f64, low_rank: bool) -> 
         objective: None,
         unique: false,
         cond_support: None,
+        degenerate: vec![],
     }
 }
 
@@ -294,6 +295,13 @@ fn time_and_cancellation() {
         .solve(&case.b)
         .unwrap();
     assert_eq!((s.status, s.x), (Status::Cancelled, start));
+    // the time limit of many right-hand sides is for all of them together
+    let many = vec![1.0; case.m * 50];
+    let all = Nnls::new(&a)
+        .time_limit(Duration::ZERO)
+        .solve_many(&many)
+        .unwrap();
+    assert!(all.iter().all(|s| s.status == Status::TimeLimit));
     // a start that is the solution is recognised even when no time is left
     let x = nnls(&a, &case.b).unwrap().x;
     let s = Nnls::new(&a)

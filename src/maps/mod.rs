@@ -3,16 +3,53 @@
 //! | map | set | landscape |
 //! |---|---|---|
 //! | [`Squares`] | x ≥ lo | second-order |
+//! | [`Power`] | x ≥ lo | second-order for L = 2, else no statement |
+//! | [`ScaledSquares`] | x ≥ lo, or x ≤ hi | second-order |
+//! | [`Exponential`] | x > lo | interior only |
+//! | [`Softplus`] | x > lo | interior only |
+//! | [`Trigonometric`] | lo ≤ x ≤ hi | second-order |
+//! | [`Logistic`] | lo < x < hi | interior only |
+//! | [`Algebraic`] | lo < x < hi | interior only |
+//! | [`Bounds`] | lo ≤ x ≤ hi, any of them infinite or equal | second-order |
 //! | [`Identity`] | Rⁿ | second-order |
+//! | [`Fixed`] | one point | second-order |
+//! | [`Tied`] | some coordinates equal | as the map of the shared values |
+//! | [`Precompose`] | as its map | as its map |
 //!
-//! A new map is one file here: a struct and `impl Reparametrization` with the required methods; the rest has
-//! defaults. [`check_map`](crate::testing::check_map) runs the whole battery of checks on it.
+//! A new map is one file here: a [`ScalarMap`] if it acts coordinate by coordinate, else a struct and
+//! `impl Reparametrization` with the required methods; the rest has defaults.
+//! [`check_map`](crate::testing::check_map) runs the whole battery of checks on it.
 
+mod algebraic;
+mod bounds;
+mod exponential;
+mod fixed;
 mod identity;
+mod interval;
+mod logistic;
+mod power;
+mod precompose;
+mod scaled_squares;
+mod separable;
+mod softplus;
 mod squares;
+mod tied;
+mod trigonometric;
 
+pub use algebraic::{Algebraic, ScalarAlgebraic};
+pub use bounds::{Bounds, ScalarBounds};
+pub use exponential::{Exponential, ScalarExponential};
+pub use fixed::Fixed;
 pub use identity::Identity;
-pub use squares::Squares;
+pub use logistic::{Logistic, ScalarLogistic};
+pub use power::{Power, ScalarPower};
+pub use precompose::{Precompose, ScalarScaled};
+pub use scaled_squares::{ScalarScaledSquare, ScaledSquares};
+pub use separable::{ScalarMap, Separable};
+pub use softplus::{ScalarSoftplus, Softplus};
+pub use squares::{ScalarSquare, Squares};
+pub use tied::Tied;
+pub use trigonometric::{ScalarTrigonometric, Trigonometric};
 
 use crate::sets::ConstraintSet;
 use crate::{MapError, Scalar};

@@ -94,7 +94,7 @@ mod tests {
         let a = Dense::column_major(&data, 3, 2).unwrap();
         let problem = Problem::new(&a, true).unwrap();
         let limits = Limits::default();
-        let mut run = Run::new(&limits);
+        let mut run = Run::new(&limits, std::time::Instant::now());
         let (mut x, mut r) = (vec![0.0; 2], vec![4.0, -3.0, 1.0]);
         let outcome = coordinate_descent(&problem, &mut x, &mut r, 1e-12, 100, &mut run).unwrap();
         assert_eq!(

@@ -14,6 +14,7 @@ use crate::operators::LinearOperator;
 use crate::sets::{ConstraintSet, Orthant};
 use crate::solve::{Certificate, Phase, Run, Solution, Status};
 use crate::{Error, LinalgScalar, Result};
+use std::time::Instant;
 
 /// A QR factor of more elements than this (800 MB of f64) is not attempted.
 const QR_ELEMENTS: usize = 100_000_000;
@@ -28,12 +29,17 @@ struct Candidate<T> {
     dual: Option<Vec<T>>,
 }
 
-pub(super) fn solve<T, A>(problem: &Problem<'_, T>, b: &[T], options: &Nnls<'_, T, A>) -> Result<Solution<T>>
+pub(super) fn solve<T, A>(
+    problem: &Problem<'_, T>,
+    b: &[T],
+    options: &Nnls<'_, T, A>,
+    clock: Instant,
+) -> Result<Solution<T>>
 where
     T: LinalgScalar,
     A: LinearOperator<T> + ?Sized,
 {
-    let mut run = Run::new(&options.limits);
+    let mut run = Run::new(&options.limits, clock);
     run.passes += problem.setup_passes;
     // a right-hand side of extreme size is scaled like the columns: exactly
     let size = exponent(norm2(b));

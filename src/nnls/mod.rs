@@ -32,7 +32,7 @@ use crate::operators::LinearOperator;
 use crate::solve::{CancelToken, Limits, Solution};
 use crate::{Error, LinalgScalar, Result};
 use problem::Problem;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Solves min ½‖A x − b‖² over x ≥ 0 with all defaults.
 ///
@@ -72,7 +72,7 @@ where
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Strategy {
-    /// By shape and storage; see the [module](crate::nnls).
+    /// By shape and storage; see the [module](mod@crate::nnls).
     #[default]
     Auto,
     /// Block exchange on the Gram matrix, refined in A. Fastest where A has full column rank and a moderate condition
@@ -92,7 +92,7 @@ pub enum Strategy {
 ///
 /// ```
 /// use reparam::Nnls;
-/// use std::time::Duration;
+/// use std::time::{Duration, Instant};
 /// let a = nalgebra::dmatrix![1.0, 0.2; 0.1, 1.0; 0.3, 0.4];
 /// let solver = Nnls::new(&a).tolerance(1e-10).time_limit(Duration::from_secs(5));
 /// let first = solver.solve(&[1.0, 2.0, 1.0]).unwrap();
@@ -192,7 +192,7 @@ where
     /// methods: by one factorisation).
     ///
     /// ```
-    /// use std::time::Duration;
+    /// use std::time::{Duration, Instant};
     /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
     /// let stopped = reparam::Nnls::new(&a).time_limit(Duration::ZERO).solve(&[1.0, 1.0]).unwrap();
     /// assert_eq!(stopped.status, reparam::Status::TimeLimit);
@@ -242,13 +242,14 @@ where
     /// ```
     pub fn solve<B: AsRef<[T]> + ?Sized>(&self, b: &B) -> Result<Solution<T>> {
         let b = b.as_ref();
+        let clock = Instant::now();
         let problem = self.prepare()?;
         self.check_rhs(&problem, b)?;
-        driver::solve(&problem, b, self)
+        driver::solve(&problem, b, self, clock)
     }
 
     /// Solves for many right-hand sides: the columns of B, m×k, column after column (`DMatrix::as_slice`). What depends
-    /// on A alone is prepared once.
+    /// on A alone is prepared once. A time limit is for all of them together, an iteration limit for each.
     ///
     /// # Errors
     /// As [`solve`](Self::solve); [`Error::Dimension`] when the length of B is not a multiple of m.
@@ -261,6 +262,7 @@ where
     /// assert_eq!(solutions[1].x, vec![0.0, 5.0]);
     /// ```
     pub fn solve_many<B: AsRef<[T]> + ?Sized>(&self, b: &B) -> Result<Vec<Solution<T>>> {
+        let clock = Instant::now();
         let b = b.as_ref();
         let problem = self.prepare()?;
         let m = problem.rows();
@@ -277,7 +279,7 @@ where
             self.check_rhs(&problem, column)?;
         }
         b.chunks_exact(m)
-            .map(|column| driver::solve(&problem, column, self))
+            .map(|column| driver::solve(&problem, column, self, clock))
             .collect()
     }
 

@@ -1,10 +1,18 @@
 //! Feasible sets. A certificate depends on the set alone, never on the map that found the point.
 
+mod box_set;
 mod orthant;
+mod per_coordinate;
+mod tied_box;
 mod whole_space;
 
+pub use box_set::BoxSet;
 pub use orthant::Orthant;
+pub use tied_box::TiedBox;
 pub use whole_space::WholeSpace;
+
+pub(crate) use box_set::{check_bounds, clip};
+pub(crate) use per_coordinate::PerCoordinate;
 
 use crate::Scalar;
 

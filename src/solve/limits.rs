@@ -24,6 +24,7 @@ pub struct Limits {
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
     limits: &'a Limits,
+    clock: Instant,
     start: Instant,
     pub(crate) iterations: usize,
     /// Products with A or Aᵀ; a sweep over part of the entries counts as that part.
@@ -32,9 +33,11 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(limits: &'a Limits) -> Self {
+    /// One of perhaps several solves that share a time limit, whose clock started at `clock`.
+    pub(crate) fn new(limits: &'a Limits, clock: Instant) -> Self {
         Self {
             limits,
+            clock,
             start: Instant::now(),
             iterations: 0,
             passes: 0.0,
@@ -47,7 +50,7 @@ impl<'a> Run<'a> {
         if self.limits.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
             return Err(Status::Cancelled);
         }
-        if self.limits.time.is_some_and(|t| self.start.elapsed() >= t) {
+        if self.limits.time.is_some_and(|t| self.clock.elapsed() >= t) {
             return Err(Status::TimeLimit);
         }
         if self.limits.iterations.is_some_and(|k| self.iterations >= k) {

@@ -1,4 +1,4 @@
-//! Checks for what users write themselves: operators, objectives, maps. They return reports and never panic.
+//! Checks for what users write themselves: operators, objectives, maps, sets. They return reports and never panic.
 //!
 //! ```
 //! use reparam::testing::check_map;
@@ -10,11 +10,13 @@ mod map;
 mod objective;
 mod operator;
 mod random;
+mod set;
 
 pub use map::check_map;
 pub use objective::check_objective;
 pub use operator::check_operator;
 pub use random::Random;
+pub use set::check_set;
 
 use std::fmt;
 

@@ -22,6 +22,8 @@ pub struct Case {
     pub objective: Option<f64>,
     pub unique: bool,
     pub cond_support: Option<f64>,
+    /// Coordinates with x_j = g_j = 0: rounding decides whether they come out as zero.
+    pub degenerate: Vec<usize>,
 }
 
 impl Case {
@@ -73,6 +75,7 @@ pub fn exact_cases() -> Vec<Case> {
                 objective: v["objective"].as_f64(),
                 unique: v["unique"].as_bool().unwrap(),
                 cond_support: v["cond_support"].as_f64(),
+                degenerate: v["degenerate"].as_array().unwrap().iter().map(size).collect(),
             }
         })
         .collect()
@@ -91,6 +94,7 @@ pub fn history_cases() -> Vec<Case> {
         objective: c["residual_norm"].as_f64().map(|r| 0.5 * r * r),
         unique: c["x_unique"].as_bool().unwrap(),
         cond_support: None,
+        degenerate: vec![],
     };
     v["cases"].as_array().unwrap().iter().map(case).collect()
 }
@@ -128,6 +132,7 @@ pub fn real_cases() -> Vec<Case> {
                 objective: column["objective"].as_f64(),
                 unique: column["unique"].as_bool().unwrap(),
                 cond_support: column["cond_support"].as_f64(),
+                degenerate: vec![],
             });
         }
     }

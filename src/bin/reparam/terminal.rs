@@ -66,8 +66,13 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// A line on standard error, prefixed with the program's name.
+/// A line on standard error, prefixed with the program's name. It may quote a damaged file or a strange file name:
+/// control characters, line breaks among them, are not passed on.
 pub(crate) fn complain(text: &str) {
+    let line: String = text
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect();
     // nowhere is left to report a failure of this
-    let _ = writeln!(io::stderr().lock(), "reparam: {text}");
+    let _ = writeln!(io::stderr().lock(), "reparam: {line}");
 }

@@ -1,5 +1,6 @@
-//! Matrix Market files. `nalgebra-sparse` parses them; it trusts the sizes and the indices, so these are
-//! checked line by line first, which also gives every complaint its line number.
+//! Matrix Market files. `nalgebra-sparse` parses their entries; it trusts the sizes and the indices, so these are
+//! checked line by line first, which also gives every complaint its line number. It gets the entries in blocks,
+//! each with a header of its own, because its syntax tree takes some 400 bytes per entry.
 
 use crate::error::{Failure, Fault, Shape};
 use nalgebra_sparse::coo::CooMatrix;
@@ -12,11 +13,17 @@ use std::path::{Path, PathBuf};
 /// claim this many of them; beyond that it is taken for damaged.
 const EMPTY_LINES: usize = 1 << 24;
 
-/// A file whose header, sizes and indices are sound.
+/// Entries that are parsed at a time: the syntax tree of a block takes some 25 MB.
+const BLOCK: usize = 1 << 16;
+
+/// A file whose header and sizes are sound.
 pub(super) struct Pending {
     path: PathBuf,
     text: String,
     header: Header,
+    /// Where in `text` the entries begin, and the number of that line.
+    body: usize,
+    line: usize,
 }
 
 /// The matrix of a file.
@@ -52,7 +59,7 @@ struct Header {
     entries: usize,
 }
 
-/// Reads the file and checks it, short of converting its numbers.
+/// Reads the file and checks its sizes.
 pub(super) fn open(path: &Path) -> Result<Pending, Failure> {
     open_file(path).map_err(|fault| fault.of(path))
 }
@@ -65,11 +72,13 @@ fn open_file(path: &Path) -> Result<Pending, Fault> {
     // comments of old files are in Latin-1: what is not UTF-8 there does no harm
     let text =
         String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
-    let header = check(&text)?;
+    let (header, body, line) = check_head(&text)?;
     Ok(Pending {
         path: path.to_path_buf(),
         text,
         header,
+        body,
+        line,
     })
 }
 
@@ -89,33 +98,26 @@ fn quote(word: &str) -> String {
     format!("'{short}'")
 }
 
-/// The header and the sizes; then every line of entries has indices in range, and there are as many as claimed.
-fn check(text: &str) -> Result<Header, Fault> {
-    let mut lines = text.lines().enumerate().map(|(k, line)| (k + 1, line.trim()));
-    let mut lines = lines.by_ref().filter(|(_, line)| !line.is_empty());
-    let (_, banner) = lines.next().ok_or_else(|| malformed("it is empty".into()))?;
-    let (coordinate, field, symmetry) = check_banner(banner)?;
-    let (number, sizes) = lines
-        .by_ref()
-        .find(|(_, line)| !line.starts_with('%'))
-        .ok_or_else(|| malformed("it ends before its size line".into()))?;
-    let header = check_sizes(coordinate, field, symmetry, number, sizes, text.len())?;
-    let mut found = 0usize;
-    for (number, line) in lines {
-        found += 1;
-        if found <= header.entries {
-            header
-                .check_entry(line)
-                .map_err(|why| malformed(format!("line {number}: {why}")))?;
+/// The banner and the sizes; where the entries begin, and the number of that line.
+fn check_head(text: &str) -> Result<(Header, usize, usize), Fault> {
+    let mut banner = None;
+    let mut end = 0;
+    for (k, line) in text.split_inclusive('\n').enumerate() {
+        end += line.len();
+        let line = line.trim();
+        match banner {
+            _ if line.is_empty() => {}
+            None => banner = Some(check_banner(line)?),
+            Some(_) if line.starts_with('%') => {}
+            Some(kind) => return Ok((check_sizes(kind, k + 1, line, text.len())?, end, k + 2)),
         }
     }
-    if found != header.entries {
-        return Err(malformed(format!(
-            "it holds {found} entries, but its size line takes {}",
-            header.entries
-        )));
-    }
-    Ok(header)
+    let before = if banner.is_none() {
+        "is empty"
+    } else {
+        "ends before its size line"
+    };
+    Err(malformed(format!("it {before}")))
 }
 
 fn check_banner(line: &str) -> Result<(bool, Field, Symmetry), Fault> {
@@ -151,9 +153,7 @@ fn check_banner(line: &str) -> Result<(bool, Field, Symmetry), Fault> {
 }
 
 fn check_sizes(
-    coordinate: bool,
-    field: Field,
-    symmetry: Symmetry,
+    (coordinate, field, symmetry): (bool, Field, Symmetry),
     number: usize,
     line: &str,
     bytes: usize,
@@ -287,23 +287,31 @@ impl Pending {
     }
 
     fn parse(&self) -> Result<Parsed, Fault> {
-        match self.header.field {
-            Field::Real => self.assemble(self.load::<f64>()?, |v| *v),
-            // i128 has room to change the sign of any entry of a skew-symmetric matrix; the range was checked
-            Field::Integer => self.assemble(self.load::<i128>()?, |v| *v as f64),
-            Field::Pattern => self.assemble(self.load::<()>()?, |()| 1.0),
-        }
-    }
-
-    fn load<T: MatrixMarketScalar>(&self) -> Result<CooMatrix<T>, Fault> {
-        load_coo_from_matrix_market_str(&self.text).map_err(|e| malformed(describe(&e)))
-    }
-
-    fn assemble<T>(&self, matrix: CooMatrix<T>, value: impl Fn(&T) -> f64) -> Result<Parsed, Fault> {
-        let (rows, columns) = (self.header.rows, self.header.columns);
-        let parsed = if self.header.coordinate {
-            let (i, j, v) = matrix.disassemble();
-            let v = v.iter().map(value).collect();
+        let Header {
+            rows,
+            columns,
+            coordinate,
+            symmetry,
+            entries,
+            ..
+        } = self.header;
+        let parsed = if coordinate {
+            // symmetric entries are stored once and stand for two
+            let room = if symmetry == Symmetry::General {
+                entries
+            } else {
+                2 * entries
+            };
+            let (mut i, mut j, mut v) = (
+                super::reserve(room)?,
+                super::reserve(room)?,
+                super::reserve(room)?,
+            );
+            self.each_entry(|row, column, value| {
+                i.push(row);
+                j.push(column);
+                v.push(value);
+            })?;
             // by columns, duplicates summed
             let matrix: sprs::CsMat<f64> = sprs::TriMat::from_triplets((rows, columns), i, j, v).to_csc();
             let sparse = matrix.sparse_columns();
@@ -312,9 +320,27 @@ impl Pending {
             // skew-symmetric arrays leave out their diagonal: it is zero
             let mut dense = super::reserve(rows * columns)?;
             dense.resize(rows * columns, 0.0);
-            for (i, j, v) in matrix.triplet_iter() {
-                dense[j * rows + i] = value(v);
-            }
+            // the values come column by column; those of a triangle begin at or below the diagonal
+            let mut j = 0;
+            let top = |j: usize| match symmetry {
+                Symmetry::General => 0,
+                Symmetry::Symmetric => j,
+                Symmetry::Skew => j + 1,
+            };
+            let mut i = top(0);
+            self.each_entry(|_, _, value| {
+                dense[j * rows + i] = value;
+                match symmetry {
+                    Symmetry::General => {}
+                    Symmetry::Symmetric => dense[i * rows + j] = value,
+                    Symmetry::Skew => dense[i * rows + j] = -value,
+                }
+                i += 1;
+                if i == rows {
+                    j += 1;
+                    i = top(j);
+                }
+            })?;
             Parsed::Dense(dense)
         };
         let bad = match &parsed {
@@ -333,17 +359,107 @@ impl Pending {
             None => Ok(parsed),
         }
     }
+
+    /// Hands over the entries: (row, column, value) from 0 of a coordinate file, both halves of a symmetric one; of
+    /// an array file the values in the order of the file.
+    fn each_entry(&self, keep: impl FnMut(usize, usize, f64)) -> Result<(), Fault> {
+        match self.header.field {
+            Field::Real => self.blocks(|v: &f64| *v, keep),
+            // i128 has room to change the sign of any entry of a skew-symmetric matrix; the range was checked
+            Field::Integer => self.blocks(|v: &i128| *v as f64, keep),
+            Field::Pattern => self.blocks(|(): &()| 1.0, keep),
+        }
+    }
+
+    fn blocks<T: MatrixMarketScalar>(
+        &self,
+        value: impl Fn(&T) -> f64,
+        mut keep: impl FnMut(usize, usize, f64),
+    ) -> Result<(), Fault> {
+        let claimed = self.header.entries;
+        let mut block = String::new();
+        let (mut start, mut inside, mut found) = (self.line, 0, 0);
+        let mut take = |start: usize, inside: usize, lines: &str| {
+            let matrix = self.load::<T>(start, inside, lines)?;
+            matrix.triplet_iter().for_each(|(i, j, v)| keep(i, j, value(v)));
+            Ok(())
+        };
+        for (k, line) in self.text[self.body..].lines().enumerate() {
+            if !line.trim().is_empty() {
+                let number = self.line + k;
+                if found == claimed {
+                    return Err(malformed(format!(
+                        "line {number}: its size line takes only {claimed} entries"
+                    )));
+                }
+                self.header
+                    .check_entry(line)
+                    .map_err(|why| malformed(format!("line {number}: {why}")))?;
+                found += 1;
+                inside += 1;
+            }
+            block.push_str(line);
+            block.push('\n');
+            if inside == BLOCK {
+                take(start, inside, &block)?;
+                block.clear();
+                (start, inside) = (self.line + k + 1, 0);
+            }
+        }
+        if found < claimed {
+            return Err(malformed(format!(
+                "it ends after {found} entries, but its size line takes {claimed}"
+            )));
+        }
+        take(start, inside, &block)
+    }
+
+    /// Parses some lines of entries, the first of which is line number `start` of the file.
+    fn load<T: MatrixMarketScalar>(
+        &self,
+        start: usize,
+        entries: usize,
+        lines: &str,
+    ) -> Result<CooMatrix<T>, Fault> {
+        let Header {
+            rows,
+            columns,
+            coordinate,
+            field,
+            symmetry,
+            ..
+        } = self.header;
+        let field = match field {
+            Field::Real => "real",
+            Field::Integer => "integer",
+            Field::Pattern => "pattern",
+        };
+        let head = if coordinate {
+            let symmetry = match symmetry {
+                Symmetry::General => "general",
+                Symmetry::Symmetric => "symmetric",
+                Symmetry::Skew => "skew-symmetric",
+            };
+            format!("coordinate {field} {symmetry}\n{rows} {columns} {entries}")
+        } else {
+            format!("array {field} general\n{entries} 1")
+        };
+        let text = format!("%%MatrixMarket matrix {head}\n{lines}");
+        // its line 3 is ours number `start`
+        load_coo_from_matrix_market_str(&text).map_err(|e| malformed(describe(&e, start, 3)))
+    }
 }
 
-/// The parser's complaint in one line: of a syntax error only the place, the rest is its grammar.
-fn describe(error: &MatrixMarketError) -> String {
+/// The parser's complaint in one line: of a syntax error only the place, the rest is its grammar. Line number `of`
+/// of its text is line number `start` of the file.
+fn describe(error: &MatrixMarketError, start: usize, of: usize) -> String {
     let message = error.message();
     let place = message
         .split("--> ")
         .nth(1)
         .and_then(|rest| rest.split(':').next());
     match place.and_then(|line| line.trim().parse::<usize>().ok()) {
-        Some(line) => format!("line {line} is not in the format"),
+        Some(line) => format!("line {} is not in the format", start + line.saturating_sub(of)),
         None => message.split_whitespace().collect::<Vec<_>>().join(" "),
     }
 }
@@ -353,7 +469,7 @@ mod tests {
     use super::*;
 
     fn sentence(text: &str) -> String {
-        check(text).unwrap_err().to_string()
+        check_head(text).unwrap_err().to_string()
     }
 
     #[test]
@@ -374,16 +490,45 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_file_passes() {
-        let header =
-            check("%%matrixmarket MATRIX coordinate Integer symmetric\n% c\n\n3 3 2\n1 1 4\n3 1 -2\n")
-                .unwrap();
+    fn a_sound_head_passes() {
+        let text = "%%matrixmarket MATRIX coordinate Integer symmetric\n% c\n\n3 3 2\n1 1 4\n3 1 -2\n";
+        let (header, body, line) = check_head(text).unwrap();
         assert_eq!((header.rows, header.columns, header.entries), (3, 3, 2));
         assert_eq!(
             (header.field, header.symmetry),
             (Field::Integer, Symmetry::Symmetric)
         );
-        let header = check("%%MatrixMarket matrix array real skew-symmetric\n3 3\n1\n2\n3\n").unwrap();
+        assert_eq!((&text[body..], line), ("1 1 4\n3 1 -2\n", 5));
+        let (header, ..) =
+            check_head("%%MatrixMarket matrix array real skew-symmetric\n3 3\n1\n2\n3\n").unwrap();
         assert_eq!(header.entries, 3);
+    }
+
+    #[test]
+    fn the_lines_of_all_blocks_are_counted_from_the_top_of_the_file() {
+        let text = "%%MatrixMarket matrix coordinate real general\n1 1 200000\n".to_string();
+        let good = "1 1 0.5\n";
+        let pending = |entries: String| {
+            let text = text.clone() + &entries;
+            let (header, body, line) = check_head(&text).unwrap();
+            Pending {
+                path: PathBuf::new(),
+                text,
+                header,
+                body,
+                line,
+            }
+        };
+        match pending(good.repeat(200_000)).parse() {
+            Ok(Parsed::Sparse(matrix)) => assert_eq!(matrix.entries(0), (&[0u32][..], &[100_000.0][..])),
+            _ => panic!(),
+        }
+        // a spelling that Rust knows and the format does not
+        let late = good.repeat(150_000) + "1 1 infinity\n" + &good.repeat(49_999);
+        let sentence = pending(late).parse().err().unwrap().to_string();
+        assert!(
+            sentence.contains("line 150003 is not in the format"),
+            "{sentence}"
+        );
     }
 }

@@ -40,7 +40,7 @@ fn open_file(path: &Path) -> Result<Pending, Fault> {
     let text = read_header(&mut reader, bytes)?;
     let payload = bytes - text.len() as u64;
     let shape = check_header(&text)?;
-    let header = NpyHeader::from_reader(&text[..]).map_err(|e| malformed(e.to_string()))?;
+    let header = NpyHeader::from_reader(&text[..]).map_err(|e| malformed(describe(&e.to_string())))?;
     let (element, width) = element_type(&header.dtype())?;
     let expected = shape
         .iter()
@@ -166,6 +166,12 @@ fn element_type(dtype: &DType) -> Result<(String, u64), Fault> {
         _ => return Err(Fault::ElementType(kind.to_string())),
     };
     Ok((name, width))
+}
+
+/// The parser's complaint up to the picture that it draws of a syntax error.
+fn describe(message: &str) -> String {
+    let words = message.split("-->").next().unwrap_or(message);
+    format!("its header: {}", words.trim_end_matches([' ', ':', '\n']))
 }
 
 fn malformed(why: String) -> Fault {
