@@ -5,6 +5,7 @@ mod error;
 pub mod lifted;
 mod linalg;
 pub mod maps;
+pub mod methods;
 pub mod nnls;
 pub mod objectives;
 pub mod operators;
@@ -16,7 +17,9 @@ pub mod testing;
 pub use error::{BoxError, Error, MapError, Result};
 pub use nnls::{Nnls, nnls};
 pub use scalar::{LinalgScalar, Scalar};
-pub use solve::{CancelToken, Certificate, Counts, Limits, Phase, Solution, Status};
+pub use solve::{
+    CancelToken, Certificate, Checkpoint, Counts, Limits, Minimize, Phase, Progress, Solution, Status,
+};
 
 /// What most programs need.
 ///

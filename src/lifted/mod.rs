@@ -45,7 +45,7 @@ impl<T: Scalar> Point<T> {
     ///
     /// ```
     /// use reparam::{lifted::Point, maps::Squares};
-    /// assert!(Point::new(&Squares::new(2), &[1.0, 2.0]).value.is_nan());
+    /// assert!(Point::new(&Squares::new(2), &[1.0_f64, 2.0]).value.is_nan());
     /// ```
     pub fn new<M: Reparametrization<T> + ?Sized>(map: &M, u: &[T]) -> Self {
         let (p, n) = (map.dim_u(), map.dim_x());

@@ -65,9 +65,6 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        Counts {
-            passes: self.passes,
-            factorisations: self.factorisations,
-        }
+        Counts { passes: self.passes, factorisations: self.factorisations, ..Counts::default() }
     }
 }

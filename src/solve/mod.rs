@@ -3,12 +3,14 @@
 mod cancel;
 mod certificate;
 mod limits;
+mod minimize;
 mod solution;
 mod status;
 
 pub use cancel::CancelToken;
 pub use certificate::Certificate;
 pub use limits::Limits;
+pub use minimize::{Checkpoint, Minimize, Progress};
 pub(crate) use limits::Run;
 pub use solution::{Counts, Phase, Solution};
 pub use status::Status;

@@ -25,6 +25,12 @@ pub enum Phase {
     WorkingSet,
     /// The flow on the lift x = u∘u (preconditioned conjugate gradients).
     Flow,
+    /// L-BFGS on the lift.
+    Lbfgs,
+    /// Nonlinear conjugate gradients on the lift.
+    ConjugateGradient,
+    /// Trust-region Newton on the lift.
+    TrustRegion,
 }
 
 impl fmt::Display for Phase {
@@ -36,6 +42,9 @@ impl fmt::Display for Phase {
             Self::CoordinateDescent => "coordinate descent",
             Self::WorkingSet => "working sets in a dense Gram matrix",
             Self::Flow => "flow on the lift",
+            Self::Lbfgs => "L-BFGS on the lift",
+            Self::ConjugateGradient => "conjugate gradients on the lift",
+            Self::TrustRegion => "trust-region Newton on the lift",
         })
     }
 }
