@@ -147,6 +147,34 @@ impl<'a, T: Scalar> Lifted<'a, T> {
         Ok(())
     }
 
+    /// x ← φ(u), without an evaluation of f.
+    ///
+    /// ```
+    /// # use reparam::{lifted::Lifted, maps::Squares, objectives::FromFn};
+    /// # let mut f = FromFn::new(1, |_: &[f64], g: &mut [f64]| { g[0] = 0.0; Ok(0.0) });
+    /// # let map = Squares::new(1);
+    /// let mut x = [0.0];
+    /// Lifted::new(&mut f, &map).apply_map(&[3.0], &mut x);
+    /// assert_eq!(x, [9.0]);
+    /// ```
+    pub fn apply_map(&mut self, u: &[T], x: &mut [T]) {
+        self.map.apply(u, x, &mut self.work);
+    }
+
+    /// jtw ← Jᵀ w at u.
+    ///
+    /// ```
+    /// # use reparam::{lifted::Lifted, maps::Squares, objectives::FromFn};
+    /// # let mut f = FromFn::new(1, |_: &[f64], g: &mut [f64]| { g[0] = 0.0; Ok(0.0) });
+    /// # let map = Squares::new(1);
+    /// let mut w = [0.0];
+    /// Lifted::new(&mut f, &map).pull_back(&[3.0], &[1.0], &mut w);
+    /// assert_eq!(w, [6.0]);
+    /// ```
+    pub fn pull_back(&mut self, u: &[T], w: &[T], jtw: &mut [T]) {
+        self.map.vjp(u, w, jtw, &mut self.work);
+    }
+
     /// out ← ∇²F(u) v at an evaluated point; false when f offers no Hessian products.
     ///
     /// # Errors
@@ -205,5 +233,14 @@ impl<'a, T: Scalar> Lifted<'a, T> {
         }
         let floor = (T::lit(1e-14) * top).max(T::min_positive_value());
         out.iter_mut().for_each(|o| *o = o.max(floor));
+    }
+
+    /// out ← diag Σ gᵢ∇²φᵢ(u), zero where the map does not offer it.
+    pub(crate) fn curvature_diagonal(&mut self, point: &Point<T>, out: &mut [T]) {
+        let ones = vec![T::one(); point.x.len()];
+        let mut unused = vec![T::zero(); point.u.len()];
+        if !self.map.diagonals(&point.u, &ones, &point.g, &mut unused, out, &mut self.work) {
+            out.fill(T::zero());
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Polak–Ribière+ (Gilbert & Nocedal 1992), preconditioned by D(u).
 
-use super::{Method, Search, Step, wolfe_search};
+use super::{Method, Search, Step, curve_search, wolfe_search};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{dot, max_abs};
 use crate::{Result, Scalar};
@@ -79,7 +79,11 @@ impl<T: Scalar> Method<T> for ConjugateGradient<T> {
             let reach = max_abs(&point.u).max(T::one()) / max_abs(&self.d);
             let guess = self.last_decrease.map_or(T::one(), |f| (f + f) / slope);
             let t = if guess > T::zero() && guess.is_finite() { guess.min(reach) } else { T::one().min(reach) };
-            match wolfe_search(lifted, point, &self.d, t, &mut next)? {
+            let search = match curve_search(lifted, point, &self.d, t, &mut next)? {
+                Some(search) => search,
+                None => wolfe_search(lifted, point, &self.d, t, &mut next)?,
+            };
+            match search {
                 Search::Found => {
                     self.denominator = Some(size);
                     self.previous.copy_from_slice(&point.gradient);

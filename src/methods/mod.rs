@@ -12,13 +12,15 @@
 
 mod conjugate_gradient;
 mod lbfgs;
+mod levenberg_marquardt;
 mod trust_region;
 mod wolfe;
 
 pub use conjugate_gradient::ConjugateGradient;
 pub use lbfgs::Lbfgs;
+pub use levenberg_marquardt::LevenbergMarquardt;
 pub use trust_region::TrustRegion;
-pub use wolfe::{Search, wolfe_search};
+pub use wolfe::{Search, curve_search, wolfe_search};
 
 use crate::lifted::{Lifted, Point};
 use crate::{Result, Scalar};
@@ -86,6 +88,8 @@ pub enum State<T> {
     ConjugateGradient(ConjugateGradient<T>),
     /// Newton with a trust region and truncated conjugate gradients.
     TrustRegion(TrustRegion<T>),
+    /// Gauss–Newton with damping, for sums of squares.
+    LevenbergMarquardt(LevenbergMarquardt<T>),
 }
 
 macro_rules! states {
@@ -108,4 +112,4 @@ macro_rules! states {
         })*
     };
 }
-states!(Lbfgs, ConjugateGradient, TrustRegion);
+states!(Lbfgs, ConjugateGradient, TrustRegion, LevenbergMarquardt);

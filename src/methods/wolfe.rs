@@ -1,7 +1,10 @@
-//! The line search: strong Wolfe conditions, with a way back from points where f is not finite.
+//! Searches along a line in u: strong Wolfe conditions, with a way back from points where f is not finite, and the
+//! search along the lifted curve that needs no further products.
 
-use crate::lifted::{Lifted, Point};
+use crate::lifted::{Lifted, Point, minimise_quartic};
 use crate::linalg::dot;
+use crate::maps::Ray;
+use crate::objectives::Curve;
 use crate::{Result, Scalar};
 
 /// The outcome of a line search.
@@ -48,47 +51,144 @@ pub fn wolfe_search<T: Scalar>(
     t: T,
     next: &mut Point<T>,
 ) -> Result<Search> {
-    let (f0, slope0) = (start.value, dot(&start.gradient, d));
+    let mut at = |t: T, next: &mut Point<T>| -> Result<Option<(T, T)>> {
+        for ((o, u), v) in next.u.iter_mut().zip(&start.u).zip(d) {
+            *o = *u + t * *v;
+        }
+        lifted.evaluate(next)?;
+        Ok(next.is_finite().then(|| (next.value, dot(&next.gradient, d))))
+    };
+    let mut last = T::zero();
+    let found = bracket(start.value, dot(&start.gradient, d), t, |t| {
+        last = t;
+        at(t, next)
+    })?;
+    match found {
+        Ok(t) => {
+            if t != last {
+                at(t, next)?;
+            }
+            Ok(if next.is_finite() { Search::Found } else { Search::NotFinite })
+        }
+        Err(search) => Ok(search),
+    }
+}
+
+/// The search along the lifted curve: for f = ℓ(A x + a) + … and a map whose rays are quadratic, three products (two images and
+/// one gradient at the end) serve any number of trials. For a quadratic f the minimiser of the quartic is exact, otherwise the
+/// strong Wolfe conditions hold. None where f or φ do not offer it.
+///
+/// # Errors
+/// [`Error::Evaluation`](crate::Error::Evaluation).
+///
+/// ```
+/// use reparam::{lifted::{Lifted, Point}, maps::Squares, methods::{Search, curve_search}, objectives::LeastSquares};
+/// let mut f = LeastSquares::new(nalgebra::dmatrix![1.0], &[9.0]).unwrap();
+/// let map = Squares::new(1);
+/// let mut lifted = Lifted::new(&mut f, &map);
+/// let mut start = Point::new(&map, &[1.0]);
+/// lifted.evaluate(&mut start).unwrap();
+/// let mut next = start.clone();
+/// assert_eq!(curve_search(&mut lifted, &start, &[1.0], 1.0, &mut next).unwrap(), Some(Search::Found));
+/// assert!((next.x[0] - 9.0_f64).abs() < 1e-12); // u = 1 + t, t = 2
+/// ```
+pub fn curve_search<T: Scalar>(
+    lifted: &mut Lifted<'_, T>,
+    start: &Point<T>,
+    d: &[T],
+    t: T,
+    next: &mut Point<T>,
+) -> Result<Option<Search>> {
+    let n = start.x.len();
+    let (mut p, mut q) = (vec![T::zero(); n], vec![T::zero(); n]);
+    if !matches!(lifted.map().ray(&start.u, d, &mut p, &mut q), Ray::Quadratic) {
+        return Ok(None);
+    }
+    let Some(m) = lifted.objective().composite().map(|view| view.operator.rows()) else { return Ok(None) };
+    let zeros = || vec![T::zero(); m];
+    let (mut z, mut ap, mut aq, mut zt, mut r) = (zeros(), zeros(), zeros(), zeros(), zeros());
+    if !lifted.objective().image(&start.x, &mut z) {
+        return Ok(None);
+    }
+    let step = {
+        let Some(view) = lifted.objective().composite() else { return Ok(None) };
+        view.operator.apply_pair(&p, &q, &mut ap, &mut aq);
+        let curve = Curve { x: &start.x, p: &p, q: &q, z: &z, ap: &ap, aq: &aq };
+        match view.quartic(&curve, &mut r, &mut zt) {
+            Some(quartic) => {
+                let t = minimise_quartic(&quartic);
+                if t > T::zero() { Ok(t) } else { Err(Search::Failed) }
+            }
+            None => bracket(start.value, dot(&start.gradient, d), t, |t| {
+                let (f, slope) = view.along(&curve, t, &mut zt, &mut r);
+                Ok((f.is_finite() && slope.is_finite()).then_some((f, slope)))
+            })?,
+        }
+    };
+    let t = match step {
+        Ok(t) => t,
+        Err(search) => return Ok(Some(search)),
+    };
+    for ((o, u), v) in next.u.iter_mut().zip(&start.u).zip(d) {
+        *o = *u + t * *v;
+    }
+    for i in 0..m {
+        zt[i] = z[i] + t * (ap[i] + t * aq[i]);
+    }
+    // the image at the end is known, unless its rounding errors should be cleared now
+    if lifted.counts.gradients % 32 != 0 {
+        lifted.apply_map(&next.u, &mut next.x);
+        lifted.objective().remember_image(&next.x, &zt);
+    }
+    lifted.evaluate(next)?;
+    let noise = T::lit(16.0) * T::epsilon() * start.value.abs();
+    Ok(Some(if !next.is_finite() {
+        Search::NotFinite
+    } else if next.value <= start.value + noise {
+        Search::Found
+    } else {
+        Search::Failed
+    }))
+}
+
+/// The step by bracketing; `at` gives value and slope, or None where they are not finite.
+fn bracket<T: Scalar>(
+    f0: T,
+    slope0: T,
+    first: T,
+    mut at: impl FnMut(T) -> Result<Option<(T, T)>>,
+) -> Result<std::result::Result<T, Search>> {
     if slope0.is_nan() || slope0 >= T::zero() {
-        return Ok(Search::Failed);
+        return Ok(Err(Search::Failed));
     }
     let (decrease, curvature) = (T::lit(1e-4), T::lit(0.9));
     // F cannot be told apart from f0 within this
     let flat = T::lit(4.0) * T::epsilon() * f0.abs();
-    let mut t = t;
+    let mut t = first;
     // lower end of the bracket: always satisfies the decrease condition
     let mut low = (T::zero(), f0, slope0);
     let mut high: Option<(T, T, T)> = None;
     let mut finite_seen = false;
-    for trial in 0..40 {
-        for ((o, u), v) in next.u.iter_mut().zip(&start.u).zip(d) {
-            *o = *u + t * *v;
-        }
-        if next.u == start.u {
-            break; // the step is below the resolution of u
-        }
-        lifted.evaluate(next)?;
-        if !next.is_finite() {
+    for _ in 0..40 {
+        let Some((f, slope)) = at(t)? else {
+            // back: a tenth of the way beyond the best point so far
             high = None;
-            if low.0 > T::zero() {
-                // something good is at hand: go a tenth of the way beyond it
-                t = low.0 + T::lit(0.1) * (t - low.0);
-            } else {
-                t *= T::lit(0.1);
+            t = low.0 + T::lit(0.1) * (t - low.0);
+            if t == low.0 {
+                break;
             }
             continue;
-        }
+        };
         finite_seen = true;
-        let (f, slope) = (next.value, dot(&next.gradient, d));
         let sufficient = f <= f0 + decrease * t * slope0;
         let approximate = f <= f0 + flat && slope <= (T::lit(2.0) * decrease - T::one()) * slope0;
         if (sufficient || approximate) && slope.abs() <= -curvature * slope0 {
-            return Ok(Search::Found);
+            return Ok(Ok(t));
         }
         let current = (t, f, slope);
-        if (!sufficient && !approximate) || (f >= low.1 + flat && low.0 > T::zero()) {
+        if !(sufficient || approximate) || f > low.1 + flat {
             high = Some(current);
-        } else if slope >= T::zero() {
+        } else if slope * (high.map_or(T::one(), |h| h.0 - low.0)) >= T::zero() {
             high = Some(low);
             low = current;
         } else {
@@ -96,36 +196,27 @@ pub fn wolfe_search<T: Scalar>(
             if high.is_none() {
                 // still going down: further out
                 t *= T::lit(4.0);
-                if trial > 25 {
-                    return Ok(Search::Found);
-                }
                 continue;
             }
         }
         let Some(end) = high else { continue };
-        let width = (end.0 - low.0).abs();
-        if width <= T::epsilon() * (end.0.abs() + low.0.abs()) {
+        if (end.0 - low.0).abs() <= T::lit(4.0) * T::epsilon() * end.0.abs().max(low.0.abs()) {
             break;
         }
         t = interpolate(low, end);
     }
+    // no point satisfied both conditions; the lower end of the bracket is still better than the start
     if low.0 > T::zero() && low.1 < f0 {
-        // no point satisfied both conditions, but this one is better than the start
-        for ((o, u), v) in next.u.iter_mut().zip(&start.u).zip(d) {
-            *o = *u + low.0 * *v;
-        }
-        lifted.evaluate(next)?;
-        return Ok(if next.is_finite() { Search::Found } else { Search::NotFinite });
+        return Ok(Ok(low.0));
     }
-    Ok(if finite_seen { Search::Failed } else { Search::NotFinite })
+    Ok(Err(if finite_seen { Search::Failed } else { Search::NotFinite }))
 }
 
 /// The minimiser of the cubic through two points and slopes, kept a tenth of the bracket away from its ends.
 fn interpolate<T: Scalar>(a: (T, T, T), b: (T, T, T)) -> T {
     let (x0, f0, g0) = a;
     let (x1, f1, g1) = b;
-    let three = T::lit(3.0);
-    let d1 = g0 + g1 - three * (f0 - f1) / (x0 - x1);
+    let d1 = g0 + g1 - T::lit(3.0) * (f0 - f1) / (x0 - x1);
     let root = (d1 * d1 - g0 * g1).max(T::zero()).sqrt() * if x1 > x0 { T::one() } else { -T::one() };
     let t = x1 - (x1 - x0) * (g1 + root - d1) / (g1 - g0 + root + root);
     let (lo, hi) = if x0 < x1 { (x0, x1) } else { (x1, x0) };

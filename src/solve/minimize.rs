@@ -5,7 +5,7 @@ use crate::checks::check_len;
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{dot, max_abs};
 use crate::maps::{Boundary, Reparametrization};
-use crate::methods::{Lbfgs, Method, State, Step, TrustRegion};
+use crate::methods::{Lbfgs, LevenbergMarquardt, Method, State, Step, TrustRegion};
 use crate::objectives::Objective;
 use crate::{Error, MapError, Result, Scalar};
 use std::ops::ControlFlow;
@@ -263,7 +263,7 @@ where
         self
     }
 
-    /// Chooses the method; by default a trust region where f has Hessian products, else L-BFGS. [`Solution::phase`] says
+    /// Chooses the method; by default Levenberg–Marquardt for sums of squares, a trust region where f has Hessian products, else L-BFGS. [`Solution::phase`] says
     /// which it was.
     ///
     /// ```
@@ -315,11 +315,15 @@ where
         let method = match chosen {
             Some(method) => method,
             None => {
+                if lifted.objective().residuals().is_some() {
+                    LevenbergMarquardt::new().into()
+                } else {
                 let mut unused = vec![T::zero(); n];
                 let (x, g) = (point.x.clone(), point.g.clone());
                 let second_order = point.is_finite()
                     && lifted.objective().hessian_vector(&x, &g, &mut unused).map_err(Error::Evaluation)?;
                 if second_order { TrustRegion::new().into() } else { Lbfgs::new(10).into() }
+                }
             }
         };
         let counts = lifted.counts;
@@ -648,6 +652,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
                 State::Lbfgs(_) => Phase::Lbfgs,
                 State::ConjugateGradient(_) => Phase::ConjugateGradient,
                 State::TrustRegion(_) => Phase::TrustRegion,
+                State::LevenbergMarquardt(_) => Phase::LevenbergMarquardt,
             },
             elapsed: clock.elapsed(),
             x: c.point.x,

@@ -31,6 +31,8 @@ pub enum Phase {
     ConjugateGradient,
     /// Trust-region Newton on the lift.
     TrustRegion,
+    /// Levenberg–Marquardt on the lift.
+    LevenbergMarquardt,
 }
 
 impl fmt::Display for Phase {
@@ -45,6 +47,7 @@ impl fmt::Display for Phase {
             Self::Lbfgs => "L-BFGS on the lift",
             Self::ConjugateGradient => "conjugate gradients on the lift",
             Self::TrustRegion => "trust-region Newton on the lift",
+            Self::LevenbergMarquardt => "Levenberg–Marquardt on the lift",
         })
     }
 }
