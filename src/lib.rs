@@ -4,6 +4,7 @@ mod checks;
 mod error;
 pub mod lifted;
 mod linalg;
+pub mod losses;
 pub mod maps;
 pub mod methods;
 pub mod nnls;
