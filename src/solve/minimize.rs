@@ -6,7 +6,7 @@ use crate::lifted::{Lifted, Point};
 use crate::linalg::{dot, max_abs};
 use crate::maps::{Boundary, Reparametrization};
 use crate::methods::{Lbfgs, LevenbergMarquardt, Method, State, Step, TrustRegion};
-use crate::objectives::Objective;
+use crate::objectives::{Convexity, Objective};
 use crate::{Error, MapError, Result, Scalar};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -405,12 +405,20 @@ where
                 elapsed: clock.elapsed(),
                 checkpoint: &c,
             };
+            #[cfg(feature = "tracing")]
+            tracing::debug!(
+                iteration = c.iteration,
+                value = c.point.value.as_f64(),
+                natural_residual = rho.as_f64(),
+                evaluations = c.counts.values,
+                "minimise"
+            );
             let mut stop = false;
             for observer in &mut observers {
                 stop |= observer(&progress).is_break();
             }
             status = if rho <= self.tolerance {
-                Some(Status::Stationary)
+                Some(converged(&*lifted.objective()))
             } else if stop {
                 Some(Status::Cancelled)
             } else {
@@ -439,6 +447,11 @@ fn limit<T>(limits: &Limits, evaluations: Option<usize>, c: &Checkpoint<T>, cloc
         return Some(Status::IterationLimit);
     }
     evaluations.is_some_and(|k| c.counts.values >= k).then_some(Status::EvaluationLimit)
+}
+
+/// A stationary point of a convex function is a solution.
+fn converged<T: Scalar>(objective: &dyn Objective<T>) -> Status {
+    if objective.convexity() == Convexity::Convex { Status::Solved } else { Status::Stationary }
 }
 
 /// u with φ(u) = x; a map that never reaches the boundary starts as near to it as its size allows.
@@ -633,7 +646,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             }
         }
         if status != Status::NotFinite && rho <= tolerance {
-            status = Status::Stationary;
+            status = converged(&*lifted.objective());
         }
         let set = self.map.set();
         let mut multipliers = vec![T::zero(); c.point.x.len()];

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod certificate;
+mod history;
 mod limits;
 mod minimize;
 mod solution;
@@ -9,6 +10,7 @@ mod status;
 
 pub use cancel::CancelToken;
 pub use certificate::Certificate;
+pub use history::{History, Record};
 pub use limits::Limits;
 pub use minimize::{Checkpoint, Minimize, Progress};
 pub(crate) use limits::Run;
