@@ -98,7 +98,7 @@ type Observer<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> ControlFlow<()> + 'a>;
 /// metric of the curvature, relative to the size of f:
 ///
 /// ```text
-/// ρ(x) = max_j c_j |x − P(x − g/c²)|_j / √(2 max(|f|, |f − f₀|))      c² = diag ∇²f, or an estimate of it
+/// ρ(x) = max_j c_j |x − P(x − g/c²)|_j / √(2 max(|f|, √ε |f − f₀|))    c² = diag ∇²f, or an estimate of it
 /// ```
 ///
 /// so that ρ² bounds the relative decrease of f that one projected step can still promise. The lifted gradient is never asked:
@@ -497,9 +497,9 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
                 None => {}
             }
         } else {
-            // a flat direction must not get an infinite scale
-            let floor = max_abs(&c.h) * T::epsilon();
-            c.h.iter_mut().for_each(|v| *v = v.max(floor).max(T::min_positive_value()));
+            // only a direction without any curvature gets a stand-in: scales may differ by any number of decades
+            let stand_in = (max_abs(&c.h) * T::epsilon()).max(T::min_positive_value());
+            c.h.iter_mut().filter(|v| **v <= T::zero()).for_each(|v| *v = stand_in);
         }
         for (o, h) in self.c.iter_mut().zip(&c.h) {
             *o = h.sqrt();
@@ -514,7 +514,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
 
     fn size(c: &Checkpoint<T>) -> T {
         let f = c.point.value;
-        (T::lit(2.0) * f.abs().max((f - c.first_value).abs())).sqrt()
+        (T::lit(2.0) * f.abs().max(T::epsilon().sqrt() * (f - c.first_value).abs())).sqrt()
     }
 
     fn residual(&self, c: &Checkpoint<T>) -> T {
@@ -636,7 +636,11 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
                 there.point.value =
                     lifted.objective().value_gradient(&there.point.x, &mut there.point.g).map_err(Error::Evaluation)?;
                 let noise = T::lit(4.0) * T::epsilon() * c.point.value.abs();
-                let after = self.residual(&there);
+                let finite = there.point.value.is_finite() && there.point.g.iter().all(|v| v.is_finite());
+                if finite {
+                    self.curvature(lifted, &mut there)?;
+                }
+                let after = if finite { self.residual(&there) } else { T::infinity() };
                 if there.point.value <= c.point.value + noise && after <= rho.max(tolerance) {
                     rho = after;
                     c.point.x = there.point.x;
