@@ -19,3 +19,12 @@ pub(crate) fn check_finite<T: Scalar>(what: &'static str, v: &[T]) -> Result<()>
 pub(crate) fn check_not_empty(what: &'static str, len: usize) -> Result<()> {
     if len == 0 { Err(Error::Empty { what }) } else { Ok(()) }
 }
+
+/// A positive finite number, or [`Error::Setting`].
+pub(crate) fn check_positive<T: Scalar>(name: &'static str, value: T) -> Result<()> {
+    if value.is_finite() && value > T::zero() {
+        Ok(())
+    } else {
+        Err(Error::Setting { name, why: "must be positive and finite" })
+    }
+}
