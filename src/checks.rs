@@ -4,7 +4,15 @@ use crate::{Error, Result, Scalar};
 
 /// `found == expected`, or [`Error::Dimension`].
 pub(crate) fn check_len(what: &'static str, expected: usize, found: usize) -> Result<()> {
-    if expected == found { Ok(()) } else { Err(Error::Dimension { what, expected, found }) }
+    if expected == found {
+        Ok(())
+    } else {
+        Err(Error::Dimension {
+            what,
+            expected,
+            found,
+        })
+    }
 }
 
 /// Every entry finite, or [`Error::NotFinite`] with the first that is not.
@@ -17,7 +25,11 @@ pub(crate) fn check_finite<T: Scalar>(what: &'static str, v: &[T]) -> Result<()>
 
 /// At least one element, or [`Error::Empty`].
 pub(crate) fn check_not_empty(what: &'static str, len: usize) -> Result<()> {
-    if len == 0 { Err(Error::Empty { what }) } else { Ok(()) }
+    if len == 0 {
+        Err(Error::Empty { what })
+    } else {
+        Ok(())
+    }
 }
 
 /// A positive finite number, or [`Error::Setting`].

@@ -100,7 +100,9 @@ pub enum Error {
         what: &'static str,
     },
     /// The solution exists but is too large for the number type (a matrix of 1e-200 and a right-hand side of 1e200, say).
-    #[error("the solution overflows the number type in coordinate {index}: rescale the matrix or the right-hand side")]
+    #[error(
+        "the solution overflows the number type in coordinate {index}: rescale the matrix or the right-hand side"
+    )]
     Unrepresentable {
         /// The coordinate, from 0.
         index: usize,

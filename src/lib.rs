@@ -1,10 +1,11 @@
-//! wip
+#![doc = include_str!("../README.md")]
 
 mod checks;
 mod error;
-mod linalg;
 pub mod lifted;
+mod linalg;
 pub mod maps;
+pub mod nnls;
 pub mod objectives;
 pub mod operators;
 mod scalar;
@@ -13,6 +14,7 @@ mod solve;
 pub mod testing;
 
 pub use error::{BoxError, Error, MapError, Result};
+pub use nnls::{Nnls, nnls};
 pub use scalar::{LinalgScalar, Scalar};
 pub use solve::{CancelToken, Certificate, Counts, Limits, Phase, Solution, Status};
 
@@ -27,5 +29,5 @@ pub mod prelude {
     pub use crate::maps::{Boundary, Reparametrization};
     pub use crate::operators::LinearOperator;
     pub use crate::sets::ConstraintSet;
-    pub use crate::{CancelToken, Error, LinalgScalar, Scalar, Solution, Status};
+    pub use crate::{CancelToken, Error, LinalgScalar, Nnls, Scalar, Solution, Status, nnls};
 }

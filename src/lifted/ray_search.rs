@@ -37,7 +37,14 @@ impl<T: Scalar> Quartic<T> {
     /// ```
     pub fn along(r: &[T], p: &[T], q: &[T]) -> Self {
         let half = T::lit(0.5);
-        Self { coefficients: [dot(r, p), half * dot(p, p) + dot(r, q), dot(p, q), half * dot(q, q)] }
+        Self {
+            coefficients: [
+                dot(r, p),
+                half * dot(p, p) + dot(r, q),
+                dot(p, q),
+                half * dot(q, q),
+            ],
+        }
     }
 
     /// h(t).
@@ -132,7 +139,11 @@ fn bracketed_root<T: Scalar>(k: &[T; 4], mut lo: T, mut hi: T) -> T {
             lo = t;
         }
         let newton = t - v / s;
-        let next = if newton > lo && newton < hi { newton } else { (lo + hi) * T::lit(0.5) };
+        let next = if newton > lo && newton < hi {
+            newton
+        } else {
+            (lo + hi) * T::lit(0.5)
+        };
         if next == t || (next - t).abs() <= T::epsilon() * t.abs() {
             return next;
         }
@@ -177,9 +188,30 @@ mod tests {
 
     #[test]
     fn degenerate_rays() {
-        assert_eq!(minimise_quartic(&Quartic { coefficients: [0.0_f64; 4] }), 0.0);
-        assert_eq!(minimise_quartic(&Quartic { coefficients: [f64::NAN, 1.0, 0.0, 0.0] }), 0.0);
-        assert_eq!(minimise_quartic(&Quartic { coefficients: [1.0_f64, 1.0, 0.0, 0.0] }), 0.0);
-        assert!((minimise_quartic(&Quartic { coefficients: [-2.0_f32, 1.0, 0.0, 0.0] }) - 1.0).abs() < 1e-6);
+        assert_eq!(
+            minimise_quartic(&Quartic {
+                coefficients: [0.0_f64; 4]
+            }),
+            0.0
+        );
+        assert_eq!(
+            minimise_quartic(&Quartic {
+                coefficients: [f64::NAN, 1.0, 0.0, 0.0]
+            }),
+            0.0
+        );
+        assert_eq!(
+            minimise_quartic(&Quartic {
+                coefficients: [1.0_f64, 1.0, 0.0, 0.0]
+            }),
+            0.0
+        );
+        assert!(
+            (minimise_quartic(&Quartic {
+                coefficients: [-2.0_f32, 1.0, 0.0, 0.0]
+            }) - 1.0)
+                .abs()
+                < 1e-6
+        );
     }
 }

@@ -153,7 +153,9 @@ mod tests {
     #[test]
     fn gram_and_factor() {
         for (m, n) in [(3, 2), (20, 7), (9, 12), (1, 5)] {
-            let data: Vec<f64> = (0..m * n).map(|k| ((k * 7919 % 101) as f64 / 50.0 - 1.0) + 0.01 * k as f64).collect();
+            let data: Vec<f64> = (0..m * n)
+                .map(|k| ((k * 7919 % 101) as f64 / 50.0 - 1.0) + 0.01 * k as f64)
+                .collect();
             let a = Dense::column_major(&data, m, n).unwrap();
             let transposed: Vec<f64> = (0..m * n).map(|k| data[(k % n) * m + k / n]).collect();
             let b = Dense::row_major(&transposed, m, n).unwrap();

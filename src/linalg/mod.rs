@@ -56,6 +56,12 @@ pub(crate) fn max_or_nan<T: Scalar>(values: impl IntoIterator<Item = T>) -> T {
     m
 }
 
+/// v ≤ 0 or NaN: what must never pass for a positive coordinate.
+#[inline]
+pub(crate) fn not_positive<T: Scalar>(v: T) -> bool {
+    v.is_nan() || v <= T::zero()
+}
+
 /// max |vᵢ|, NaN if any entry is NaN.
 #[inline]
 pub(crate) fn max_abs<T: Scalar>(v: &[T]) -> T {
@@ -99,7 +105,11 @@ pub(crate) fn pow2<T: Scalar>(e: i32) -> T {
 
 /// The largest |e| for which 2^e and 2^{−e} are both normal numbers with room for a sum: 1000 for f64, 120 for f32.
 pub(crate) fn safe_exponent<T: Scalar>() -> u32 {
-    if T::max_value().as_f64() > 1e300 { 1000 } else { 120 }
+    if T::max_value().as_f64() > 1e300 {
+        1000
+    } else {
+        120
+    }
 }
 
 #[cfg(test)]

@@ -30,11 +30,10 @@ impl<T: Scalar> Rotation<T> {
 
 impl<T: Scalar> PackedUpper<T> {
     pub(crate) fn new() -> Self {
-        Self { k: 0, data: Vec::new() }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.k
+        Self {
+            k: 0,
+            data: Vec::new(),
+        }
     }
 
     pub(crate) fn clear(&mut self) {

@@ -338,12 +338,14 @@ impl<T: Scalar> Reparametrization<T> for OpenBall<T> {
     fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
         let (a, r) = (self.set.centre(), self.set.radius());
         let y = |k: usize| (x[k] - a[k]) / r;
-        let square: T = (0..x.len()).map(|k| y(k) * y(k)).sum();
-        let along: T = (0..x.len()).map(|k| y(k) * g[k]).sum();
-        // (I − yyᵀ)² = I − (2 − ‖y‖²) yyᵀ
-        let across = (T::one() - square).max(T::zero());
+        let norm = (0..x.len()).map(|k| y(k) * y(k)).sum::<T>().sqrt();
+        let across = ((T::one() - norm) * (T::one() + norm)).max(T::zero());
+        // along the radius I − yyᵀ is 1 − ‖y‖², across it 1: taken apart, nothing cancels near the sphere
+        let axis = |k: usize| if norm == T::zero() { T::zero() } else { y(k) / norm };
+        let along: T = (0..x.len()).map(|k| axis(k) * g[k]).sum();
         for k in 0..x.len() {
-            out[k] = r * r * across * (g[k] - (T::one() + across) * along * y(k));
+            let radial = along * axis(k);
+            out[k] = r * r * across * ((g[k] - radial) + across * across * radial);
         }
         true
     }

@@ -28,7 +28,11 @@ impl<T: Scalar> Identity<T> {
     /// assert_eq!(Identity::<f32>::new(3).dim_u(), 3);
     /// ```
     pub fn new(dim: usize) -> Self {
-        Self { set: WholeSpace::new(dim), dim, scalar: PhantomData }
+        Self {
+            set: WholeSpace::new(dim),
+            dim,
+            scalar: PhantomData,
+        }
     }
 }
 
@@ -72,7 +76,10 @@ impl<T: Scalar> Reparametrization<T> for Identity<T> {
     }
     fn section(&self, x: &[T], _boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
         match x.iter().position(|v| v.is_nan()) {
-            Some(index) => Err(MapError::Outside { index, value: x[index].as_f64() }),
+            Some(index) => Err(MapError::Outside {
+                index,
+                value: x[index].as_f64(),
+            }),
             None => {
                 u.copy_from_slice(x);
                 Ok(())

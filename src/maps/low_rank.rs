@@ -77,7 +77,7 @@ impl<T: Scalar> LowRank<T> {
     /// Those with ones on the diagonal: correlation matrices.
     ///
     /// # Errors
-    /// As [`cone`](Self::cone).
+    /// As [`cone`](Self::cone), and [`Error::Setting`] for p = 1 < n: rows of one entry are signs, which do not move.
     ///
     /// ```
     /// use reparam::maps::{LowRank, Reparametrization};
@@ -87,6 +87,9 @@ impl<T: Scalar> LowRank<T> {
     /// assert_eq!(x, [1.0, 0.0, 0.0, 1.0]);
     /// ```
     pub fn unit_diagonal(size: usize, rank: usize) -> Result<Self> {
+        if rank == 1 && size > 1 {
+            return Err(Error::Setting { name: "rank", why: "must be at least 2 for unit diagonal" });
+        }
         Self::checked(Psd::unit_diagonal(size)?, rank, Kind::UnitDiagonal)
     }
 

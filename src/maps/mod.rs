@@ -3,7 +3,18 @@
 //! | map | set | landscape |
 //! |---|---|---|
 //! | [`Squares`] | x ≥ lo | second-order |
+//! | [`Power`] | x ≥ lo | second-order for L = 2, else no statement |
+//! | [`ScaledSquares`] | x ≥ lo, or x ≤ hi | second-order |
+//! | [`Exponential`] | x > lo | interior only |
+//! | [`Softplus`] | x > lo | interior only |
+//! | [`Trigonometric`] | lo ≤ x ≤ hi | second-order |
+//! | [`Logistic`] | lo < x < hi | interior only |
+//! | [`Algebraic`] | lo < x < hi | interior only |
+//! | [`Bounds`] | lo ≤ x ≤ hi, any of them infinite or equal | second-order |
 //! | [`Identity`] | Rⁿ | second-order |
+//! | [`Fixed`] | one point | second-order |
+//! | [`Tied`] | some coordinates equal | as the map of the shared values |
+//! | [`Precompose`] | as its map | as its map |
 //! | [`NormalizedSquares`] | simplex x ≥ 0, Σx = r | second-order |
 //! | [`Softmax`], [`ReducedSoftmax`] | open simplex | interior only |
 //! | [`CappedSimplex`] | x ≥ 0, Σx ≤ r | second-order |
@@ -20,42 +31,68 @@
 //! | [`Product`], [`Pair`] | products of sets | the weakest block's |
 //! | [`Affine`] | affine images: polytopes, cones, subspaces | that of the inner map |
 //!
-//! A new map is one file here: a struct and `impl Reparametrization` with the required methods; the rest has
-//! defaults. [`check_map`](crate::testing::check_map) runs the whole battery of checks on it.
+//! A new map is one file here: a [`ScalarMap`] if it acts coordinate by coordinate, else a struct and
+//! `impl Reparametrization` with the required methods; the rest has defaults.
+//! [`check_map`](crate::testing::check_map) runs the whole battery of checks on it.
 
 mod affine;
+mod algebraic;
 mod ball;
+mod bounds;
 mod capped_simplex;
 mod difference;
 mod direction;
+mod exponential;
+mod fixed;
 mod identity;
+mod interval;
 mod l1_ball;
+mod logistic;
 mod low_rank;
 mod monotone;
 mod normalized_squares;
+mod power;
+mod precompose;
 mod product;
+mod scaled_squares;
 mod second_order_cone;
+mod separable;
 mod softmax;
+mod softplus;
 mod sphere;
 mod squares;
 mod stochastic;
+mod tied;
+mod trigonometric;
 mod weights;
 
 pub use affine::Affine;
+pub use algebraic::{Algebraic, ScalarAlgebraic};
 pub use ball::{Ball, OpenBall};
+pub use bounds::{Bounds, ScalarBounds};
 pub use capped_simplex::CappedSimplex;
 pub use difference::Difference;
+pub use exponential::{Exponential, ScalarExponential};
+pub use fixed::Fixed;
 pub use identity::Identity;
 pub use l1_ball::L1Ball;
+pub use logistic::{Logistic, ScalarLogistic};
 pub use low_rank::LowRank;
 pub use monotone::{ConvexSequence, Monotone};
 pub use normalized_squares::NormalizedSquares;
+pub use power::{Power, ScalarPower};
+pub use precompose::{Precompose, ScalarScaled};
 pub use product::{Pair, Product};
+pub use scaled_squares::{ScalarScaledSquare, ScaledSquares};
 pub use second_order_cone::SecondOrderCone;
+pub use separable::{ScalarMap, Separable};
 pub use softmax::{ReducedSoftmax, Softmax};
+pub use softplus::{ScalarSoftplus, Softplus};
 pub use sphere::Sphere;
-pub use squares::Squares;
+pub use squares::{ScalarSquare, Squares};
 pub use stochastic::Stochastic;
+pub use tied::Tied;
+pub use trigonometric::{ScalarTrigonometric, Trigonometric};
 
 use crate::sets::ConstraintSet;
 use crate::{MapError, Scalar};

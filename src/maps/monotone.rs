@@ -376,7 +376,7 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
             None => T::zero(),
         };
         let (mut sum, mut size, mut bend, mut count) = (T::zero(), mean.abs(), T::zero(), 0);
-        if unit.is_some() && u[n] == T::zero() && mean > T::lit(4.0) * T::epsilon() * size * T::count(n) {
+        if unit.is_some() && u[n] == T::zero() && mean > T::lit(16.0) * T::epsilon() * size * T::count(n) {
             // the slack has multiplier 0 − mean
             du[n] = mean / (radius * spread * spread);
             count += 1;
@@ -386,7 +386,7 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
             size += g[k].abs();
             bend += root(k);
             let q = sum - mean;
-            let wrong = q < -T::lit(4.0) * T::epsilon() * size;
+            let wrong = q < -T::lit(16.0) * T::epsilon() * size;
             let bend = bend + spread;
             if self.squared(k) && u[k] == T::zero() && wrong && bend > T::zero() {
                 du[k] = -q / (radius * bend * bend);
@@ -590,7 +590,7 @@ impl<T: Scalar> Reparametrization<T> for ConvexSequence<T> {
             size += g[k].abs() * T::count(u.len() - k);
             width += h[k].max(T::zero()).sqrt();
             bend += width;
-            if u[k] == T::zero() && double < -T::lit(4.0) * T::epsilon() * size && bend > T::zero() {
+            if u[k] == T::zero() && double < -T::lit(16.0) * T::epsilon() * size && bend > T::zero() {
                 du[k] = (-double).sqrt() / bend;
                 count += 1;
             }

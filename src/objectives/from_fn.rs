@@ -24,7 +24,9 @@ pub struct FromFn<T, F> {
 
 impl<T, F> std::fmt::Debug for FromFn<T, F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FromFn").field("dim", &self.dim).finish_non_exhaustive()
+        f.debug_struct("FromFn")
+            .field("dim", &self.dim)
+            .finish_non_exhaustive()
     }
 }
 
@@ -40,7 +42,11 @@ where
     /// assert_eq!(FromFn::new(3, |_: &[f64], _: &mut [f64]| Ok(0.0)).dim(), 3);
     /// ```
     pub fn new(dim: usize, value_gradient: F) -> Self {
-        Self { dim, value_gradient, scratch: vec![T::zero(); dim] }
+        Self {
+            dim,
+            value_gradient,
+            scratch: vec![T::zero(); dim],
+        }
     }
 }
 

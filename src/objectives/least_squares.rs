@@ -42,7 +42,7 @@ impl<T: Scalar, A: LinearOperator<T>> LeastSquares<A, T> {
     /// use reparam::objectives::LeastSquares;
     /// assert!(LeastSquares::new(nalgebra::dmatrix![1.0, 2.0], &[1.0, 2.0]).is_err());
     /// ```
-    pub fn new(operator: A, b: impl AsRef<[T]>) -> Result<Self> {
+    pub fn new<B: AsRef<[T]> + ?Sized>(operator: A, b: &B) -> Result<Self> {
         let b = b.as_ref();
         check_not_empty("the matrix (no rows)", operator.rows())?;
         check_not_empty("the matrix (no columns)", operator.columns())?;
@@ -50,7 +50,12 @@ impl<T: Scalar, A: LinearOperator<T>> LeastSquares<A, T> {
         check_finite("right-hand side", b)?;
         let mut norms = vec![T::zero(); operator.columns()];
         let norms = operator.column_norms(&mut norms).then_some(norms);
-        Ok(Self { rhs: b.to_vec(), residual: vec![T::zero(); b.len()], operator, norms })
+        Ok(Self {
+            rhs: b.to_vec(),
+            residual: vec![T::zero(); b.len()],
+            operator,
+            norms,
+        })
     }
 
     /// A.

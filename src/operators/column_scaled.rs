@@ -42,7 +42,11 @@ impl<T: Scalar, A: LinearOperator<T>> ColumnScaled<A, T> {
     /// ```
     pub fn new(inner: A, factors: Vec<T>) -> Result<Self> {
         check_len("the column factors", inner.columns(), factors.len())?;
-        Ok(Self { inner, factors, scratch: Mutex::new(Vec::new()) })
+        Ok(Self {
+            inner,
+            factors,
+            scratch: Mutex::new(Vec::new()),
+        })
     }
 
     /// Scales every column to a norm in [1, 2) by a power of two; zero columns keep the factor 1.
@@ -58,7 +62,10 @@ impl<T: Scalar, A: LinearOperator<T>> ColumnScaled<A, T> {
     pub fn power_of_two(inner: A) -> Result<Self> {
         let mut norms = vec![T::zero(); inner.columns()];
         if !inner.column_norms(&mut norms) {
-            return Err(Error::Setting { name: "column norms", why: "this operator does not know them" });
+            return Err(Error::Setting {
+                name: "column norms",
+                why: "this operator does not know them",
+            });
         }
         let factors = norms.iter().map(|c| power_of_two_factor(*c)).collect();
         Self::new(inner, factors)
@@ -76,13 +83,20 @@ impl<T: Scalar, A: LinearOperator<T>> ColumnScaled<A, T> {
 
     fn with_scratch<R>(&self, f: impl FnOnce(&mut Vec<T>) -> R) -> R {
         // a panic in a user closure poisons the lock but cannot leave the scratch in a harmful state
-        f(&mut self.scratch.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        f(&mut self
+            .scratch
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }
 
 /// The power of two that brings a norm into [1, 2); 1 for zero and for what is not finite.
 pub(crate) fn power_of_two_factor<T: Scalar>(norm: T) -> T {
-    if norm > T::zero() && norm.is_finite() { pow2(-exponent(norm)) } else { T::one() }
+    if norm > T::zero() && norm.is_finite() {
+        pow2(-exponent(norm))
+    } else {
+        T::one()
+    }
 }
 
 impl<T: Scalar, A: LinearOperator<T>> LinearOperator<T> for ColumnScaled<A, T> {

@@ -35,9 +35,17 @@ impl<'a, T> Dense<'a, T> {
     /// assert!(Dense::column_major(&[1.0; 5], 2, 3).is_err());
     /// ```
     pub fn column_major(data: &'a [T], rows: usize, columns: usize) -> Result<Self> {
-        let size = rows.checked_mul(columns).ok_or(Error::SizeOverflow { what: "rows × columns" })?;
+        let size = rows.checked_mul(columns).ok_or(Error::SizeOverflow {
+            what: "rows × columns",
+        })?;
         check_len("the matrix", size, data.len())?;
-        Ok(Self { data, rows, columns, leading: rows.max(1), column_major: true })
+        Ok(Self {
+            data,
+            rows,
+            columns,
+            leading: rows.max(1),
+            column_major: true,
+        })
     }
 
     /// A matrix stored row after row: entry (i, j) is `data[i*columns + j]`.
@@ -50,9 +58,17 @@ impl<'a, T> Dense<'a, T> {
     /// assert_eq!(Dense::row_major(&[1.0, 2.0, 3.0, 4.0], 2, 2).unwrap().get(0, 1), 2.0);
     /// ```
     pub fn row_major(data: &'a [T], rows: usize, columns: usize) -> Result<Self> {
-        let size = rows.checked_mul(columns).ok_or(Error::SizeOverflow { what: "rows × columns" })?;
+        let size = rows.checked_mul(columns).ok_or(Error::SizeOverflow {
+            what: "rows × columns",
+        })?;
         check_len("the matrix", size, data.len())?;
-        Ok(Self { data, rows, columns, leading: columns.max(1), column_major: false })
+        Ok(Self {
+            data,
+            rows,
+            columns,
+            leading: columns.max(1),
+            column_major: false,
+        })
     }
 
     /// A column-major matrix with `leading` ≥ rows elements from one column to the next.
@@ -67,19 +83,34 @@ impl<'a, T> Dense<'a, T> {
     /// ```
     pub fn with_leading(data: &'a [T], rows: usize, columns: usize, leading: usize) -> Result<Self> {
         if leading < rows {
-            return Err(Error::Setting { name: "leading", why: "must be at least the number of rows" });
+            return Err(Error::Setting {
+                name: "leading",
+                why: "must be at least the number of rows",
+            });
         }
         let size = match columns {
             0 => 0,
             _ => (columns - 1)
                 .checked_mul(leading)
                 .and_then(|s| s.checked_add(rows))
-                .ok_or(Error::SizeOverflow { what: "leading × columns" })?,
+                .ok_or(Error::SizeOverflow {
+                    what: "leading × columns",
+                })?,
         };
         if data.len() < size {
-            return Err(Error::Dimension { what: "the matrix", expected: size, found: data.len() });
+            return Err(Error::Dimension {
+                what: "the matrix",
+                expected: size,
+                found: data.len(),
+            });
         }
-        Ok(Self { data, rows, columns, leading: leading.max(1), column_major: true })
+        Ok(Self {
+            data,
+            rows,
+            columns,
+            leading: leading.max(1),
+            column_major: true,
+        })
     }
 
     /// m.
@@ -135,12 +166,20 @@ impl<'a, T> Dense<'a, T> {
     /// The contiguous run number k: column k (column-major) or row k (row-major).
     #[inline]
     pub(crate) fn run(&self, k: usize) -> &'a [T] {
-        let len = if self.column_major { self.rows } else { self.columns };
+        let len = if self.column_major {
+            self.rows
+        } else {
+            self.columns
+        };
         &self.data[k * self.leading..k * self.leading + len]
     }
 
     fn runs(&self) -> usize {
-        if self.column_major { self.columns } else { self.rows }
+        if self.column_major {
+            self.columns
+        } else {
+            self.rows
+        }
     }
 }
 
@@ -156,7 +195,11 @@ impl<T: Copy> Dense<'_, T> {
     /// ```
     #[inline]
     pub fn get(&self, i: usize, j: usize) -> T {
-        if self.column_major { self.data[j * self.leading + i] } else { self.data[i * self.leading + j] }
+        if self.column_major {
+            self.data[j * self.leading + i]
+        } else {
+            self.data[i * self.leading + j]
+        }
     }
 }
 
@@ -309,5 +352,11 @@ where
     S: nalgebra::Storage<T, R, C> + nalgebra::IsContiguous,
 {
     let (rows, columns) = a.shape();
-    Dense { data: a.as_slice(), rows, columns, leading: rows.max(1), column_major: true }
+    Dense {
+        data: a.as_slice(),
+        rows,
+        columns,
+        leading: rows.max(1),
+        column_major: true,
+    }
 }

@@ -71,7 +71,13 @@ where
     /// assert_eq!(MatrixFree::new(4, 4, double, double).rows(), 4);
     /// ```
     pub fn new(rows: usize, columns: usize, apply: F, adjoint: G) -> Self {
-        Self { rows, columns, apply, adjoint, norms: None }
+        Self {
+            rows,
+            columns,
+            apply,
+            adjoint,
+            norms: None,
+        }
     }
 
     /// States the norms ‖a_j‖₂ of the columns.
@@ -90,7 +96,10 @@ where
         check_len("the column norms", self.columns, norms.len())?;
         check_finite("column norms", &norms)?;
         if norms.iter().any(|c| *c < T::zero()) {
-            return Err(Error::Setting { name: "column norms", why: "must not be negative" });
+            return Err(Error::Setting {
+                name: "column norms",
+                why: "must not be negative",
+            });
         }
         self.norms = Some(norms);
         Ok(self)

@@ -12,6 +12,7 @@ mod sparse;
 mod sparse_columns;
 
 pub use column_scaled::ColumnScaled;
+pub(crate) use column_scaled::power_of_two_factor;
 pub use dense::Dense;
 pub use matrix_free::MatrixFree;
 pub use sparse_columns::SparseColumns;

@@ -23,10 +23,18 @@ where
         CsMatBase::cols(self)
     }
     fn apply(&self, x: &[T], y: &mut [T]) {
-        if self.is_csr() { gather(self, x, y) } else { scatter(self, x, y) }
+        if self.is_csr() {
+            gather(self, x, y);
+        } else {
+            scatter(self, x, y);
+        }
     }
     fn apply_adjoint(&self, y: &[T], x: &mut [T]) {
-        if self.is_csr() { scatter(self, y, x) } else { gather(self, y, x) }
+        if self.is_csr() {
+            scatter(self, y, x);
+        } else {
+            gather(self, y, x);
+        }
     }
     fn column_norms(&self, out: &mut [T]) -> bool {
         match self.sparse_columns() {
@@ -53,7 +61,13 @@ where
             (0..indptr.outer_dims()).flat_map(move |outer| {
                 let span = indptr.outer_inds_sz(outer);
                 let entries = indices[span.clone()].iter().zip(&data[span]);
-                entries.map(move |(i, v)| if csr { (outer, i.index(), *v) } else { (i.index(), outer, *v) })
+                entries.map(move |(i, v)| {
+                    if csr {
+                        (outer, i.index(), *v)
+                    } else {
+                        (i.index(), outer, *v)
+                    }
+                })
             })
         })
     }

@@ -37,14 +37,23 @@ impl<T: Scalar> SparseColumns<T> {
     pub fn from_triplets(rows: usize, columns: usize, triplets: &[(usize, usize, T)]) -> Result<Self> {
         for (i, j, _) in triplets {
             if *i >= rows {
-                return Err(Error::Dimension { what: "a row index of the matrix", expected: rows, found: *i });
+                return Err(Error::Dimension {
+                    what: "a row index of the matrix",
+                    expected: rows,
+                    found: *i,
+                });
             }
             if *j >= columns {
-                return Err(Error::Dimension { what: "a column index of the matrix", expected: columns, found: *j });
+                return Err(Error::Dimension {
+                    what: "a column index of the matrix",
+                    expected: columns,
+                    found: *j,
+                });
             }
         }
-        Self::collect(rows, columns, || triplets.iter().copied())
-            .ok_or(Error::SizeOverflow { what: "the number of rows (2³² at most)" })
+        Self::collect(rows, columns, || triplets.iter().copied()).ok_or(Error::SizeOverflow {
+            what: "the number of rows (2³² at most)",
+        })
     }
 
     /// Counting sort by column; `entries` is walked twice. None when row numbers do not fit 32 bits.
@@ -71,7 +80,12 @@ impl<T: Scalar> SparseColumns<T> {
             indices[at] = u32::try_from(i).ok()?;
             values[at] = v;
         }
-        Some(Self { rows, starts, indices, values })
+        Some(Self {
+            rows,
+            starts,
+            indices,
+            values,
+        })
     }
 
     /// Row indices and values of column j.

@@ -168,8 +168,11 @@ impl<T: Scalar> Image<'_, T> {
 
     pub(crate) fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
         let mut s = vec![T::zero(); x.len()];
-        if !self.minimise_linear(g, &mut s) {
+        if !self.is_compact() {
             return None;
+        }
+        if !self.minimise_linear(g, &mut s) {
+            return Some(T::nan());
         }
         for (s, x) in s.iter_mut().zip(x) {
             *s = *x - *s;
@@ -182,14 +185,21 @@ impl<T: Scalar> Image<'_, T> {
         axpy(T::one(), self.offset, x);
     }
 
+    /// Whether Y is compact and has a linear minimiser: every compact set has a gap, and no other.
+    fn is_compact(&self) -> bool {
+        let zero = vec![T::zero(); self.inner.dim()];
+        let mut y = zero.clone();
+        self.inner.minimise_linear(&zero, &mut y) && self.inner.frank_wolfe_gap(&y, &zero).is_some()
+    }
+
     /// The nearest point of the image to z in the metric diag(c²).
     pub(crate) fn nearest(&self, z: &[T], c: Option<&[T]>) -> Option<Nearest<T>> {
         if !all_finite(z) {
             return None;
         }
         let mut y = vec![T::zero(); self.inner.dim()];
-        let zero = vec![T::zero(); self.inner.dim()];
-        if self.inner.minimise_linear(&zero, &mut y) {
+        if self.is_compact() {
+            self.inner.minimise_linear(&vec![T::zero(); y.len()], &mut y);
             Some(self.wolfe(z, c, y))
         } else if self.inner.project(&mut y) {
             Some(self.projected_gradient(z, c, y))
@@ -225,7 +235,9 @@ impl<T: Scalar> Image<'_, T> {
             }
             self.operator.apply_adjoint(&weighted, &mut back);
             let mut y = vec![T::zero(); self.inner.dim()];
-            self.inner.minimise_linear(&back, &mut y);
+            if !self.inner.minimise_linear(&back, &mut y) {
+                break;
+            }
             let p = shifted(&y);
             largest = largest.max(norm2(&p));
             let gap: T = x.iter().zip(&p).map(|(x, p)| *x * (*x - *p)).sum();

@@ -146,6 +146,9 @@ impl<T: Scalar> ConstraintSet<T> for Ball<T> {
     }
     fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
         let norm = norm2(g);
+        if norm.is_nan() {
+            return false;
+        }
         for ((s, a), g) in s.iter_mut().zip(&self.centre).zip(g) {
             *s = if norm == T::zero() { *a } else { *a - self.radius * (*g / norm) };
         }

@@ -66,7 +66,6 @@ impl<T: Scalar> BoundedSimplex<T> {
 
     fn fill_greedily(&self, g: &[T], s: &mut [T]) -> Option<T> {
         if g.iter().any(|v| v.is_nan()) {
-            s.fill(T::nan());
             return None;
         }
         let mut order: Vec<usize> = (0..g.len()).collect();
@@ -111,8 +110,7 @@ impl<T: Scalar> ConstraintSet<T> for BoundedSimplex<T> {
         true
     }
     fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
-        self.fill_greedily(g, s);
-        true
+        self.fill_greedily(g, s).is_some()
     }
     fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
         let mut s = vec![T::zero(); g.len()];

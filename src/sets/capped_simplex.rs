@@ -90,14 +90,12 @@ impl<T: Scalar> ConstraintSet<T> for CappedSimplex<T> {
         true
     }
     fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
-        match arg_min(g) {
-            Some(j) => {
-                s.fill(T::zero());
-                if g[j] < T::zero() {
-                    s[j] = self.radius;
-                }
-            }
-            None => s.fill(T::nan()),
+        let Some(j) = arg_min(g) else {
+            return false;
+        };
+        s.fill(T::zero());
+        if g[j] < T::zero() {
+            s[j] = self.radius;
         }
         true
     }

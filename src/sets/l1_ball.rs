@@ -115,8 +115,7 @@ impl<T: Scalar> ConstraintSet<T> for L1Ball<T> {
     }
     fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
         if g.iter().any(|v| v.is_nan()) {
-            s.fill(T::nan());
-            return true;
+            return false;
         }
         s.fill(T::zero());
         let largest = max_abs(g);

@@ -3,23 +3,27 @@
 mod affine_image;
 mod ball;
 mod bounded_simplex;
+mod box_set;
 mod capped_simplex;
 mod convex_sequence;
 mod l1_ball;
 mod level;
 mod monotone_cone;
 mod orthant;
+mod per_coordinate;
 mod product;
 mod psd;
 mod second_order_cone;
 mod simplex;
 mod sphere;
 mod stochastic;
+mod tied_box;
 mod whole_space;
 
 pub use affine_image::AffineImage;
 pub use ball::Ball;
 pub use bounded_simplex::BoundedSimplex;
+pub use box_set::BoxSet;
 pub use capped_simplex::CappedSimplex;
 pub use convex_sequence::ConvexSequence;
 pub use l1_ball::L1Ball;
@@ -31,10 +35,13 @@ pub use second_order_cone::SecondOrderCone;
 pub use simplex::Simplex;
 pub use sphere::Sphere;
 pub use stochastic::StochasticMatrices;
+pub use tied_box::TiedBox;
 pub use whole_space::WholeSpace;
 
 pub(crate) use affine_image::Image;
+pub(crate) use box_set::{check_bounds, clip};
 pub(crate) use convex_sequence::double_reverse_sums;
+pub(crate) use per_coordinate::PerCoordinate;
 pub(crate) use product::blockwise;
 
 use crate::Scalar;

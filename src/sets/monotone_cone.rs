@@ -180,8 +180,7 @@ impl<T: Scalar> ConstraintSet<T> for MonotoneCone<T> {
             }
         }
         if sum.is_nan() {
-            s.fill(sum);
-            return true;
+            return false;
         }
         s[..jump].fill(lo);
         s[jump..].fill(hi);

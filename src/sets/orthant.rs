@@ -50,10 +50,15 @@ impl<T: Scalar> Orthant<T> {
     /// ```
     pub fn with_lower(lower: Vec<T>) -> Result<Self> {
         if lower.is_empty() {
-            return Err(Error::Empty { what: "the lower bounds" });
+            return Err(Error::Empty {
+                what: "the lower bounds",
+            });
         }
         check_finite("lower bounds", &lower)?;
-        Ok(Self { dim: lower.len(), lower: Some(lower) })
+        Ok(Self {
+            dim: lower.len(),
+            lower: Some(lower),
+        })
     }
 
     /// The lower bound of coordinate j.
@@ -72,7 +77,13 @@ impl<T: Scalar> ConstraintSet<T> for Orthant<T> {
         self.dim
     }
     fn violation(&self, x: &[T]) -> T {
-        max_or_nan(x.iter().enumerate().map(|(j, v)| if v.is_nan() { *v } else { (self.lower(j) - *v).max(T::zero()) }))
+        max_or_nan(x.iter().enumerate().map(|(j, v)| {
+            if v.is_nan() {
+                *v
+            } else {
+                (self.lower(j) - *v).max(T::zero())
+            }
+        }))
     }
     fn natural_residual(&self, x: &[T], g: &[T], scale: Option<&[T]>) -> T {
         max_or_nan((0..self.dim).map(|j| {
@@ -81,7 +92,11 @@ impl<T: Scalar> ConstraintSet<T> for Orthant<T> {
                 return T::zero();
             }
             let (p, d) = (c * (x[j] - self.lower(j)), g[j] / c);
-            if p.is_nan() || d.is_nan() { T::nan() } else { p.min(d).abs() }
+            if p.is_nan() || d.is_nan() {
+                T::nan()
+            } else {
+                p.min(d).abs()
+            }
         }))
     }
     fn multipliers(&self, _x: &[T], g: &[T], out: &mut [T]) {
@@ -105,7 +120,11 @@ mod tests {
     #[test]
     fn nan_is_never_certified() {
         let set = Orthant::<f64>::new(2);
-        for (x, g) in [([f64::NAN, 1.0], [0.0, 0.0]), ([0.0, 1.0], [f64::NAN, 0.0]), ([0.0, f64::NAN], [1.0, 1.0])] {
+        for (x, g) in [
+            ([f64::NAN, 1.0], [0.0, 0.0]),
+            ([0.0, 1.0], [f64::NAN, 0.0]),
+            ([0.0, f64::NAN], [1.0, 1.0]),
+        ] {
             assert!(set.natural_residual(&x, &g, None).is_nan(), "{x:?} {g:?}");
         }
         assert!(set.violation(&[0.0, f64::NAN]).is_nan());

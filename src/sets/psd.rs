@@ -205,10 +205,10 @@ impl<T: Scalar> ConstraintSet<T> for Psd<T> {
         let Kind::Trace(trace) = self.kind else {
             return false;
         };
-        match symmetric_eigen(g, self.size) {
-            Some(e) => e.compose(|k| if k + 1 == self.size { trace } else { T::zero() }, s),
-            None => s.fill(T::nan()),
-        }
+        let Some(e) = symmetric_eigen(g, self.size) else {
+            return false;
+        };
+        e.compose(|k| if k + 1 == self.size { trace } else { T::zero() }, s);
         true
     }
     fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {

@@ -87,13 +87,11 @@ impl<T: Scalar> ConstraintSet<T> for Simplex<T> {
         true
     }
     fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
-        match arg_min(g) {
-            Some(j) => {
-                s.fill(T::zero());
-                s[j] = self.radius;
-            }
-            None => s.fill(T::nan()),
-        }
+        let Some(j) = arg_min(g) else {
+            return false;
+        };
+        s.fill(T::zero());
+        s[j] = self.radius;
         true
     }
     fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {

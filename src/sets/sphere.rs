@@ -119,6 +119,9 @@ impl<T: Scalar> ConstraintSet<T> for Sphere<T> {
     }
     fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
         let norm = norm2(g);
+        if norm.is_nan() {
+            return false;
+        }
         for (i, ((s, a), g)) in s.iter_mut().zip(&self.centre).zip(g).enumerate() {
             let y = if norm == T::zero() { T::count(usize::from(i == 0)) } else { *g / norm };
             *s = *a - self.radius * y;

@@ -113,7 +113,9 @@ impl<T: Scalar> ConstraintSet<T> for StochasticMatrices<T> {
     fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
         let mut y = vec![T::zero(); self.lines().1];
         for l in 0..self.lines().0 {
-            self.line.minimise_linear(&self.gather(l, g), &mut y);
+            if !self.line.minimise_linear(&self.gather(l, g), &mut y) {
+                return false;
+            }
             self.scatter(l, &y, s);
         }
         true

@@ -44,7 +44,11 @@ impl<T: Scalar> ConstraintSet<T> for WholeSpace {
             if x[j].is_nan() {
                 return x[j];
             }
-            if c == T::zero() { T::zero() } else { (g[j] / c).abs() }
+            if c == T::zero() {
+                T::zero()
+            } else {
+                (g[j] / c).abs()
+            }
         }))
     }
     fn multipliers(&self, _x: &[T], _g: &[T], out: &mut [T]) {

@@ -31,6 +31,11 @@ pub struct Certificate<T> {
 
 impl<T> Certificate<T> {
     pub(crate) fn new(natural_residual: T, gap: T, violation: T, multipliers: Vec<T>) -> Self {
-        Self { natural_residual, gap, violation, multipliers }
+        Self {
+            natural_residual,
+            gap,
+            violation,
+            multipliers,
+        }
     }
 }

@@ -24,6 +24,7 @@ pub struct Limits {
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
     limits: &'a Limits,
+    clock: Instant,
     start: Instant,
     pub(crate) iterations: usize,
     /// Products with A or Aᵀ; a sweep over part of the entries counts as that part.
@@ -32,8 +33,16 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(limits: &'a Limits) -> Self {
-        Self { limits, start: Instant::now(), iterations: 0, passes: 0.0, factorisations: 0 }
+    /// One of perhaps several solves that share a time limit, whose clock started at `clock`.
+    pub(crate) fn new(limits: &'a Limits, clock: Instant) -> Self {
+        Self {
+            limits,
+            clock,
+            start: Instant::now(),
+            iterations: 0,
+            passes: 0.0,
+            factorisations: 0,
+        }
     }
 
     /// Begins an iteration, unless a limit forbids it.
@@ -41,7 +50,7 @@ impl<'a> Run<'a> {
         if self.limits.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
             return Err(Status::Cancelled);
         }
-        if self.limits.time.is_some_and(|t| self.start.elapsed() >= t) {
+        if self.limits.time.is_some_and(|t| self.clock.elapsed() >= t) {
             return Err(Status::TimeLimit);
         }
         if self.limits.iterations.is_some_and(|k| self.iterations >= k) {
@@ -56,6 +65,9 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        Counts { passes: self.passes, factorisations: self.factorisations }
+        Counts {
+            passes: self.passes,
+            factorisations: self.factorisations,
+        }
     }
 }

@@ -8,7 +8,7 @@ mod status;
 
 pub use cancel::CancelToken;
 pub use certificate::Certificate;
-pub(crate) use limits::Run;
 pub use limits::Limits;
+pub(crate) use limits::Run;
 pub use solution::{Counts, Phase, Solution};
 pub use status::Status;

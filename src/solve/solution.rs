@@ -109,8 +109,16 @@ impl<T: crate::Scalar> Solution<T> {
 impl<T: crate::Scalar> fmt::Display for Solution<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "status      {}", self.status)?;
-        writeln!(f, "objective   {:.10e}   ‖b − A x‖ = {:.6e}", self.objective, self.residual_norm)?;
-        writeln!(f, "optimality  ρ = {:.1e}   gap ≤ {:.1e}", self.certificate.natural_residual, self.certificate.gap)?;
+        writeln!(
+            f,
+            "objective   {:.10e}   ‖b − A x‖ = {:.6e}",
+            self.objective, self.residual_norm
+        )?;
+        writeln!(
+            f,
+            "optimality  ρ = {:.1e}   gap ≤ {:.1e}",
+            self.certificate.natural_residual, self.certificate.gap
+        )?;
         writeln!(f, "support     {} of {}", self.support_len(), self.x.len())?;
         writeln!(f, "method      {}", self.phase)?;
         write!(

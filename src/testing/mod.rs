@@ -1,4 +1,4 @@
-//! Checks for what users write themselves: operators, objectives, maps. They return reports and never panic.
+//! Checks for what users write themselves: operators, objectives, maps, sets. They return reports and never panic.
 //!
 //! ```
 //! use reparam::testing::check_map;
@@ -10,11 +10,13 @@ mod map;
 mod objective;
 mod operator;
 mod random;
+mod set;
 
 pub use map::check_map;
 pub use objective::check_objective;
 pub use operator::check_operator;
 pub use random::Random;
+pub use set::check_set;
 
 use std::fmt;
 
@@ -103,7 +105,11 @@ impl Report {
                     c.error = error;
                 }
             }
-            None => self.checks.push(Check { name, error, tolerance }),
+            None => self.checks.push(Check {
+                name,
+                error,
+                tolerance,
+            }),
         }
     }
 }
@@ -112,7 +118,11 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in &self.checks {
             let mark = if c.passed() { "ok    " } else { "FAILED" };
-            writeln!(f, "{mark} {:<46} error {:.1e}, at most {:.1e}", c.name, c.error, c.tolerance)?;
+            writeln!(
+                f,
+                "{mark} {:<46} error {:.1e}, at most {:.1e}",
+                c.name, c.error, c.tolerance
+            )?;
         }
         Ok(())
     }

@@ -42,22 +42,38 @@ pub fn check_objective<T: Scalar, O: Objective<T> + ?Sized>(f: &mut O, x: &[T], 
         let h = T::epsilon().cbrt() * norm2(x).max(T::one()) / norm2(&v);
         let at = |s: T| -> Vec<T> { x.iter().zip(&v).map(|(a, b)| *a + s * h * *b).collect() };
         let (plus, minus) = (at(T::one()), at(-T::one()));
-        let (Ok(fp), Ok(fm)) = (f.value_gradient(&plus, &mut gp), f.value_gradient(&minus, &mut gm)) else {
+        let (Ok(fp), Ok(fm)) = (
+            f.value_gradient(&plus, &mut gp),
+            f.value_gradient(&minus, &mut gm),
+        ) else {
             report.record("evaluation near x", f64::INFINITY, 0.0);
             return report;
         };
         let slope = half * (fp - fm) / h;
         // the difference cannot see below the rounding of f itself
-        let size = (norm2(&g) * norm2(&v)).max(value.abs() * T::epsilon().cbrt() / norm2(x).max(T::one()) * norm2(&v));
-        report.record("gradient against differences of the value", relative(dot(&g, &v) - slope, size), tolerance);
+        let size = (norm2(&g) * norm2(&v))
+            .max(value.abs() * T::epsilon().cbrt() / norm2(x).max(T::one()) * norm2(&v));
+        report.record(
+            "gradient against differences of the value",
+            relative(dot(&g, &v) - slope, size),
+            tolerance,
+        );
         let (mut hv, w) = (vec![T::zero(); n], random.normals::<T>(n));
         if matches!(f.hessian_vector(x, &v, &mut hv), Ok(true)) {
             let expected: Vec<T> = gp.iter().zip(&gm).map(|(a, b)| half * (*a - *b) / h).collect();
-            report.record("Hessian product against differences of the gradient", distance(&hv, &expected), tolerance);
+            report.record(
+                "Hessian product against differences of the gradient",
+                distance(&hv, &expected),
+                tolerance,
+            );
             let mut hw = vec![T::zero(); n];
             if matches!(f.hessian_vector(x, &w, &mut hw), Ok(true)) {
                 let size = norm2(&hv) * norm2(&w) + norm2(&hw) * norm2(&v);
-                report.record("Hessian symmetric", relative(dot(&w, &hv) - dot(&v, &hw), size), 1e3 * eps);
+                report.record(
+                    "Hessian symmetric",
+                    relative(dot(&w, &hv) - dot(&v, &hw), size),
+                    1e3 * eps,
+                );
             }
         }
     }

@@ -22,7 +22,11 @@ pub fn check_operator<T: Scalar, A: LinearOperator<T> + ?Sized>(a: &A, seed: u64
     let (mut ax, mut ap, mut aq) = (vec![T::zero(); m], vec![T::zero(); m], vec![T::zero(); m]);
     let mut aty = vec![T::zero(); n];
     for _ in 0..5 {
-        let (x, p, y) = (random.normals::<T>(n), random.normals::<T>(n), random.normals::<T>(m));
+        let (x, p, y) = (
+            random.normals::<T>(n),
+            random.normals::<T>(n),
+            random.normals::<T>(m),
+        );
         // dirty outputs: a product must overwrite, not add
         ax.fill(T::lit(3.0));
         aty.fill(T::lit(-7.0));
@@ -30,7 +34,11 @@ pub fn check_operator<T: Scalar, A: LinearOperator<T> + ?Sized>(a: &A, seed: u64
         a.apply_adjoint(&y, &mut aty);
         let (left, right) = (dot(&y, &ax), dot(&aty, &x));
         let size = (norm2(&y) * norm2(&ax)).max(norm2(&aty) * norm2(&x));
-        report.record("adjoint identity ⟨y, A x⟩ = ⟨Aᵀ y, x⟩", relative(left - right, size), tolerance);
+        report.record(
+            "adjoint identity ⟨y, A x⟩ = ⟨Aᵀ y, x⟩",
+            relative(left - right, size),
+            tolerance,
+        );
         a.apply_pair(&x, &p, &mut ap, &mut aq);
         report.record("apply_pair agrees with apply", distance(&ap, &ax), tolerance);
         let two = T::lit(2.0);
@@ -46,13 +54,21 @@ pub fn check_operator<T: Scalar, A: LinearOperator<T> + ?Sized>(a: &A, seed: u64
     let mut unit = vec![T::zero(); n];
     let mut column = vec![T::zero(); m];
     for k in 0..n.min(20) {
-        let j = if n <= 20 { k } else { usize::try_from(random.bits() % n as u64).unwrap_or(0) };
+        let j = if n <= 20 {
+            k
+        } else {
+            usize::try_from(random.bits() % n as u64).unwrap_or(0)
+        };
         unit[j] = T::one();
         a.apply(&unit, &mut ax);
         unit[j] = T::zero();
         if has_norms {
             let c = norm2(&ax);
-            report.record("column norms agree with A e_j", relative(norms[j] - c, c), tolerance);
+            report.record(
+                "column norms agree with A e_j",
+                relative(norms[j] - c, c),
+                tolerance,
+            );
         }
         if a.column(j, &mut column) {
             report.record("columns agree with A e_j", distance(&column, &ax), tolerance);
@@ -63,7 +79,11 @@ pub fn check_operator<T: Scalar, A: LinearOperator<T> + ?Sized>(a: &A, seed: u64
 
 /// |value| / size, 0 when both vanish.
 pub(crate) fn relative<T: Scalar>(value: T, size: T) -> f64 {
-    if value == T::zero() { 0.0 } else { (value.abs() / size).as_f64() }
+    if value == T::zero() {
+        0.0
+    } else {
+        (value.abs() / size).as_f64()
+    }
 }
 
 /// ‖a − b‖ / ‖b‖, 0 when equal.

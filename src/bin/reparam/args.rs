@@ -1,0 +1,115 @@
+//! The command line. Options that every problem class takes live in [`Common`], so that another subcommand
+//! adds only what is its own (bounds, a radius).
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Constrained least squares from files: numpy arrays and Matrix Market files in, a numpy array out.
+#[derive(Debug, Parser)]
+#[command(
+    name = "reparam",
+    version,
+    about,
+    after_help = "\
+Exit status: 0 with a solution, 2 when stopped early (the best x is written), 1 on an error.
+Interrupt (Ctrl-C) to stop early with the best x so far; a second interrupt aborts at once."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Non-negative least squares: minimise ½‖A x − b‖² over x ≥ 0
+    Nnls {
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// What every problem class reads, writes and is limited by.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// A: numpy array (m, n) or a batch (k, m, n) in .npy, or Matrix Market in .mtx
+    #[arg(long, value_name = "A.npy|A.mtx")]
+    pub(crate) matrix: PathBuf,
+
+    /// b: numpy array (m,), or (m, k) for k right-hand sides; (k, m) for a batch
+    #[arg(long, value_name = "b.npy")]
+    pub(crate) rhs: PathBuf,
+
+    /// Where x goes, as float64: (n,), (n, k), or (k, n) for a batch
+    #[arg(long, value_name = "x.npy")]
+    pub(crate) out: PathBuf,
+
+    /// Print one JSON object on standard output instead of the report
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Solve N times from scratch and report the median time
+    #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one, allow_hyphen_values = true)]
+    pub(crate) repeat: usize,
+
+    /// Bound of the scale-free optimality residual that counts as solved [default: the library's]
+    #[arg(long, value_name = "T", value_parser = tolerance, allow_hyphen_values = true)]
+    pub(crate) tolerance: Option<f64>,
+
+    /// Stop a solve after S seconds with the best x so far
+    #[arg(long, value_name = "S", value_parser = seconds, allow_hyphen_values = true)]
+    pub(crate) max_seconds: Option<Duration>,
+
+    /// Use K threads [default: RAYON_NUM_THREADS, or one per core]
+    #[arg(long, value_name = "K", value_parser = at_least_one, allow_hyphen_values = true)]
+    pub(crate) threads: Option<usize>,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("must be a whole number, at least 1".into()),
+        Ok(n) => Ok(n),
+    }
+}
+
+fn tolerance(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(t) if t.is_finite() && t > 0.0 => Ok(t),
+        _ => Err("must be a finite number above 0".into()),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.parse::<f64>().ok();
+    number
+        .and_then(|s| Duration::try_from_secs_f64(s).ok())
+        .ok_or_else(|| "must be a finite number of seconds, at least 0".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn numbers_are_validated() {
+        assert_eq!(tolerance("1e-6"), Ok(1e-6));
+        for bad in ["0", "-1", "nan", "inf", "x", ""] {
+            assert!(tolerance(bad).is_err(), "{bad}");
+        }
+        assert_eq!(seconds("0"), Ok(Duration::ZERO));
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for bad in ["-1", "nan", "inf", "1e300", "x"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+        assert_eq!(at_least_one("3"), Ok(3));
+        for bad in ["0", "-1", "1.5", "x"] {
+            assert!(at_least_one(bad).is_err(), "{bad}");
+        }
+    }
+}

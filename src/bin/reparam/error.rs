@@ -1,0 +1,184 @@
+//! What the program can refuse to do: each failure is one sentence that names the file at fault.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A failure of the program. Its text is the whole message for the user.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// A file does not hold what the problem needs, or cannot be read or written.
+    #[error("{}: {fault}", path.display())]
+    File {
+        /// The file as the user wrote it.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+    /// The solver refused the problem that two good files make together.
+    #[error("{} with {}: {context}{source}", matrix.display(), rhs.display())]
+    Solver {
+        /// The file of the matrix.
+        matrix: PathBuf,
+        /// The file of the right-hand side.
+        rhs: PathBuf,
+        /// Which problem of a batch, when there are several.
+        context: String,
+        /// The solver's own sentence.
+        source: reparam::Error,
+    },
+    /// The machine did not grant what an option asks for.
+    #[error("{what}: {why}")]
+    Environment {
+        /// What was attempted.
+        what: &'static str,
+        /// The reason that was given.
+        why: String,
+    },
+}
+
+/// What is wrong with one file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// The operating system said no.
+    #[error("{what}: {}", plain(source))]
+    Io {
+        /// What was attempted.
+        what: &'static str,
+        /// Its answer.
+        source: io::Error,
+    },
+    /// A directory or a device where a file of data is expected.
+    #[error("is {0}, not a file")]
+    NotAFile(&'static str),
+    /// The extension names no known format.
+    #[error("has an unknown format: a matrix is read from .npy or .mtx")]
+    UnknownFormat,
+    /// The bytes are not in the format.
+    #[error("is not a {format} file that can be read: {why}")]
+    Format {
+        /// The format that was expected.
+        format: &'static str,
+        /// Where it departs from it.
+        why: String,
+    },
+    /// The elements are no real numbers.
+    #[error("holds elements of type {0}, expected real numbers (float64, float32, integers or bool)")]
+    ElementType(String),
+    /// An integer that a float64 would round.
+    #[error("{at} is the integer {value}, which float64 cannot hold exactly")]
+    Inexact {
+        /// The position.
+        at: Position,
+        /// The integer.
+        value: i128,
+    },
+    /// Fewer or more data than the header states.
+    #[error("holds {found} bytes of data, but its shape {shape} of {element} takes {expected}")]
+    Payload {
+        /// Bytes after the header.
+        found: u64,
+        /// Bytes that the shape takes.
+        expected: u64,
+        /// The shape.
+        shape: Shape,
+        /// The element type.
+        element: String,
+    },
+    /// The sizes in the header are beyond this machine, or beyond what the file can hold.
+    #[error("claims {0}")]
+    Claim(String),
+    /// A size is zero.
+    #[error("is empty: its shape is {0}")]
+    Empty(Shape),
+    /// The number of axes is wrong.
+    #[error("has {found} dimensions, expected {expected}")]
+    Dimensions {
+        /// The number of axes.
+        found: usize,
+        /// The shapes that are understood.
+        expected: &'static str,
+    },
+    /// A size disagrees with the matrix.
+    #[error("has {found} {what}, expected {expected} (the {of} of {})", matrix.display())]
+    Mismatch {
+        /// What is counted in this file.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many the matrix needs.
+        expected: usize,
+        /// What is counted in the matrix.
+        of: &'static str,
+        /// The file of the matrix.
+        matrix: PathBuf,
+    },
+    /// NaN or infinity.
+    #[error("{0} is not finite")]
+    NotFinite(Position),
+    /// NaN or infinity in a Matrix Market file, numbered from 1 as in the file.
+    #[error("the entry in row {row}, column {column} is not finite")]
+    NotFiniteAt {
+        /// From 1.
+        row: usize,
+        /// From 1.
+        column: usize,
+    },
+    /// The answer would go where no file can be.
+    #[error("cannot be written: {0}")]
+    Unwritable(String),
+}
+
+impl Fault {
+    /// The failure of `path` by this fault.
+    pub(crate) fn of(self, path: &Path) -> Failure {
+        Failure::File {
+            path: path.to_path_buf(),
+            fault: self,
+        }
+    }
+
+    /// For `map_err` on results of the operating system.
+    pub(crate) fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { what, source }
+    }
+}
+
+/// An operating system error without the number that Rust appends: "No such file or directory (os error 2)".
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_string(),
+        None => text,
+    }
+}
+
+/// A shape in the notation of numpy.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Shape(pub(crate) Vec<usize>);
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [only] => write!(f, "({only},)"),
+            all => {
+                let words: Vec<String> = all.iter().map(usize::to_string).collect();
+                write!(f, "({})", words.join(", "))
+            }
+        }
+    }
+}
+
+/// An element of an array, counted from 0 as everywhere in the crate.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Position(pub(crate) Vec<usize>);
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [only] => write!(f, "entry {only}"),
+            [_, _] => write!(f, "entry {} of the matrix", Shape(self.0.clone())),
+            _ => write!(f, "entry {}", Shape(self.0.clone())),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The program `reparam`: constrained least squares from files.
+//!
+//! Exit status: 0 with a solution, 2 when stopped early (the best x is written), 1 on an error.
+
+mod args;
+mod error;
+mod read;
+mod report;
+mod solve;
+mod terminal;
+mod write;
+
+use args::{Cli, Command, Common};
+use clap::Parser;
+use error::Failure;
+use reparam::Status;
+use report::Summary;
+use solve::{Class, NonNegative};
+use std::process::ExitCode;
+use terminal::Progress;
+
+const FAILED: u8 = 1;
+const STOPPED_EARLY: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(message) => {
+            // clap would exit with 2, which here means "stopped early"; help and version are no errors
+            let code = if message.use_stderr() {
+                ExitCode::from(FAILED)
+            } else {
+                ExitCode::SUCCESS
+            };
+            let _ = message.print();
+            return code;
+        }
+    };
+    let ended = match &cli.command {
+        Command::Nnls { common } => run(
+            common,
+            &NonNegative {
+                tolerance: common.tolerance,
+            },
+        ),
+    };
+    match ended {
+        Ok(Status::Solved) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(STOPPED_EARLY),
+        Err(failure) => {
+            terminal::complain(&failure.to_string());
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Reads, solves, writes and reports: the same for every class of problems.
+fn run(common: &Common, class: &impl Class) -> Result<Status, Failure> {
+    let cancel = terminal::catch_interrupts()?;
+    if let Some(threads) = common.threads {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global();
+        pool.map_err(|e| Failure::Environment {
+            what: "threads cannot be started",
+            why: e.to_string(),
+        })?;
+    }
+    let output = write::Output::prepare(&common.out)?;
+
+    let progress = Progress::start();
+    progress.say(format!("reading {}", common.matrix.display()));
+    let system = read::read(&common.matrix, &common.rhs)?;
+    progress.say(format!("solving {} × {}", system.rows, system.columns));
+    let outcome = solve::solve(&system, class, common, &cancel)?;
+    progress.say(format!("writing {}", common.out.display()));
+    output.write(&outcome.solutions, system.kind)?;
+    drop(progress);
+
+    let summary = Summary::new(&system, &outcome);
+    terminal::print(&if common.json {
+        summary.json().to_string()
+    } else {
+        summary.text()
+    })?;
+    let (status, _) = summary.status();
+    match status {
+        Status::Solved => {}
+        Status::Cancelled => {
+            terminal::complain(&format!(
+                "interrupted: {} holds the best x so far",
+                common.out.display()
+            ));
+        }
+        other => terminal::complain(&format!("{other}: {} holds the best x", common.out.display())),
+    }
+    Ok(status)
+}

@@ -1,0 +1,243 @@
+//! From files to a problem: a matrix and the right-hand sides that go with it.
+
+mod matrix_market;
+mod npy;
+
+use crate::error::{Failure, Fault};
+use reparam::operators::SparseColumns;
+use std::fs::File;
+use std::path::Path;
+
+/// A linear least squares problem, or several that are solved together.
+pub(crate) struct System {
+    pub(crate) matrix: Matrix,
+    /// Right-hand sides, one after the other, each of length `rows`.
+    pub(crate) rhs: Vec<f64>,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) kind: Kind,
+}
+
+/// How many answers there are, and in which shape they are wanted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Kind {
+    /// One right-hand side (m,), one x (n,).
+    Vector,
+    /// k right-hand sides (m, k) of one matrix, X (n, k).
+    Columns(usize),
+    /// k matrices with one right-hand side each, X (k, n).
+    Batch(usize),
+}
+
+impl Kind {
+    /// The number of right-hand sides.
+    pub(crate) fn count(self) -> usize {
+        match self {
+            Self::Vector => 1,
+            Self::Columns(k) | Self::Batch(k) => k,
+        }
+    }
+}
+
+/// The entries of A.
+pub(crate) enum Matrix {
+    /// One matrix, or a batch of matrices one after the other.
+    Dense {
+        /// The entries.
+        data: Vec<f64>,
+        /// Whether each matrix is stored column after column.
+        column_major: bool,
+    },
+    /// From a coordinate file.
+    Sparse(SparseColumns<f64>),
+}
+
+/// Reads the problem. Sizes are compared before the bulk of the data is read.
+pub(crate) fn read(matrix: &Path, rhs: &Path) -> Result<System, Failure> {
+    let a = open_matrix(matrix)?;
+    let b = npy::open(rhs)?;
+    let (rows, columns, batch) = a.sizes(matrix)?;
+    let kind = check_rhs(rows, batch, &b.shape, matrix).map_err(|fault| fault.of(rhs))?;
+    let a = a.read(matrix)?;
+    let b = b.read()?;
+    // right-hand sides are wanted one after the other; the shapes (m, k) and (k, m) say the same in other words
+    let scattered = match kind {
+        Kind::Vector => false,
+        Kind::Columns(_) => !b.fortran,
+        Kind::Batch(_) => b.fortran,
+    };
+    let rhs = if scattered {
+        transpose(&b.data, rows, kind.count()).map_err(|fault| fault.of(rhs))?
+    } else {
+        b.data
+    };
+    Ok(System {
+        matrix: a,
+        rhs,
+        rows,
+        columns,
+        kind,
+    })
+}
+
+enum Pending {
+    Npy(npy::Pending),
+    MatrixMarket(matrix_market::Pending),
+}
+
+fn open_matrix(path: &Path) -> Result<Pending, Failure> {
+    let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    match extension.as_deref() {
+        Some("npy") => npy::open(path).map(Pending::Npy),
+        Some("mtx") => matrix_market::open(path).map(Pending::MatrixMarket),
+        _ => Err(Fault::UnknownFormat.of(path)),
+    }
+}
+
+impl Pending {
+    /// Rows, columns, and the number of matrices when they are a batch.
+    fn sizes(&self, path: &Path) -> Result<(usize, usize, Option<usize>), Failure> {
+        match self {
+            Self::MatrixMarket(a) => Ok((a.rows(), a.columns(), None)),
+            Self::Npy(a) => match *a.shape.as_slice() {
+                [m, n] => Ok((m, n, None)),
+                [k, m, n] => Ok((m, n, Some(k))),
+                ref other => {
+                    let expected = "2 (rows, columns) or 3 (problems, rows, columns)";
+                    Err(Fault::Dimensions {
+                        found: other.len(),
+                        expected,
+                    }
+                    .of(path))
+                }
+            },
+        }
+    }
+
+    fn read(self, path: &Path) -> Result<Matrix, Failure> {
+        match self {
+            Self::MatrixMarket(a) => Ok(match a.read()? {
+                matrix_market::Parsed::Dense(data) => Matrix::Dense {
+                    data,
+                    column_major: true,
+                },
+                matrix_market::Parsed::Sparse(sparse) => Matrix::Sparse(sparse),
+            }),
+            Self::Npy(a) => {
+                let a = a.read()?;
+                let data = match *a.shape.as_slice() {
+                    // the batch index runs fastest: gather each matrix
+                    [k, m, n] if a.fortran => transpose(&a.data, m * n, k).map_err(|fault| fault.of(path))?,
+                    _ => a.data,
+                };
+                Ok(Matrix::Dense {
+                    data,
+                    column_major: a.fortran,
+                })
+            }
+        }
+    }
+}
+
+/// The right-hand sides must match the rows of the matrix, or a batch in both sizes.
+fn check_rhs(rows: usize, batch: Option<usize>, shape: &[usize], matrix: &Path) -> Result<Kind, Fault> {
+    let expect = |what, found, expected, of| {
+        if found == expected {
+            Ok(())
+        } else {
+            Err(Fault::Mismatch {
+                what,
+                found,
+                expected,
+                of,
+                matrix: matrix.to_path_buf(),
+            })
+        }
+    };
+    match (batch, shape) {
+        (None, &[m]) => expect("rows", m, rows, "rows").map(|()| Kind::Vector),
+        (None, &[m, k]) => expect("rows", m, rows, "rows").map(|()| Kind::Columns(k)),
+        (None, other) => {
+            let expected = "1 (rows) or 2 (rows, right-hand sides)";
+            Err(Fault::Dimensions {
+                found: other.len(),
+                expected,
+            })
+        }
+        (Some(problems), &[k, m]) => {
+            expect("rows", k, problems, "problems")?;
+            expect("columns", m, rows, "rows").map(|()| Kind::Batch(k))
+        }
+        (Some(_), other) => {
+            let expected = "2 (problems, rows), as the matrix is a batch";
+            Err(Fault::Dimensions {
+                found: other.len(),
+                expected,
+            })
+        }
+    }
+}
+
+/// From row after row of an outer × inner matrix to column after column.
+fn transpose(a: &[f64], outer: usize, inner: usize) -> Result<Vec<f64>, Fault> {
+    let mut t = reserve(a.len())?;
+    for j in 0..inner {
+        t.extend((0..outer).map(|i| a[i * inner + j]));
+    }
+    Ok(t)
+}
+
+/// Opens a file of data and states its size; a directory or a pipe has none.
+fn open_regular(path: &Path) -> Result<(File, u64), Fault> {
+    // asked before the file is opened: opening a pipe waits for somebody to write to it
+    let metadata = std::fs::metadata(path).map_err(Fault::io("cannot be opened"))?;
+    if metadata.is_dir() {
+        return Err(Fault::NotAFile("a directory"));
+    }
+    if !metadata.is_file() {
+        return Err(Fault::NotAFile("a device or a pipe"));
+    }
+    let file = File::open(path).map_err(Fault::io("cannot be opened"))?;
+    Ok((file, metadata.len()))
+}
+
+/// Room for `len` elements; no abort when there is not enough memory.
+fn reserve<T>(len: usize) -> Result<Vec<T>, Fault> {
+    let mut v = Vec::new();
+    match v.try_reserve_exact(len) {
+        Ok(()) => Ok(v),
+        Err(_) => Err(Fault::Claim(format!(
+            "{len} elements, for which there is not enough memory"
+        ))),
+    }
+}
+
+/// An integer as float64, when that does not round it.
+fn exact(value: i128) -> Option<f64> {
+    let rounded = value as f64;
+    (rounded as i128 == value).then_some(rounded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_convert_exactly_or_not_at_all() {
+        let power = 1i128 << 53;
+        assert_eq!(exact(power), Some(9_007_199_254_740_992.0));
+        assert_eq!(exact(power + 1), None);
+        assert_eq!(exact(-power), Some(-9_007_199_254_740_992.0));
+        assert_eq!(exact(i128::from(i64::MIN)), Some(-9_223_372_036_854_775_808.0));
+        assert_eq!(exact(i128::from(u64::MAX)), None);
+    }
+
+    #[test]
+    fn transposition() {
+        // [[1, 2, 3], [4, 5, 6]]
+        assert_eq!(
+            transpose(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2, 3).unwrap(),
+            [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]
+        );
+    }
+}

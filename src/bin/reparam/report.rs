@@ -1,0 +1,188 @@
+//! What is said about the answers: one JSON object for programs, a few lines for people.
+
+use crate::read::{Kind, System};
+use crate::solve::Outcome;
+use reparam::{Phase, Solution, Status};
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// The answers of a run, added up.
+pub(crate) struct Summary<'a> {
+    solutions: &'a [Solution<f64>],
+    seconds: &'a [f64],
+    rows: usize,
+    columns: usize,
+    kind: Kind,
+}
+
+impl<'a> Summary<'a> {
+    pub(crate) fn new(system: &System, outcome: &'a Outcome) -> Self {
+        let (rows, columns, kind) = (system.rows, system.columns, system.kind);
+        Self {
+            solutions: &outcome.solutions,
+            seconds: &outcome.seconds,
+            rows,
+            columns,
+            kind,
+        }
+    }
+
+    /// `Solved` when everything is; otherwise the status of the first that is not, and its number.
+    pub(crate) fn status(&self) -> (Status, Option<usize>) {
+        let unsolved = self
+            .solutions
+            .iter()
+            .enumerate()
+            .find(|(_, s)| !s.status.is_solved());
+        unsolved.map_or((Status::Solved, None), |(k, s)| (s.status, Some(k)))
+    }
+
+    fn sum(&self, of: impl Fn(&Solution<f64>) -> f64) -> f64 {
+        self.solutions.iter().map(of).sum()
+    }
+
+    fn count(&self, of: impl Fn(&Solution<f64>) -> usize) -> usize {
+        self.solutions.iter().map(of).sum()
+    }
+
+    /// The largest optimality residual; NaN when there is one, as no bound holds then.
+    fn worst_residual(&self) -> f64 {
+        let residuals = self.solutions.iter().map(|s| s.certificate.natural_residual);
+        residuals.fold(0.0, |worst, r| if r > worst || r.is_nan() { r } else { worst })
+    }
+
+    fn passes(&self) -> f64 {
+        self.sum(|s| s.counts.passes).ceil()
+    }
+
+    /// The methods that produced the answers, each once.
+    fn phase(&self) -> String {
+        let mut phases: Vec<Phase> = Vec::new();
+        for s in self.solutions {
+            if !phases.contains(&s.phase) {
+                phases.push(s.phase);
+            }
+        }
+        let names: Vec<String> = phases.iter().map(Phase::to_string).collect();
+        names.join(", ")
+    }
+
+    /// One object; numbers that are not finite become null.
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "status": self.status().0.word(),
+            "seconds": median(self.seconds),
+            // a whole number for programs; f64 counts exactly far beyond any run
+            "passes": self.passes() as u64,
+            "residual": self.worst_residual(),
+            "objective": self.sum(|s| s.objective),
+            // each bounds its own f(x) − min f, so the sum bounds that of the summed objective
+            "gap": self.sum(|s| s.certificate.gap),
+            "iterations": self.count(|s| s.iterations),
+            "factorisations": self.count(|s| s.counts.factorisations),
+            "phase": self.phase(),
+            "support": self.count(Solution::support_len),
+            "rows": self.rows,
+            "columns": self.columns,
+            "right_hand_sides": self.solutions.len(),
+            "seconds_all": self.seconds,
+        })
+    }
+
+    /// A few lines, without a line break at the end.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("problem     {} × {}", self.rows, self.columns);
+        match self.kind {
+            Kind::Vector => {}
+            Kind::Columns(k) => text += &format!(", {k} right-hand sides"),
+            Kind::Batch(k) => text += &format!(", a batch of {k}"),
+        }
+        text.push('\n');
+        // writing to a string cannot fail
+        let _ = match self.solutions {
+            [only] if self.kind == Kind::Vector => write!(text, "{only}"),
+            _ => self.write_many(&mut text),
+        };
+        if self.seconds.len() > 1 {
+            let _ = write!(
+                text,
+                "\nrepeats     {}, median {}",
+                self.seconds.len(),
+                duration(median(self.seconds))
+            );
+        }
+        text
+    }
+
+    fn write_many(&self, f: &mut String) -> std::fmt::Result {
+        let solved = self.solutions.iter().filter(|s| s.status.is_solved()).count();
+        match self.status() {
+            (status, None) => writeln!(f, "status      all {solved} {status}")?,
+            (status, Some(k)) => {
+                writeln!(
+                    f,
+                    "status      {solved} of {} solved; number {k} {status}",
+                    self.solutions.len()
+                )?;
+            }
+        }
+        writeln!(f, "objective   {:.10e} in all", self.sum(|s| s.objective))?;
+        let gap = self.sum(|s| s.certificate.gap);
+        writeln!(
+            f,
+            "optimality  ρ ≤ {:.1e}   gap ≤ {gap:.1e} in all",
+            self.worst_residual()
+        )?;
+        let entries = self.columns * self.solutions.len();
+        writeln!(
+            f,
+            "support     {} of {entries}",
+            self.count(Solution::support_len)
+        )?;
+        writeln!(f, "method      {}", self.phase())?;
+        write!(
+            f,
+            "cost        {} iterations, {:.0} passes over A, {} factorisations, {}",
+            self.count(|s| s.iterations),
+            self.passes(),
+            self.count(|s| s.counts.factorisations),
+            duration(median(self.seconds))
+        )
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    format!("{:.3?}", std::time::Duration::from_secs_f64(seconds))
+}
+
+/// The middle one, or the mean of the two in the middle; 0 of none.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match (sorted.len(), sorted.len() / 2) {
+        (0, _) => 0.0,
+        (n, half) if n % 2 == 1 => sorted[half],
+        (_, half) => 0.5 * (sorted[half - 1] + sorted[half]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians() {
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-15;
+        assert!(close(median(&[3.0, 1.0, 2.0]), 2.0));
+        assert!(close(median(&[4.0, 1.0, 2.0, 3.0]), 2.5));
+        assert!(close(median(&[]), 0.0));
+    }
+
+    #[test]
+    fn what_is_not_finite_becomes_null() {
+        assert_eq!(
+            json!({ "gap": f64::INFINITY, "residual": f64::NAN }).to_string(),
+            r#"{"gap":null,"residual":null}"#
+        );
+    }
+}

@@ -1,0 +1,124 @@
+//! Writing x: all of it under its final name, or nothing.
+
+use crate::error::{Failure, Fault};
+use crate::read::Kind;
+use npyz::WriterBuilder;
+use reparam::Solution;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// A place where the answer can go, found before the work begins.
+pub(crate) struct Output {
+    /// As the user wrote it.
+    path: PathBuf,
+    /// The file itself, behind symbolic links, so that they stay links.
+    target: PathBuf,
+    /// The directory of `target`.
+    directory: PathBuf,
+    /// A device such as /dev/null: there is nothing to replace.
+    device: bool,
+}
+
+impl Output {
+    /// Refuses a path at which no file can be made.
+    pub(crate) fn prepare(path: &Path) -> Result<Self, Failure> {
+        Self::check(path).map_err(|fault| fault.of(path))
+    }
+
+    fn check(path: &Path) -> Result<Self, Fault> {
+        let unwritable = |why: &str| Fault::Unwritable(why.into());
+        let existing = fs::metadata(path).ok();
+        if existing.as_ref().is_some_and(fs::Metadata::is_dir) {
+            return Err(unwritable("it is a directory"));
+        }
+        if path.file_name().is_none() {
+            return Err(unwritable("it does not name a file"));
+        }
+        let device = existing.as_ref().is_some_and(|m| !m.is_file());
+        let target = if existing.is_some() {
+            fs::canonicalize(path).map_err(Fault::io("cannot be written"))?
+        } else {
+            path.to_path_buf()
+        };
+        let directory = match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+            _ => PathBuf::from("."),
+        };
+        if !directory.is_dir() {
+            return Err(Fault::Unwritable(format!(
+                "the directory {} does not exist",
+                directory.display()
+            )));
+        }
+        if !device {
+            // says now, not after the solve, that files cannot be made here; this one has no name and is gone at once
+            tempfile::tempfile_in(&directory).map_err(Fault::io("cannot be written"))?;
+        }
+        Ok(Self {
+            path: path.to_path_buf(),
+            target,
+            directory,
+            device,
+        })
+    }
+
+    /// Writes the answers as one array: (n,), (n, k), or (k, n) for a batch.
+    pub(crate) fn write(&self, solutions: &[Solution<f64>], kind: Kind) -> Result<(), Failure> {
+        let columns = solutions.first().map_or(0, |s| s.x.len());
+        let written = if self.device {
+            File::create(&self.target).and_then(|file| write_array(file, solutions, columns, kind).map(drop))
+        } else {
+            self.replace(solutions, columns, kind)
+        };
+        written.map_err(|e| Fault::io("cannot be written")(e).of(&self.path))
+    }
+
+    /// Into a new file beside the old one, which takes its place when it is complete.
+    fn replace(&self, solutions: &[Solution<f64>], columns: usize, kind: Kind) -> io::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".reparam-").suffix(".npy");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // as for any new file, the umask takes from this; the default of temporary files is private
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        let temporary = builder.tempfile_in(&self.directory)?;
+        write_array(temporary.as_file(), solutions, columns, kind)?;
+        temporary.as_file().sync_all()?;
+        if let Ok(old) = fs::metadata(&self.target) {
+            // overwriting a file leaves its permissions alone
+            temporary.as_file().set_permissions(old.permissions())?;
+        }
+        temporary.persist(&self.target)?;
+        Ok(())
+    }
+}
+
+/// numpy's format in C order.
+fn write_array<W: Write>(file: W, solutions: &[Solution<f64>], columns: usize, kind: Kind) -> io::Result<()> {
+    let (n, k) = (columns as u64, solutions.len() as u64);
+    let shape = match kind {
+        Kind::Vector => vec![n],
+        Kind::Columns(_) => vec![n, k],
+        Kind::Batch(_) => vec![k, n],
+    };
+    let mut buffered = BufWriter::new(file);
+    let options = npyz::WriteOptions::<f64>::new().default_dtype().shape(&shape);
+    let mut array = options.writer(&mut buffered).begin_nd()?;
+    match kind {
+        Kind::Columns(_) => {
+            for j in 0..columns {
+                array.extend(solutions.iter().map(|s| s.x[j]))?;
+            }
+        }
+        Kind::Vector | Kind::Batch(_) => {
+            for s in solutions {
+                array.extend(s.x.iter().copied())?;
+            }
+        }
+    }
+    array.finish()?;
+    buffered.flush()
+}

@@ -1,0 +1,133 @@
+//! Block exchange of the active set on the Gram matrix.
+//!
+//! Block principal pivoting (Portugal, Júdice & Vicente 1994; Kim & Park 2011): solve on a face F, flip every
+//! index whose sign is wrong, repeat. The number of wrong signs must fall; when it has not fallen for three
+//! rounds only the largest wrong index is flipped (Murty's rule) until it does. Ends in a handful of rounds, each
+//! one factorisation of G_FF.
+
+use super::face::{gather, weak_pivot};
+use crate::linalg::dot;
+use crate::solve::{Run, Status};
+use crate::{LinalgScalar, Scalar};
+
+/// The face at which the exchange ended, its factor, and the solution on it.
+pub(super) struct Exchange<T> {
+    pub(super) face: Vec<usize>,
+    /// x on the face, in its order.
+    pub(super) x: Vec<T>,
+    factor: Vec<T>,
+}
+
+/// Why there is no answer.
+pub(super) enum Failure<T> {
+    /// G_FF is not safely positive definite: another method must take over.
+    Singular,
+    /// The signs would not settle.
+    Cycling,
+    /// A limit of the run, with the last face and the solution on it (not feasible).
+    Limit(Status, Vec<usize>, Vec<T>),
+}
+
+impl<T: LinalgScalar> Exchange<T> {
+    /// δ ← G_FF⁻¹ v in place.
+    pub(super) fn solve(&self, v: &mut [T]) {
+        solve_lower(&self.factor, self.face.len(), v);
+    }
+}
+
+/// Runs the exchange from the face `inside`.
+pub(super) fn block_exchange<T: LinalgScalar>(
+    gram: &[T],
+    c: &[T],
+    norms: &[T],
+    mut inside: Vec<bool>,
+    run: &mut Run<'_>,
+) -> Result<Exchange<T>, Failure<T>> {
+    let n = c.len();
+    let scale = (0..n)
+        .filter(|j| norms[*j] > T::zero())
+        .fold(T::zero(), |m, j| m.max(c[j].abs() / norms[j]));
+    // signs are read in units of the column norms; below this they are rounding
+    let tolerance = T::lit(5e3) * T::epsilon() * scale;
+    let mut state = Exchange {
+        face: Vec::new(),
+        x: Vec::new(),
+        factor: Vec::new(),
+    };
+    let mut y = vec![T::zero(); n];
+    let (mut fewest, mut patience) = (n + 1, 3);
+    // every round of Murty's rule brings a new face; this many without a success means that rounding decides
+    for _ in 0..20 + 5 * n {
+        if let Err(status) = run.iteration() {
+            return Err(Failure::Limit(status, state.face, state.x));
+        }
+        state.face.clear();
+        state.face.extend((0..n).filter(|j| inside[*j]));
+        let k = state.face.len();
+        state.factor.resize(k * k, T::zero());
+        gather(gram, n, &state.face, &mut state.factor);
+        run.factorisations += 1;
+        if !T::cholesky(k, &mut state.factor)
+            || weak_pivot(&state.factor, k, |p| gram[state.face[p] * (n + 1)])
+        {
+            return Err(Failure::Singular);
+        }
+        state.x.clear();
+        state.x.extend(state.face.iter().map(|j| c[*j]));
+        solve_lower(&state.factor, k, &mut state.x);
+        // y = G x − c, the multipliers off the face
+        for (yj, cj) in y.iter_mut().zip(c) {
+            *yj = -*cj;
+        }
+        for (j, v) in state.face.iter().zip(&state.x) {
+            crate::linalg::axpy(*v, &gram[j * n..(j + 1) * n], &mut y);
+        }
+        let mut position = 0;
+        let (mut wrong, mut last) = (0, None);
+        let mut flips = Vec::new();
+        for j in 0..n {
+            let bad = if inside[j] {
+                position += 1;
+                state.x[position - 1] * norms[j] < -tolerance
+            } else {
+                norms[j] > T::zero() && y[j] < -tolerance * norms[j]
+            };
+            if bad {
+                wrong += 1;
+                last = Some(j);
+                flips.push(j);
+            }
+        }
+        let Some(last) = last else {
+            return Ok(state);
+        };
+        if wrong < fewest {
+            (fewest, patience) = (wrong, 3);
+        } else if patience > 0 {
+            patience -= 1;
+        } else {
+            inside[last] = !inside[last];
+            continue;
+        }
+        for j in flips {
+            inside[j] = !inside[j];
+        }
+    }
+    Err(Failure::Cycling)
+}
+
+/// v ← (L Lᵀ)⁻¹ v for a column-major lower factor.
+fn solve_lower<T: Scalar>(l: &[T], k: usize, v: &mut [T]) {
+    for j in 0..k {
+        let column = &l[j * k..(j + 1) * k];
+        let t = v[j] / column[j];
+        v[j] = t;
+        let (_, below) = v.split_at_mut(j + 1);
+        crate::linalg::axpy(-t, &column[j + 1..], below);
+    }
+    for j in (0..k).rev() {
+        let column = &l[j * k..(j + 1) * k];
+        let t = (v[j] - dot(&column[j + 1..], &v[j + 1..])) / column[j];
+        v[j] = t;
+    }
+}

@@ -1,0 +1,361 @@
+//! The factor of a face: the columns that may be positive, and how the least-squares problem on them is solved.
+
+use super::problem::Problem;
+use crate::linalg::{PackedUpper, axpy, dot, norm2};
+use crate::solve::Run;
+use crate::{LinalgScalar, Scalar};
+
+/// Columns F with a factor of A_F that grows and shrinks, for the monotone active-set method.
+pub(super) trait Face<T: Scalar> {
+    /// F, in the order of the factor.
+    fn members(&self) -> &[usize];
+    /// Adds column j; false (and nothing changes) when it depends on the others in this precision.
+    fn append(&mut self, j: usize, run: &mut Run<'_>) -> bool;
+    /// Removes the member at a position.
+    fn remove(&mut self, position: usize);
+    /// z ← argmin ‖A_F z − b‖.
+    fn minimiser(&self, z: &mut [T]);
+    /// w ← Aᵀ(b − A x) for every column, with x the minimiser over F. Returns the size of the residual down to which
+    /// rounding leaves w meaningful: an entry of 200 ε times that (per column norm) is noise.
+    fn price_all(&mut self, x: &[T], w: &mut [T], run: &mut Run<'_>) -> T;
+    /// w_j for one column, at the minimiser over F.
+    fn price(&self, j: usize, x: &[T]) -> Option<T>;
+    /// One step of iterative refinement of the minimiser: δ ← A_F⁺ (b − A x) with the residual formed in A.
+    fn correction(&mut self, x: &[T], delta: &mut [T], run: &mut Run<'_>);
+}
+
+/// A_F = Q R with orthonormal Q: no squared condition number.
+pub(super) struct QrFace<'p, 'a, T: LinalgScalar> {
+    problem: &'p Problem<'a, T>,
+    b: &'p [T],
+    b_norm: T,
+    members: Vec<usize>,
+    /// Column after column, m each.
+    q: Vec<T>,
+    r: PackedUpper<T>,
+    /// Qᵀ b
+    d: Vec<T>,
+    /// b − Q Qᵀ b, the residual at the minimiser
+    residual: Vec<T>,
+    column: Vec<T>,
+    coefficients: Vec<T>,
+}
+
+impl<'p, 'a, T: LinalgScalar> QrFace<'p, 'a, T> {
+    pub(super) fn new(problem: &'p Problem<'a, T>, b: &'p [T]) -> Self {
+        Self {
+            problem,
+            b,
+            b_norm: norm2(b),
+            members: Vec::new(),
+            q: Vec::new(),
+            r: PackedUpper::new(),
+            d: Vec::new(),
+            residual: b.to_vec(),
+            column: vec![T::zero(); b.len()],
+            coefficients: Vec::new(),
+        }
+    }
+
+    /// w = Q R⁻ᵀ v, for which A_Fᵀ w = v.
+    pub(super) fn dual_direction(&self, mut v: Vec<T>) -> Vec<T> {
+        self.r.solve_transposed(&mut v);
+        let mut w = vec![T::zero(); self.b.len()];
+        for (qi, vi) in self.q.chunks_exact(self.b.len()).zip(&v) {
+            axpy(*vi, qi, &mut w);
+        }
+        w
+    }
+
+    /// Subtracts the projection onto the columns of Q; adds the coefficients to `coefficients`.
+    fn orthogonalise(q: &[T], column: &mut [T], coefficients: &mut [T]) {
+        let m = column.len();
+        // classical Gram–Schmidt: all coefficients first, so that the loops stream through Q
+        let h: Vec<T> = q.chunks_exact(m).map(|qi| dot(qi, column)).collect();
+        for ((qi, hi), c) in q.chunks_exact(m).zip(&h).zip(coefficients.iter_mut()) {
+            axpy(-*hi, qi, column);
+            *c += *hi;
+        }
+    }
+}
+
+/// A column whose part orthogonal to the face is this much smaller than itself is dependent on it (500 ε).
+fn dependence<T: Scalar>() -> T {
+    T::lit(500.0) * T::epsilon()
+}
+
+impl<T: LinalgScalar> Face<T> for QrFace<'_, '_, T> {
+    fn members(&self) -> &[usize] {
+        &self.members
+    }
+
+    fn append(&mut self, j: usize, run: &mut Run<'_>) -> bool {
+        if self.members.len() >= self.b.len() {
+            return false; // a basis of R^m is complete
+        }
+        self.problem.column(j, &mut self.column, run);
+        let before = norm2(&self.column);
+        self.coefficients.clear();
+        self.coefficients.resize(self.members.len(), T::zero());
+        // twice is enough (Giraud, Langou & Rozložník 2005): orthogonal to working precision
+        Self::orthogonalise(&self.q, &mut self.column, &mut self.coefficients);
+        Self::orthogonalise(&self.q, &mut self.column, &mut self.coefficients);
+        let after = norm2(&self.column);
+        if after.is_nan() || after <= dependence::<T>() * before {
+            return false;
+        }
+        let inverse = after.recip();
+        self.column.iter_mut().for_each(|v| *v *= inverse);
+        // from the residual, not from b: the part of b already explained carries only rounding
+        let z = dot(&self.column, &self.residual);
+        axpy(-z, &self.column, &mut self.residual);
+        self.q.extend_from_slice(&self.column);
+        self.r.push(&self.coefficients, after);
+        self.d.push(z);
+        self.members.push(j);
+        true
+    }
+
+    fn remove(&mut self, position: usize) {
+        let m = self.b.len();
+        let (q, d) = (&mut self.q, &mut self.d);
+        self.r.remove(position, |rotation| {
+            let p = rotation.row;
+            let (head, tail) = q.split_at_mut((p + 1) * m);
+            for (a, b) in head[p * m..].iter_mut().zip(&mut tail[..m]) {
+                (*a, *b) = rotation.turn(*a, *b);
+            }
+            (d[p], d[p + 1]) = rotation.turn(d[p], d[p + 1]);
+        });
+        self.members.remove(position);
+        let k = self.members.len();
+        // the direction that left the range gives its share back to the residual
+        if let Some(z) = self.d.pop() {
+            axpy(z, &self.q[k * m..(k + 1) * m], &mut self.residual);
+        }
+        self.q.truncate(k * m);
+    }
+
+    fn minimiser(&self, z: &mut [T]) {
+        z.copy_from_slice(&self.d);
+        self.r.solve(z);
+    }
+
+    fn price_all(&mut self, x: &[T], w: &mut [T], run: &mut Run<'_>) -> T {
+        residual(self.problem, self.b, &self.members, x, &mut self.residual, run);
+        // b − A x carries an error ε‖b‖ in every direction. Taken out of the range of Q, it no longer drowns the pull of
+        // columns that lie almost in that range (collinear pairs, Hilbert, T2): w is then right to ε‖r‖.
+        let mut unused = vec![T::zero(); self.members.len()];
+        Self::orthogonalise(&self.q, &mut self.residual, &mut unused);
+        self.problem.adjoint(&self.residual, w, run);
+        let size = norm2(&self.residual);
+        // an interpolated b leaves nothing but rounding to price
+        if size <= T::lit(50.0) * T::epsilon() * self.b_norm {
+            T::infinity()
+        } else {
+            size
+        }
+    }
+
+    fn price(&self, j: usize, _x: &[T]) -> Option<T> {
+        self.problem.column_dot(j, &self.residual)
+    }
+
+    fn correction(&mut self, x: &[T], delta: &mut [T], run: &mut Run<'_>) {
+        residual(self.problem, self.b, &self.members, x, &mut self.column, run);
+        for (o, qi) in delta.iter_mut().zip(self.q.chunks_exact(self.b.len())) {
+            *o = dot(qi, &self.column);
+        }
+        self.r.solve(delta);
+    }
+}
+
+/// Sets to zero what is only rounding, the remnant of a zero of a degenerate or consistent problem: a coordinate that
+/// iterative refinement moves by a tenth of itself or more, and whose whole effect ‖a_j‖ x_j is 200 ε‖b‖ at most.
+///
+/// A small coordinate that is known well (A = I, say) is not moved, and stays.
+pub(super) fn drop_rounding<T: Scalar>(
+    x: &mut [T],
+    last_correction: &[T],
+    norms: impl Iterator<Item = T>,
+    b_norm: T,
+) {
+    let negligible = super::active_set::noise::<T>() * b_norm;
+    for ((v, d), c) in x.iter_mut().zip(last_correction).zip(norms) {
+        if d.abs() >= T::lit(0.1) * *v && c * *v <= negligible {
+            *v = T::zero();
+        }
+    }
+}
+
+/// r ← b − A_F x
+pub(super) fn residual<T: LinalgScalar>(
+    problem: &Problem<'_, T>,
+    b: &[T],
+    face: &[usize],
+    x: &[T],
+    r: &mut [T],
+    run: &mut Run<'_>,
+) {
+    problem.combine(face, x, r, run);
+    for (ri, bi) in r.iter_mut().zip(b) {
+        *ri = *bi - *ri;
+    }
+}
+
+/// RᵀR = G_FF on a dense Gram matrix: cheap, at a squared condition number.
+pub(super) struct GramFace<'g, T> {
+    gram: &'g [T],
+    n: usize,
+    c: &'g [T],
+    b_norm: T,
+    members: Vec<usize>,
+    factor: PackedUpper<T>,
+    scratch: Vec<T>,
+}
+
+impl<'g, T: LinalgScalar> GramFace<'g, T> {
+    /// An empty face of the n×n Gram matrix with right-hand side c = Aᵀb.
+    pub(super) fn new(gram: &'g [T], c: &'g [T], b_norm: T) -> Self {
+        Self {
+            gram,
+            n: c.len(),
+            c,
+            b_norm,
+            members: Vec::new(),
+            factor: PackedUpper::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    fn g(&self, i: usize, j: usize) -> T {
+        self.gram[j * self.n + i]
+    }
+
+    /// Starts from a given face with one factorisation; false (and empty) when it is not positive definite enough.
+    pub(super) fn assign(&mut self, members: &[usize], run: &mut Run<'_>) -> bool {
+        self.members.clear();
+        self.factor.clear();
+        let k = members.len();
+        let mut l = vec![T::zero(); k * k];
+        gather(self.gram, self.n, members, &mut l);
+        run.factorisations += 1;
+        if !T::cholesky(k, &mut l) || weak_pivot(&l, k, |p| self.g(members[p], members[p])) {
+            return false;
+        }
+        let mut above = Vec::with_capacity(k);
+        for j in 0..k {
+            above.clear();
+            above.extend((0..j).map(|i| l[i * k + j]));
+            self.factor.push(&above, l[j * k + j]);
+        }
+        self.members.extend_from_slice(members);
+        true
+    }
+}
+
+/// G_FF, lower triangle and more, from the whole Gram matrix.
+pub(super) fn gather<T: Copy>(gram: &[T], n: usize, face: &[usize], out: &mut [T]) {
+    let k = face.len();
+    for (q, j) in face.iter().enumerate() {
+        let column = &gram[j * n..(j + 1) * n];
+        for (p, i) in face.iter().enumerate().skip(q) {
+            out[q * k + p] = column[*i];
+        }
+    }
+}
+
+/// Whether a pivot has lost so much of its diagonal entry that one refinement would not restore the digits (10⁻¹⁰ in f64).
+pub(super) fn weak_pivot<T: Scalar>(l: &[T], k: usize, diagonal: impl Fn(usize) -> T) -> bool {
+    let limit = gram_dependence::<T>();
+    (0..k).any(|p| {
+        let v = l[p * k + p];
+        let d = v * v;
+        d.is_nan() || d <= limit * diagonal(p)
+    })
+}
+
+/// √ε/150: 1e-10 in f64, 2e-6 in f32.
+fn gram_dependence<T: Scalar>() -> T {
+    T::epsilon().sqrt() / T::lit(150.0)
+}
+
+impl<T: LinalgScalar> Face<T> for GramFace<'_, T> {
+    fn members(&self) -> &[usize] {
+        &self.members
+    }
+
+    fn append(&mut self, j: usize, _run: &mut Run<'_>) -> bool {
+        self.scratch.clear();
+        for k in 0..self.members.len() {
+            let v = self.g(self.members[k], j);
+            self.scratch.push(v);
+        }
+        self.factor.solve_transposed(&mut self.scratch);
+        let whole = self.g(j, j);
+        let rest = whole - dot(&self.scratch, &self.scratch);
+        if rest.is_nan() || rest <= gram_dependence::<T>() * whole {
+            return false;
+        }
+        self.factor.push(&self.scratch, rest.sqrt());
+        self.members.push(j);
+        true
+    }
+
+    fn remove(&mut self, position: usize) {
+        self.factor.remove(position, |_| {});
+        self.members.remove(position);
+    }
+
+    fn minimiser(&self, z: &mut [T]) {
+        for (zi, j) in z.iter_mut().zip(&self.members) {
+            *zi = self.c[*j];
+        }
+        self.factor.solve_transposed(z);
+        self.factor.solve(z);
+    }
+
+    fn price_all(&mut self, x: &[T], w: &mut [T], _run: &mut Run<'_>) -> T {
+        w.copy_from_slice(self.c);
+        for (j, v) in self.members.iter().zip(x) {
+            axpy(-*v, &self.gram[j * self.n..(j + 1) * self.n], w);
+        }
+        self.b_norm
+    }
+
+    fn price(&self, j: usize, x: &[T]) -> Option<T> {
+        let column = &self.gram[j * self.n..(j + 1) * self.n];
+        Some(
+            self.c[j]
+                - self
+                    .members
+                    .iter()
+                    .zip(x)
+                    .map(|(i, v)| column[*i] * *v)
+                    .sum::<T>(),
+        )
+    }
+
+    fn correction(&mut self, x: &[T], delta: &mut [T], _run: &mut Run<'_>) {
+        for (o, j) in delta.iter_mut().zip(&self.members) {
+            let column = &self.gram[j * self.n..(j + 1) * self.n];
+            *o = self.c[*j]
+                - self
+                    .members
+                    .iter()
+                    .zip(x)
+                    .map(|(i, v)| column[*i] * *v)
+                    .sum::<T>();
+        }
+        self.factor.solve_transposed(delta);
+        self.factor.solve(delta);
+    }
+}
+
+impl<T: LinalgScalar> GramFace<'_, T> {
+    /// δ ← G_FF⁻¹ v in place, for a refinement with the residual formed in A.
+    pub(super) fn solve(&self, v: &mut [T]) {
+        self.factor.solve_transposed(v);
+        self.factor.solve(v);
+    }
+}

@@ -1,0 +1,326 @@
+//! Non-negative least squares: min ½‖A x − b‖² over x ≥ 0.
+//!
+//! One builder, [`Nnls`], for dense, sparse and matrix-free A; [`nnls`] is the call with every default. The answer is
+//! certified: its residual is computed afresh from A, b and x, and [`Status::Solved`](crate::Status) means that the
+//! scale-free natural residual ρ ([`Certificate`](crate::Certificate)) is at most the tolerance.
+//!
+//! Which method runs ([`Strategy::Auto`]):
+//!
+//! ```text
+//! dense, n ≤ m            block exchange on the Gram matrix, refined in A; the active set if that is not exact
+//! dense, n > m            active set on a growing QR factor
+//! sparse, large           coordinate descent; working sets in a dense Gram matrix where it slows down
+//! sparse, small           made dense
+//! products only           the flow on the lift x = u∘u, then the active set from the face it found;
+//!                         written out when n ≤ 512
+//! ```
+//!
+//! Every fallback goes to a slower and more robust method; an answer that fails its certificate is never called solved.
+
+mod active_set;
+mod block_exchange;
+mod coordinate_descent;
+mod driver;
+mod dual;
+mod face;
+mod flow;
+mod problem;
+mod working_set;
+
+use crate::checks::{check_finite, check_len, check_not_empty};
+use crate::operators::LinearOperator;
+use crate::solve::{CancelToken, Limits, Solution};
+use crate::{Error, LinalgScalar, Result};
+use problem::Problem;
+use std::time::{Duration, Instant};
+
+/// Solves min ½‖A x − b‖² over x ≥ 0 with all defaults.
+///
+/// `a` is any [`LinearOperator`]: a nalgebra or sprs matrix, a [`Dense`](crate::operators::Dense) view, a
+/// [`MatrixFree`](crate::operators::MatrixFree) pair of closures.
+///
+/// # Errors
+/// [`Error::Empty`] when A has no rows or no columns, [`Error::Dimension`] when b has not as many entries as A has rows,
+/// [`Error::NotFinite`] and [`Error::NotFiniteEntry`] for NaN and infinities, [`Error::Unrepresentable`] when the
+/// solution exceeds the number type.
+///
+/// ```
+/// let a = nalgebra::dmatrix![1.0, 1.0; 1.0, 2.0; 1.0, 3.0];
+/// let solution = reparam::nnls(&a, &[3.0, 2.0, 1.0]).unwrap();
+/// assert_eq!(solution.x[1], 0.0); // the slope would be negative
+/// assert!((solution.x[0] - 2.0_f64).abs() < 1e-15);
+/// ```
+pub fn nnls<T, A, B>(a: &A, b: &B) -> Result<Solution<T>>
+where
+    T: LinalgScalar,
+    A: LinearOperator<T> + ?Sized,
+    B: AsRef<[T]> + ?Sized,
+{
+    Nnls::new(a).solve(b)
+}
+
+/// The method of a non-negative least-squares solve.
+///
+/// ```
+/// use reparam::nnls::{Nnls, Strategy};
+/// let a = nalgebra::dmatrix![2.0, 1.0; 1.0, 2.0];
+/// for strategy in [Strategy::BlockExchange, Strategy::ActiveSet, Strategy::CoordinateDescent, Strategy::Flow] {
+///     let solution = Nnls::new(&a).strategy(strategy).solve(&[3.0, 3.0]).unwrap();
+///     assert!(solution.status.is_solved(), "{strategy:?}");
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Strategy {
+    /// By shape and storage; see the [module](mod@crate::nnls).
+    #[default]
+    Auto,
+    /// Block exchange on the Gram matrix, refined in A. Fastest where A has full column rank and a moderate condition
+    /// number (below about 10⁵ in `f64`); ends stalled elsewhere. Needs the columns.
+    BlockExchange,
+    /// Monotone active set on a growing QR factor: always ends, does not square the condition number; memory m × support.
+    ActiveSet,
+    /// Coordinate descent: for sparse, nearly orthogonal columns. Needs the columns.
+    CoordinateDescent,
+    /// Coordinate descent to a rough answer, then working sets solved exactly. Needs the columns.
+    WorkingSet,
+    /// The flow on the lift x = u∘u: needs products only.
+    Flow,
+}
+
+/// A non-negative least-squares problem for one matrix: options, then [`solve`](Self::solve) as often as wanted.
+///
+/// ```
+/// use reparam::Nnls;
+/// use std::time::{Duration, Instant};
+/// let a = nalgebra::dmatrix![1.0, 0.2; 0.1, 1.0; 0.3, 0.4];
+/// let solver = Nnls::new(&a).tolerance(1e-10).time_limit(Duration::from_secs(5));
+/// let first = solver.solve(&[1.0, 2.0, 1.0]).unwrap();
+/// // the next right-hand side is close: start from the last answer
+/// let second = solver.start(&first.x).solve(&[1.0, 2.1, 1.0]).unwrap();
+/// assert!(second.status.is_solved());
+/// ```
+#[derive(Debug, Clone)]
+pub struct Nnls<'a, T, A: ?Sized> {
+    a: &'a A,
+    tolerance: T,
+    strategy: Strategy,
+    limits: Limits,
+    start: Option<Vec<T>>,
+}
+
+impl<'a, T, A> Nnls<'a, T, A>
+where
+    T: LinalgScalar,
+    A: LinearOperator<T> + ?Sized,
+{
+    /// The problem for A, with defaults: tolerance 1e-8 (`f64`) or 1e-4 (`f32`), no limits, start at zero.
+    ///
+    /// ```
+    /// let a = nalgebra::dmatrix![1.0, 2.0];
+    /// assert_eq!(reparam::Nnls::new(&a).solve(&[4.0]).unwrap().residual, vec![0.0]);
+    /// ```
+    pub fn new(a: &'a A) -> Self {
+        // 2²⁶ε and 2⁻¹³·… : the accuracy every method reaches; the exact ones do far better by themselves
+        let tolerance = if T::epsilon().as_f64() < 1e-10 {
+            T::lit(1e-8)
+        } else {
+            T::lit(1e-4)
+        };
+        Self {
+            a,
+            tolerance,
+            strategy: Strategy::Auto,
+            limits: Limits::default(),
+            start: None,
+        }
+    }
+
+    /// Calls an answer solved when its natural residual ρ is at most this.
+    ///
+    /// The exact methods end near rounding whatever the tolerance; the iterative ones stop here.
+    ///
+    /// ```
+    /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+    /// let c = reparam::Nnls::new(&a).tolerance(1e-12).solve(&[1.0, 1.0]).unwrap().certificate;
+    /// assert!(c.natural_residual <= 1e-12);
+    /// ```
+    pub fn tolerance(mut self, tolerance: T) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// Chooses the method.
+    ///
+    /// ```
+    /// use reparam::{Phase, nnls::{Nnls, Strategy}};
+    /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+    /// let solution = Nnls::new(&a).strategy(Strategy::ActiveSet).solve(&[1.0, 1.0]).unwrap();
+    /// assert_eq!(solution.phase, Phase::ActiveSet);
+    /// ```
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = strategy;
+        self
+    }
+
+    /// All limits at once.
+    ///
+    /// ```
+    /// use reparam::{Limits, Nnls, Status};
+    /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+    /// let limits = Limits { iterations: Some(0), ..Limits::default() };
+    /// assert_eq!(Nnls::new(&a).limits(limits).solve(&[1.0, 1.0]).unwrap().status, Status::IterationLimit);
+    /// ```
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// At most this many iterations, over all phases.
+    ///
+    /// ```
+    /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+    /// let stopped = reparam::Nnls::new(&a).max_iterations(0).solve(&[1.0, 1.0]).unwrap();
+    /// assert_eq!(stopped.x, vec![0.0, 0.0]); // the best feasible point so far
+    /// ```
+    pub fn max_iterations(mut self, iterations: usize) -> Self {
+        self.limits.iterations = Some(iterations);
+        self
+    }
+
+    /// At most this much wall-clock time. Looked at once per iteration, so a solve overshoots by one (in the dense
+    /// methods: by one factorisation).
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+    /// let stopped = reparam::Nnls::new(&a).time_limit(Duration::ZERO).solve(&[1.0, 1.0]).unwrap();
+    /// assert_eq!(stopped.status, reparam::Status::TimeLimit);
+    /// ```
+    pub fn time_limit(mut self, time: Duration) -> Self {
+        self.limits.time = Some(time);
+        self
+    }
+
+    /// A flag with which somebody else may stop the solve.
+    ///
+    /// ```
+    /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+    /// let token = reparam::CancelToken::new();
+    /// assert!(reparam::Nnls::new(&a).cancel_token(token).solve(&[1.0, 1.0]).unwrap().status.is_solved());
+    /// ```
+    pub fn cancel_token(mut self, token: CancelToken) -> Self {
+        self.limits.cancel = Some(token);
+        self
+    }
+
+    /// A warm start: any x ≥ 0, best a solution of a similar problem. Its zeros are no restriction.
+    ///
+    /// It is checked by [`solve`](Self::solve): a wrong length, NaN or a negative entry is an error there.
+    ///
+    /// ```
+    /// use reparam::{Error, Nnls};
+    /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+    /// assert!(Nnls::new(&a).start(&[0.0, 1.0]).solve(&[1.0, 1.0]).unwrap().status.is_solved());
+    /// let wrong = Nnls::new(&a).start(&[0.0, -1.0]).solve(&[1.0, 1.0]);
+    /// assert!(matches!(wrong, Err(Error::InfeasibleStart { index: 1, .. })));
+    /// ```
+    pub fn start(mut self, x: &[T]) -> Self {
+        self.start = Some(x.to_vec());
+        self
+    }
+
+    /// Solves for one right-hand side of length m.
+    ///
+    /// # Errors
+    /// Those of [`nnls`], those of the start, and [`Error::Setting`] for a tolerance that is not positive or a strategy
+    /// that needs columns the operator cannot give. A limit that is hit is a status, not an error.
+    ///
+    /// ```
+    /// let a = nalgebra::dmatrix![1.0, 2.0; 3.0, 4.0];
+    /// assert!(reparam::Nnls::new(&a).solve(&[1.0]).is_err());
+    /// ```
+    pub fn solve<B: AsRef<[T]> + ?Sized>(&self, b: &B) -> Result<Solution<T>> {
+        let b = b.as_ref();
+        let clock = Instant::now();
+        let problem = self.prepare()?;
+        self.check_rhs(&problem, b)?;
+        driver::solve(&problem, b, self, clock)
+    }
+
+    /// Solves for many right-hand sides: the columns of B, m×k, column after column (`DMatrix::as_slice`). What depends
+    /// on A alone is prepared once. A time limit is for all of them together, an iteration limit for each.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); [`Error::Dimension`] when the length of B is not a multiple of m.
+    ///
+    /// ```
+    /// use nalgebra::dmatrix;
+    /// let a = dmatrix![1.0, 0.0; 0.0, 1.0];
+    /// let b = dmatrix![1.0, -2.0, 3.0; 1.0, 5.0, -3.0];
+    /// let solutions = reparam::Nnls::new(&a).solve_many(&b).unwrap();
+    /// assert_eq!(solutions[1].x, vec![0.0, 5.0]);
+    /// ```
+    pub fn solve_many<B: AsRef<[T]> + ?Sized>(&self, b: &B) -> Result<Vec<Solution<T>>> {
+        let clock = Instant::now();
+        let b = b.as_ref();
+        let problem = self.prepare()?;
+        let m = problem.rows();
+        check_not_empty("the right-hand sides", b.len())?;
+        if b.len() % m != 0 {
+            let expected = b.len().div_ceil(m) * m;
+            return Err(Error::Dimension {
+                what: "the right-hand sides (m × k)",
+                expected,
+                found: b.len(),
+            });
+        }
+        for column in b.chunks_exact(m) {
+            self.check_rhs(&problem, column)?;
+        }
+        b.chunks_exact(m)
+            .map(|column| driver::solve(&problem, column, self, clock))
+            .collect()
+    }
+
+    fn prepare(&self) -> Result<Problem<'a, T>> {
+        if self.tolerance.is_nan() || self.tolerance <= T::zero() || self.tolerance == T::infinity() {
+            return Err(Error::Setting {
+                name: "tolerance",
+                why: "must be positive and finite",
+            });
+        }
+        let keep_form = matches!(
+            self.strategy,
+            Strategy::Flow | Strategy::CoordinateDescent | Strategy::WorkingSet
+        );
+        let problem = Problem::new(self.a, keep_form)?;
+        if let Some(x) = &self.start {
+            check_len("the start", problem.columns(), x.len())?;
+            check_finite("start", x)?;
+            if let Some(index) = x.iter().position(|v| *v < T::zero()) {
+                return Err(Error::InfeasibleStart {
+                    index,
+                    value: x[index].as_f64(),
+                    bound: 0.0,
+                });
+            }
+        }
+        let needs_columns = matches!(
+            self.strategy,
+            Strategy::BlockExchange | Strategy::CoordinateDescent | Strategy::WorkingSet
+        );
+        if needs_columns && !problem.has_columns() {
+            return Err(Error::Setting {
+                name: "strategy",
+                why: "this one reads columns, and the operator has only products",
+            });
+        }
+        Ok(problem)
+    }
+
+    fn check_rhs(&self, problem: &Problem<'_, T>, b: &[T]) -> Result<()> {
+        check_len("the right-hand side", problem.rows(), b.len())?;
+        check_finite("right-hand side", b)
+    }
+}

@@ -1,0 +1,379 @@
+//! A prepared: checked, measured, and in the form that the methods read.
+
+use crate::checks::check_not_empty;
+use crate::linalg::{axpy, dot, exponent, norm2, safe_exponent};
+use crate::operators::{ColumnScaled, Dense, LinearOperator, SparseColumns, power_of_two_factor};
+use crate::solve::Run;
+use crate::{Error, LinalgScalar, Result};
+
+/// At most this many elements (32 MB of f64) are made dense to reach the exact dense methods …
+const DENSIFY_SPARSE: usize = 1_000_000;
+/// … and an operator of products only is written out when that takes no more than this many products.
+const MATERIALISE_COLUMNS: usize = 512;
+const MATERIALISE_ELEMENTS: usize = 4_000_000;
+
+/// Where the columns live.
+enum Storage<'a, T: LinalgScalar> {
+    Borrowed(Dense<'a, T>),
+    /// m×n, made from something else: in column-major order if the flag says so.
+    Owned(Vec<T>, bool),
+    Sparse(SparseColumns<T>),
+    Products(Box<dyn LinearOperator<T> + 'a>),
+}
+
+/// The least-squares operator in scaled variables: Â = A·diag(s), x = s∘x̂.
+///
+/// s is 1 unless some column norm is so large or small that a Gram matrix would overflow; then it is a power of
+/// two per column, which changes no mantissa.
+pub(super) struct Problem<'a, T: LinalgScalar> {
+    storage: Storage<'a, T>,
+    rows: usize,
+    columns: usize,
+    factors: Option<Vec<T>>,
+    norms: Vec<T>,
+    gram: std::cell::OnceCell<Vec<T>>,
+    /// Products spent on preparing (norms and columns of an operator that only has products).
+    pub(super) setup_passes: f64,
+}
+
+impl<'a, T: LinalgScalar> Problem<'a, T> {
+    /// Checks and measures A. Small sparse and product-only operators are made dense unless
+    /// `keep_form`.
+    pub(super) fn new<A: LinearOperator<T> + ?Sized>(a: &'a A, keep_form: bool) -> Result<Self> {
+        let (rows, columns) = (a.rows(), a.columns());
+        check_not_empty("the matrix (no rows)", rows)?;
+        check_not_empty("the matrix (no columns)", columns)?;
+        let elements = rows.saturating_mul(columns);
+        let mut setup_passes = 0.0;
+        let mut storage = if let Some(view) = a.dense() {
+            Storage::Borrowed(view)
+        } else if let Some(sparse) = a.sparse_columns() {
+            if !keep_form && elements <= DENSIFY_SPARSE {
+                Storage::Owned(write_out(&sparse), true)
+            } else {
+                Storage::Sparse(sparse)
+            }
+        } else if !keep_form && columns <= MATERIALISE_COLUMNS && elements <= MATERIALISE_ELEMENTS {
+            setup_passes += columns as f64;
+            Storage::Owned(write_out(a), true)
+        } else {
+            Storage::Products(Box::new(a))
+        };
+        let mut norms = vec![T::zero(); columns];
+        let known = match &storage {
+            Storage::Borrowed(d) => d.column_norms(&mut norms),
+            Storage::Sparse(s) => s.column_norms(&mut norms),
+            Storage::Products(p) => p.column_norms(&mut norms),
+            Storage::Owned(data, _) => {
+                for (c, column) in norms.iter_mut().zip(data.chunks_exact(rows)) {
+                    *c = norm2(column);
+                }
+                true
+            }
+        };
+        if !known {
+            setup_passes += columns as f64;
+            norms_by_products(a, &mut norms);
+        }
+        if let Some(index) = norms.iter().position(|c| !c.is_finite()) {
+            return Err(match a.first_not_finite() {
+                Some((row, column)) => Error::NotFiniteEntry { row, column },
+                None => Error::NotFinite {
+                    what: "column norms of the matrix",
+                    index,
+                },
+            });
+        }
+        let limit = safe_exponent::<T>() / 8;
+        let extreme = norms
+            .iter()
+            .any(|c| *c > T::zero() && exponent(*c).unsigned_abs() > limit);
+        let factors = extreme.then(|| norms.iter().map(|c| power_of_two_factor(*c)).collect::<Vec<T>>());
+        if let Some(f) = &factors {
+            for (c, s) in norms.iter_mut().zip(f) {
+                *c *= *s;
+            }
+            storage = match storage {
+                // in the same order, so that every sum is rounded as it would be unscaled
+                Storage::Borrowed(d) => Storage::Owned(scaled_copy(&d, f), d.is_column_major()),
+                Storage::Owned(mut data, order) => {
+                    for (column, s) in data.chunks_exact_mut(rows).zip(f) {
+                        column.iter_mut().for_each(|v| *v *= *s);
+                    }
+                    Storage::Owned(data, order)
+                }
+                Storage::Sparse(mut s) => {
+                    s.scale_columns(f);
+                    Storage::Sparse(s)
+                }
+                Storage::Products(p) => Storage::Products(Box::new(ColumnScaled::new(p, f.clone())?)),
+            };
+        }
+        Ok(Self {
+            storage,
+            rows,
+            columns,
+            factors,
+            norms,
+            gram: std::cell::OnceCell::new(),
+            setup_passes,
+        })
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// ‖â_j‖
+    pub(super) fn norms(&self) -> &[T] {
+        &self.norms
+    }
+
+    /// s_j with x_j = s_j x̂_j.
+    pub(super) fn factor(&self, j: usize) -> T {
+        self.factors.as_ref().map_or(T::one(), |f| f[j])
+    }
+
+    pub(super) fn dense(&self) -> Option<Dense<'_, T>> {
+        match &self.storage {
+            Storage::Borrowed(d) => Some(*d),
+            // the length is rows × columns by construction
+            Storage::Owned(data, true) => Dense::column_major(data, self.rows, self.columns).ok(),
+            Storage::Owned(data, false) => Dense::row_major(data, self.rows, self.columns).ok(),
+            _ => None,
+        }
+    }
+
+    /// Whether columns can be read without a product.
+    pub(super) fn has_columns(&self) -> bool {
+        !matches!(self.storage, Storage::Products(_))
+    }
+
+    fn operator(&self) -> Operator<'_, T> {
+        match (&self.storage, self.dense()) {
+            (_, Some(d)) => Operator::Dense(d),
+            (Storage::Sparse(s), _) => Operator::Sparse(s),
+            (Storage::Products(p), _) => Operator::Products(p.as_ref()),
+            (Storage::Borrowed(_) | Storage::Owned(..), None) => {
+                unreachable!("dense storage has a dense view")
+            }
+        }
+    }
+
+    /// y ← Â x
+    pub(super) fn apply(&self, x: &[T], y: &mut [T], run: &mut Run<'_>) {
+        run.passes += 1.0;
+        match self.operator() {
+            Operator::Dense(d) => d.apply(x, y),
+            Operator::Sparse(s) => s.apply(x, y),
+            Operator::Products(p) => p.apply(x, y),
+        }
+    }
+
+    /// x ← Âᵀ y
+    pub(super) fn adjoint(&self, y: &[T], x: &mut [T], run: &mut Run<'_>) {
+        run.passes += 1.0;
+        match self.operator() {
+            Operator::Dense(d) => d.apply_adjoint(y, x),
+            Operator::Sparse(s) => s.apply_adjoint(y, x),
+            Operator::Products(p) => p.apply_adjoint(y, x),
+        }
+    }
+
+    /// ap ← Â p and aq ← Â q; a pass over memory counts once, but two products are two.
+    pub(super) fn pair(&self, p: &[T], q: &[T], ap: &mut [T], aq: &mut [T], run: &mut Run<'_>) {
+        run.passes += 2.0;
+        match self.operator() {
+            Operator::Dense(d) => d.apply_pair(p, q, ap, aq),
+            Operator::Sparse(s) => s.apply_pair(p, q, ap, aq),
+            Operator::Products(o) => o.apply_pair(p, q, ap, aq),
+        }
+    }
+
+    /// y ← Σ x_f â_{face(f)}, where only the columns of a face take part.
+    pub(super) fn combine(&self, face: &[usize], x: &[T], y: &mut [T], run: &mut Run<'_>) {
+        match self.operator() {
+            Operator::Dense(d) if d.is_column_major() => {
+                y.fill(T::zero());
+                for (j, v) in face.iter().zip(x) {
+                    axpy(*v, d.run(*j), y);
+                }
+            }
+            Operator::Dense(d) => {
+                for (i, yi) in y.iter_mut().enumerate() {
+                    let row = d.run(i);
+                    *yi = face.iter().zip(x).map(|(j, v)| row[*j] * *v).sum();
+                }
+            }
+            Operator::Sparse(s) => {
+                y.fill(T::zero());
+                for (j, v) in face.iter().zip(x) {
+                    s.add_column(*j, *v, y);
+                }
+            }
+            Operator::Products(p) => {
+                let mut full = vec![T::zero(); self.columns];
+                for (j, v) in face.iter().zip(x) {
+                    full[*j] = *v;
+                }
+                run.passes += 1.0;
+                return p.apply(&full, y);
+            }
+        }
+        run.passes += face.len() as f64 / self.columns as f64;
+    }
+
+    /// out_f ← ⟨â_{face(f)}, y⟩
+    pub(super) fn combine_adjoint(&self, face: &[usize], y: &[T], out: &mut [T], run: &mut Run<'_>) {
+        match self.operator() {
+            Operator::Dense(d) if d.is_column_major() => {
+                for (j, o) in face.iter().zip(out.iter_mut()) {
+                    *o = dot(d.run(*j), y);
+                }
+            }
+            Operator::Dense(d) => {
+                out.fill(T::zero());
+                for (i, yi) in y.iter().enumerate() {
+                    let row = d.run(i);
+                    for (j, o) in face.iter().zip(out.iter_mut()) {
+                        *o += row[*j] * *yi;
+                    }
+                }
+            }
+            Operator::Sparse(s) => {
+                for (j, o) in face.iter().zip(out.iter_mut()) {
+                    *o = s.column_dot(*j, y);
+                }
+            }
+            Operator::Products(p) => {
+                let mut full = vec![T::zero(); self.columns];
+                p.apply_adjoint(y, &mut full);
+                for (j, o) in face.iter().zip(out.iter_mut()) {
+                    *o = full[*j];
+                }
+                run.passes += 1.0;
+                return;
+            }
+        }
+        run.passes += face.len() as f64 / self.columns as f64;
+    }
+
+    /// Column j as a dense vector (a product with e_j where only products exist).
+    pub(super) fn column(&self, j: usize, out: &mut [T], run: &mut Run<'_>) {
+        match self.operator() {
+            Operator::Dense(d) => {
+                d.column(j, out);
+            }
+            Operator::Sparse(s) => {
+                s.column(j, out);
+            }
+            Operator::Products(p) => {
+                let mut unit = vec![T::zero(); self.columns];
+                unit[j] = T::one();
+                p.apply(&unit, out);
+                run.passes += 1.0;
+                return;
+            }
+        }
+        run.passes += 1.0 / self.columns as f64;
+    }
+
+    /// ⟨â_j, y⟩; None where that would cost a product.
+    #[inline]
+    pub(super) fn column_dot(&self, j: usize, y: &[T]) -> Option<T> {
+        match self.operator() {
+            Operator::Sparse(s) => Some(s.column_dot(j, y)),
+            Operator::Dense(d) if d.is_column_major() => Some(dot(d.run(j), y)),
+            Operator::Dense(d) => Some((0..self.rows).map(|i| d.get(i, j) * y[i]).sum()),
+            Operator::Products(_) => None,
+        }
+    }
+
+    /// y += α â_j (columns must be readable).
+    #[inline]
+    pub(super) fn add_column(&self, j: usize, alpha: T, y: &mut [T]) {
+        match self.operator() {
+            Operator::Sparse(s) => s.add_column(j, alpha, y),
+            Operator::Dense(d) if d.is_column_major() => axpy(alpha, d.run(j), y),
+            Operator::Dense(d) => y
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, v)| *v += alpha * d.get(i, j)),
+            Operator::Products(_) => debug_assert!(false, "columns of products are not readable"),
+        }
+    }
+
+    /// ÂᵀÂ of a dense problem, formed once.
+    pub(super) fn gram(&self, run: &mut Run<'_>) -> Option<&[T]> {
+        let dense = self.dense()?;
+        Some(self.gram.get_or_init(|| {
+            run.passes += self.columns as f64;
+            let mut g = vec![T::zero(); self.columns * self.columns];
+            T::gram(&dense, &mut g);
+            g
+        }))
+    }
+
+    /// The Gram matrix of some columns, column-major, both triangles.
+    pub(super) fn gram_of(&self, face: &[usize], out: &mut [T], run: &mut Run<'_>) {
+        let k = face.len();
+        let mut column = vec![T::zero(); self.rows];
+        for (p, j) in face.iter().enumerate() {
+            self.column(*j, &mut column, run);
+            self.combine_adjoint(&face[p..], &column, &mut out[p * k + p..(p + 1) * k], run);
+            for q in p + 1..k {
+                out[q * k + p] = out[p * k + q];
+            }
+        }
+    }
+}
+
+enum Operator<'b, T: LinalgScalar> {
+    Dense(Dense<'b, T>),
+    Sparse(&'b SparseColumns<T>),
+    Products(&'b (dyn LinearOperator<T> + 'b)),
+}
+
+fn write_out<T: LinalgScalar, A: LinearOperator<T> + ?Sized>(a: &A) -> Vec<T> {
+    let (m, n) = (a.rows(), a.columns());
+    let mut data = vec![T::zero(); m * n];
+    let mut unit = vec![T::zero(); n];
+    for (j, out) in data.chunks_exact_mut(m).enumerate() {
+        if !a.column(j, out) {
+            unit[j] = T::one();
+            a.apply(&unit, out);
+            unit[j] = T::zero();
+        }
+    }
+    data
+}
+
+/// A·diag(factors), in the order of A, without gaps.
+fn scaled_copy<T: LinalgScalar>(d: &Dense<'_, T>, factors: &[T]) -> Vec<T> {
+    let mut data = Vec::with_capacity(d.rows() * d.columns());
+    if d.is_column_major() {
+        for (j, f) in factors.iter().enumerate() {
+            data.extend(d.run(j).iter().map(|v| *v * *f));
+        }
+    } else {
+        for i in 0..d.rows() {
+            data.extend(d.run(i).iter().zip(factors).map(|(v, f)| *v * *f));
+        }
+    }
+    data
+}
+
+fn norms_by_products<T: LinalgScalar, A: LinearOperator<T> + ?Sized>(a: &A, norms: &mut [T]) {
+    let mut unit = vec![T::zero(); a.columns()];
+    let mut column = vec![T::zero(); a.rows()];
+    for (j, c) in norms.iter_mut().enumerate() {
+        unit[j] = T::one();
+        a.apply(&unit, &mut column);
+        unit[j] = T::zero();
+        *c = norm2(&column);
+    }
+}

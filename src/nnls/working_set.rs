@@ -1,0 +1,101 @@
+//! Working sets: the support and the worst violators, solved exactly in a small dense Gram matrix.
+//!
+//! For sparse problems whose face is small: the n×n Gram matrix is never formed. Each round prices all columns
+//! with one pass, so the answer is a solution of the whole problem, not of a guess.
+
+use super::active_set::{Pricing, active_set, noise};
+use super::face::{Face, GramFace, drop_rounding, residual};
+use super::problem::Problem;
+use crate::LinalgScalar;
+use crate::linalg::not_positive;
+use crate::solve::{Run, Status};
+
+/// A dense Gram matrix of more columns than this would not fit the memory of a small machine.
+pub(super) const LARGEST: usize = 6000;
+
+/// Improves x (feasible) to a solution; false when the set grew too large or the Gram matrix too ill-conditioned
+/// to gain anything.
+pub(super) fn working_set<T: LinalgScalar>(
+    problem: &Problem<'_, T>,
+    b: &[T],
+    x: &mut [T],
+    b_norm: T,
+    run: &mut Run<'_>,
+) -> Result<bool, Status> {
+    let n = x.len();
+    let norms = problem.norms();
+    let threshold = noise::<T>() * b_norm;
+    let mut r = vec![T::zero(); b.len()];
+    let mut w = vec![T::zero(); n];
+    let mut order: Vec<(T, usize)> = Vec::new();
+    for round in 0..60 {
+        run.iteration()?;
+        let support: Vec<usize> = (0..n).filter(|j| x[*j] > T::zero()).collect();
+        let on_support: Vec<T> = support.iter().map(|j| x[*j]).collect();
+        residual(problem, b, &support, &on_support, &mut r, run);
+        problem.adjoint(&r, &mut w, run);
+        order.clear();
+        order.extend(
+            (0..n)
+                .filter(|j| x[*j] == T::zero() && norms[*j] > T::zero())
+                .filter_map(|j| {
+                    let score = w[j] / norms[j];
+                    (score > threshold).then_some((score, j))
+                }),
+        );
+        if order.is_empty() && round > 0 {
+            return Ok(true);
+        }
+        order.sort_by(|a, b| {
+            b.0.partial_cmp(&a.0)
+                .unwrap_or(std::cmp::Ordering::Equal)
+                .then(a.1.cmp(&b.1))
+        });
+        order.truncate(50.max(support.len() / 4));
+        let mut set = support.clone();
+        set.extend(order.iter().map(|(_, j)| *j));
+        if set.len() > LARGEST {
+            return Ok(false);
+        }
+        let k = set.len();
+        let mut gram = vec![T::zero(); k * k];
+        problem.gram_of(&set, &mut gram, run);
+        let mut c = vec![T::zero(); k];
+        problem.combine_adjoint(&set, b, &mut c, run);
+        let set_norms: Vec<T> = set.iter().map(|j| norms[*j]).collect();
+        let mut face = GramFace::new(&gram, &c, b_norm);
+        let first: Vec<usize> = (0..support.len()).collect();
+        let mut z = on_support;
+        if !face.assign(&first, run) {
+            // the support itself is dependent: let the method build it up again column by column
+            z.clear();
+        }
+        let pricing = Pricing {
+            norms: &set_norms,
+            b_norm,
+            pool: 10,
+        };
+        let outcome = active_set(&mut face, &mut z, &pricing, run);
+        let members: Vec<usize> = face.members().iter().map(|i| set[*i]).collect();
+        if outcome.is_ok() {
+            // the Gram matrix squares the condition number: refine with the residual in A
+            let mut delta = vec![T::zero(); z.len()];
+            for _ in 0..3 {
+                residual(problem, b, &members, &z, &mut r, run);
+                problem.combine_adjoint(&members, &r, &mut delta, run);
+                face.solve(&mut delta);
+                if z.iter().zip(&delta).any(|(v, d)| not_positive(*v + *d)) {
+                    break;
+                }
+                z.iter_mut().zip(&delta).for_each(|(v, d)| *v += *d);
+            }
+            drop_rounding(&mut z, &delta, members.iter().map(|j| norms[*j]), b_norm);
+        }
+        x.fill(T::zero());
+        for (j, v) in members.iter().zip(&z) {
+            x[*j] = *v;
+        }
+        outcome?;
+    }
+    Ok(false)
+}
