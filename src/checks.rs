@@ -49,3 +49,15 @@ pub(crate) fn check_each<T: Scalar>(
         }),
     }
 }
+
+/// A positive finite number, or [`Error::Setting`].
+pub(crate) fn check_positive<T: Scalar>(name: &'static str, value: T) -> Result<()> {
+    if value.is_finite() && value > T::zero() {
+        Ok(())
+    } else {
+        Err(Error::Setting {
+            name,
+            why: "must be positive and finite",
+        })
+    }
+}

@@ -1,18 +1,48 @@
 //! Feasible sets. A certificate depends on the set alone, never on the map that found the point.
 
+mod affine_image;
+mod ball;
+mod bounded_simplex;
 mod box_set;
+mod capped_simplex;
+mod convex_sequence;
+mod l1_ball;
+mod level;
+mod monotone_cone;
 mod orthant;
 mod per_coordinate;
+mod product;
+mod psd;
+mod second_order_cone;
+mod simplex;
+mod sphere;
+mod stochastic;
 mod tied_box;
 mod whole_space;
 
+pub use affine_image::AffineImage;
+pub use ball::Ball;
+pub use bounded_simplex::BoundedSimplex;
 pub use box_set::BoxSet;
+pub use capped_simplex::CappedSimplex;
+pub use convex_sequence::ConvexSequence;
+pub use l1_ball::L1Ball;
+pub use monotone_cone::MonotoneCone;
 pub use orthant::Orthant;
+pub use product::Product;
+pub use psd::Psd;
+pub use second_order_cone::SecondOrderCone;
+pub use simplex::Simplex;
+pub use sphere::Sphere;
+pub use stochastic::StochasticMatrices;
 pub use tied_box::TiedBox;
 pub use whole_space::WholeSpace;
 
+pub(crate) use affine_image::Image;
 pub(crate) use box_set::{check_bounds, clip};
+pub(crate) use convex_sequence::double_reverse_sums;
 pub(crate) use per_coordinate::PerCoordinate;
+pub(crate) use product::blockwise;
 
 use crate::Scalar;
 
@@ -62,5 +92,29 @@ pub trait ConstraintSet<T: Scalar> {
     fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
         let _ = (x, g);
         None
+    }
+}
+
+impl<T: Scalar, S: ConstraintSet<T> + ?Sized> ConstraintSet<T> for Box<S> {
+    fn dim(&self) -> usize {
+        (**self).dim()
+    }
+    fn violation(&self, x: &[T]) -> T {
+        (**self).violation(x)
+    }
+    fn natural_residual(&self, x: &[T], g: &[T], scale: Option<&[T]>) -> T {
+        (**self).natural_residual(x, g, scale)
+    }
+    fn multipliers(&self, x: &[T], g: &[T], out: &mut [T]) {
+        (**self).multipliers(x, g, out);
+    }
+    fn project(&self, x: &mut [T]) -> bool {
+        (**self).project(x)
+    }
+    fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
+        (**self).minimise_linear(g, s)
+    }
+    fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
+        (**self).frank_wolfe_gap(x, g)
     }
 }
