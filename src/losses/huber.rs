@@ -1,6 +1,6 @@
 //! Quadratic near the data, linear far away.
 
-use super::{Loss, Weights, data_of};
+use super::{Loss, Weights, data_of, nearly_within};
 use crate::{Error, Result, Scalar};
 
 /// The Huber loss: least squares that an outlier cannot dominate.
@@ -110,11 +110,8 @@ impl<T: Scalar> Loss<T> for Huber<T> {
     fn conjugate(&self, nu: &[T]) -> Option<T> {
         let half = T::lit(0.5);
         Some(self.weights.conjugate(nu, |i, v| {
-            if v.abs() <= self.delta {
-                v * (half * v + self.data[i])
-            } else {
-                T::infinity()
-            }
+            nearly_within(v, -self.delta, self.delta)
+                .map_or_else(T::infinity, |v| v * (half * v + self.data[i]))
         }))
     }
 }

@@ -1,6 +1,6 @@
 //! log cosh(z − b).
 
-use super::{Loss, Weights, data_of, x_log_y};
+use super::{Loss, Weights, data_of, nearly_within, x_log_y};
 use crate::{Result, Scalar};
 
 /// The log-cosh loss: a smooth |z − b|.
@@ -90,11 +90,9 @@ impl<T: Scalar> Loss<T> for LogCosh<T> {
     fn conjugate(&self, nu: &[T]) -> Option<T> {
         let (half, one) = (T::lit(0.5), T::one());
         Some(self.weights.conjugate(nu, |i, v| {
-            if v.abs() <= one {
+            nearly_within(v, -one, one).map_or_else(T::infinity, |v| {
                 v * self.data[i] + half * (x_log_y(one + v, one + v) + x_log_y(one - v, one - v))
-            } else {
-                T::infinity()
-            }
+            })
         }))
     }
 }

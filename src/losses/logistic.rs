@@ -1,6 +1,6 @@
 //! log(1 + exp(−s z)).
 
-use super::{Loss, Weights, signs_of, signs_of_binary, x_log_y};
+use super::{Loss, Weights, nearly_within, signs_of, signs_of_binary, x_log_y};
 use crate::{Result, Scalar};
 
 /// The logistic loss: the negative log-likelihood of labels sᵢ = ±1 with P(sᵢ = 1) = 1/(1 + e^{−z}).
@@ -114,12 +114,9 @@ impl<T: Scalar> Loss<T> for Logistic<T> {
     }
     fn conjugate(&self, nu: &[T]) -> Option<T> {
         Some(self.weights.conjugate(nu, |i, v| {
-            let p = -self.signs[i] * v;
-            if p >= T::zero() && p <= T::one() {
+            nearly_within(-self.signs[i] * v, T::zero(), T::one()).map_or_else(T::infinity, |p| {
                 x_log_y(p, p) + x_log_y(T::one() - p, T::one() - p)
-            } else {
-                T::infinity()
-            }
+            })
         }))
     }
 }

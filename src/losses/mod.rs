@@ -74,7 +74,8 @@ pub trait Loss<T: Scalar> {
         None
     }
 
-    /// The conjugate ℓ*(ν) = max_z ⟨ν, z⟩ − ℓ(z), +∞ outside its domain; None when it is not at hand.
+    /// The conjugate ℓ*(ν) = max_z ⟨ν, z⟩ − ℓ(z), +∞ outside its domain (by more than a rounding error, so that every
+    /// slope ν = ℓ′(z) is inside); None when it is not at hand.
     fn conjugate(&self, nu: &[T]) -> Option<T> {
         let _ = nu;
         None
@@ -217,4 +218,14 @@ fn signs_of_binary<T: Scalar>(labels: &[T]) -> Result<Vec<T>> {
 /// x log y with 0 log 0 = 0.
 fn x_log_y<T: Scalar>(x: T, y: T) -> T {
     if x == T::zero() { T::zero() } else { x * y.ln() }
+}
+
+/// v brought into [lo, hi] when it lies outside by a rounding error (a slope divided by its weight), None when by more.
+fn nearly_within<T: Scalar>(v: T, lo: T, hi: T) -> Option<T> {
+    let slack = T::lit(4.0) * T::epsilon() * (hi - lo);
+    if v >= lo - slack && v <= hi + slack {
+        Some(v.max(lo).min(hi))
+    } else {
+        None
+    }
 }

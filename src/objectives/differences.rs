@@ -118,6 +118,9 @@ impl<T: Scalar> Differences<T> {
     }
 }
 
+/// F: x, and where F(x) goes.
+pub(super) type Function<'f, T> = dyn FnMut(&[T], &mut [T]) -> Evaluation<()> + 'f;
+
 /// Lower and upper bounds that no evaluation may leave.
 pub(super) type Bounds<'a, T> = Option<(&'a [T], &'a [T])>;
 
@@ -147,7 +150,7 @@ impl<T: Scalar> Differencer<T> {
         bounds: Bounds<'_, T>,
         x: &[T],
         fx: &[T],
-        f: &mut dyn FnMut(&[T], &mut [T]) -> Evaluation<()>,
+        f: &mut Function<'_, T>,
         sink: &mut dyn FnMut(usize, &[T]),
     ) -> Evaluation<()> {
         self.x.copy_from_slice(x);
@@ -181,7 +184,7 @@ impl<T: Scalar> Differencer<T> {
         j: usize,
         h: T,
         fx: &[T],
-        f: &mut dyn FnMut(&[T], &mut [T]) -> Evaluation<()>,
+        f: &mut Function<'_, T>,
     ) -> Evaluation<bool> {
         let allowed = |v: T| bounds.is_none_or(|(lo, hi)| lo[j] <= v && v <= hi[j]);
         let work = &mut self.x;

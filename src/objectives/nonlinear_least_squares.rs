@@ -158,10 +158,8 @@ impl<T: Scalar, R: ResidualFunction<T>> NonlinearLeastSquares<R, T> {
     }
 
     fn value_at(&mut self, x: &[T]) -> Evaluation<T> {
-        if let Some(f) = self.value {
-            if self.at == x {
-                return Ok(f);
-            }
+        if let (Some(f), true) = (self.value, self.at == x) {
+            return Ok(f);
         }
         self.value = None;
         self.j_known = false;

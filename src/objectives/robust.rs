@@ -144,7 +144,8 @@ impl<T: Scalar> Robust<T> {
         let rho = match self.kind {
             Kind::Linear => return half * r * r,
             // 2(√(1+t²) − 1) without cancellation
-            Kind::SoftL1 => two * t * (t / (one + one.hypot(t))),
+            Kind::SoftL1 if t < T::epsilon().recip() => two * t * (t / (one + one.hypot(t))),
+            Kind::SoftL1 => two * (t - one),
             Kind::Huber if t <= one => t * t,
             Kind::Huber => two * t - one,
             Kind::Cauchy if t < T::epsilon().recip() => (t * t).ln_1p(),
