@@ -76,6 +76,11 @@ pub trait ConstraintSet<T: Scalar> {
     /// Lagrange multipliers of the constraints, one per coordinate, into `out`.
     fn multipliers(&self, x: &[T], g: &[T], out: &mut [T]);
 
+    /// Whether the set is a product of intervals, so that coordinates may be scaled one by one before a projection.
+    fn is_separable(&self) -> bool {
+        false
+    }
+
     /// Replaces x by the nearest point of the set (Euclidean); false when the set has no cheap projection.
     fn project(&self, x: &mut [T]) -> bool {
         let _ = x;

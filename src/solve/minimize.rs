@@ -565,25 +565,15 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         Ok(status)
     }
 
-    /// target ← P(x − g/h), with one h for all where the set couples coordinates; false when the set has no projection or
-    /// the direction does not descend.
+    /// target ← P(x − g/h), with the largest h for all where the set couples coordinates; false when the set has no projection.
     fn project(&mut self, x: &[T], g: &[T], h: &[T]) -> bool {
         let set = self.map.set();
         let top = max_abs(h);
-        for attempt in 0..2 {
-            for j in 0..x.len() {
-                let scale = if attempt == 0 { h[j] } else { top };
-                self.target[j] = x[j] - g[j] / scale;
-            }
-            if !set.project(&mut self.target) {
-                return false;
-            }
-            let slope: T = (0..x.len()).map(|j| g[j] * (self.target[j] - x[j])).sum();
-            if slope < T::zero() {
-                return true;
-            }
+        let separable = set.is_separable();
+        for j in 0..x.len() {
+            self.target[j] = x[j] - g[j] / if separable { h[j] } else { top };
         }
-        false
+        set.project(&mut self.target)
     }
 
     /// A projected step in x with backtracking, lifted back by the section: leaves any face.
@@ -601,6 +591,9 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
                 trial[j] = if t == T::one() { self.target[j] } else { x[j] + t * (self.target[j] - x[j]) };
             }
             let slope: T = (0..x.len()).map(|j| g[j] * (trial[j] - x[j])).sum();
+            if slope.is_nan() || slope >= T::zero() {
+                return Ok(false);
+            }
             if section(self.map, &trial, &mut next.u).is_err() {
                 return Ok(false);
             }
@@ -612,6 +605,42 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             }
             t *= T::lit(0.25);
         }
+        Ok(false)
+    }
+
+    /// A projected step of 1/`shorter` of its length, evaluated in x; whether it was kept (or nothing was left to do).
+    fn last_touch(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T>,
+        rho: &mut T,
+        tolerance: T,
+        shorter: T,
+    ) -> Result<bool> {
+        let (x, g) = (c.point.x.clone(), c.point.g.clone());
+        let h: Vec<T> = c.h.iter().map(|v| *v * shorter).collect();
+        if !self.project(&x, &g, &h) || self.target == x {
+            return Ok(true);
+        }
+        let mut there = c.clone();
+        there.point.x.copy_from_slice(&self.target);
+        lifted.counts.values += 1;
+        lifted.counts.gradients += 1;
+        let point = &mut there.point;
+        point.value = lifted.objective().value_gradient(&point.x, &mut point.g).map_err(Error::Evaluation)?;
+        if !point.value.is_finite() || point.g.iter().any(|v| !v.is_finite()) {
+            return Ok(false);
+        }
+        self.curvature(lifted, &mut there)?;
+        // a sum of many terms is not known better than this
+        let noise = T::lit(64.0) * T::epsilon() * c.point.value.abs();
+        let after = self.residual(&there);
+        if there.point.value <= c.point.value + noise && after <= rho.max(tolerance) {
+            *rho = after;
+            *c = there;
+            return Ok(true);
+        }
+        self.curvature(lifted, c)?;
         Ok(false)
     }
 
@@ -627,25 +656,10 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         clock: Instant,
     ) -> Result<Solution<T>> {
         if status != Status::NotFinite && c.point.is_finite() {
-            let (x, g) = (c.point.x.clone(), c.point.g.clone());
-            if self.project(&x, &g, &c.h) {
-                let mut there = c.clone();
-                there.point.x.copy_from_slice(&self.target);
-                lifted.counts.values += 1;
-                lifted.counts.gradients += 1;
-                there.point.value =
-                    lifted.objective().value_gradient(&there.point.x, &mut there.point.g).map_err(Error::Evaluation)?;
-                let noise = T::lit(4.0) * T::epsilon() * c.point.value.abs();
-                let finite = there.point.value.is_finite() && there.point.g.iter().all(|v| v.is_finite());
-                if finite {
-                    self.curvature(lifted, &mut there)?;
-                }
-                let after = if finite { self.residual(&there) } else { T::infinity() };
-                if there.point.value <= c.point.value + noise && after <= rho.max(tolerance) {
-                    rho = after;
-                    c.point.x = there.point.x;
-                    c.point.g = there.point.g;
-                    c.point.value = there.point.value;
+            // shorter and shorter: all coordinates at once may overshoot where they are strongly coupled
+            for shorter in [1.0, 10.0, 1e2, 1e3, 1e4] {
+                if self.last_touch(lifted, &mut c, &mut rho, tolerance, T::lit(shorter))? {
+                    break;
                 }
             }
         }
