@@ -19,7 +19,8 @@ pub use error::{BoxError, Error, MapError, Result};
 pub use nnls::{Nnls, nnls};
 pub use scalar::{LinalgScalar, Scalar};
 pub use solve::{
-    CancelToken, Certificate, Checkpoint, Counts, History, Limits, Minimize, Phase, Progress, Record, Solution, Status,
+    CancelToken, Certificate, Checkpoint, Counts, History, Limits, Minimize, Phase, Progress, Record,
+    Solution, Status,
 };
 
 /// What most programs need.

@@ -49,7 +49,13 @@ impl<T: Scalar> Point<T> {
     /// ```
     pub fn new<M: Reparametrization<T> + ?Sized>(map: &M, u: &[T]) -> Self {
         let (p, n) = (map.dim_u(), map.dim_x());
-        Self { u: u.to_vec(), x: vec![T::nan(); n], g: vec![T::nan(); n], gradient: vec![T::nan(); p], value: T::nan() }
+        Self {
+            u: u.to_vec(),
+            x: vec![T::nan(); n],
+            g: vec![T::nan(); n],
+            gradient: vec![T::nan(); p],
+            value: T::nan(),
+        }
     }
 
     /// Whether value and gradient are finite.
@@ -59,7 +65,9 @@ impl<T: Scalar> Point<T> {
     /// assert!(!Point::new(&Squares::new(2), &[1.0, 2.0]).is_finite());
     /// ```
     pub fn is_finite(&self) -> bool {
-        self.value.is_finite() && self.g.iter().all(|v| v.is_finite()) && self.gradient.iter().all(|v| v.is_finite())
+        self.value.is_finite()
+            && self.g.iter().all(|v| v.is_finite())
+            && self.gradient.iter().all(|v| v.is_finite())
     }
 }
 
@@ -77,7 +85,9 @@ pub struct Lifted<'a, T> {
 
 impl<T> std::fmt::Debug for Lifted<'_, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lifted").field("counts", &self.counts).finish_non_exhaustive()
+        f.debug_struct("Lifted")
+            .field("counts", &self.counts)
+            .finish_non_exhaustive()
     }
 }
 
@@ -142,8 +152,12 @@ impl<'a, T: Scalar> Lifted<'a, T> {
         self.map.apply(&point.u, &mut point.x, &mut self.work);
         self.counts.values += 1;
         self.counts.gradients += 1;
-        point.value = self.objective.value_gradient(&point.x, &mut point.g).map_err(Error::Evaluation)?;
-        self.map.vjp(&point.u, &point.g, &mut point.gradient, &mut self.work);
+        point.value = self
+            .objective
+            .value_gradient(&point.x, &mut point.g)
+            .map_err(Error::Evaluation)?;
+        self.map
+            .vjp(&point.u, &point.g, &mut point.gradient, &mut self.work);
         Ok(())
     }
 
@@ -194,11 +208,16 @@ impl<'a, T: Scalar> Lifted<'a, T> {
     pub fn hessian_vector(&mut self, point: &Point<T>, v: &[T], out: &mut [T]) -> Result<bool> {
         self.map.jvp(&point.u, v, &mut self.jv, &mut self.work);
         self.counts.hessian_products += 1;
-        if !self.objective.hessian_vector(&point.x, &self.jv, &mut self.hjv).map_err(Error::Evaluation)? {
+        if !self
+            .objective
+            .hessian_vector(&point.x, &self.jv, &mut self.hjv)
+            .map_err(Error::Evaluation)?
+        {
             return Ok(false);
         }
         self.map.vjp(&point.u, &self.hjv, out, &mut self.work);
-        self.map.curvature(&point.u, &point.g, v, &mut self.curved, &mut self.work);
+        self.map
+            .curvature(&point.u, &point.g, v, &mut self.curved, &mut self.work);
         for (o, c) in out.iter_mut().zip(&self.curved) {
             *o += *c;
         }
@@ -220,7 +239,10 @@ impl<'a, T: Scalar> Lifted<'a, T> {
     /// assert_eq!(d, [25.0]); // 4u² h + 3 g
     /// ```
     pub fn metric(&mut self, point: &Point<T>, h: &[T], out: &mut [T]) {
-        if !self.map.diagonals(&point.u, h, &point.g, out, &mut self.curved, &mut self.work) {
+        if !self
+            .map
+            .diagonals(&point.u, h, &point.g, out, &mut self.curved, &mut self.work)
+        {
             return out.fill(T::one());
         }
         let mut top = T::zero();
@@ -239,7 +261,10 @@ impl<'a, T: Scalar> Lifted<'a, T> {
     pub(crate) fn curvature_diagonal(&mut self, point: &Point<T>, out: &mut [T]) {
         let ones = vec![T::one(); point.x.len()];
         let mut unused = vec![T::zero(); point.u.len()];
-        if !self.map.diagonals(&point.u, &ones, &point.g, &mut unused, out, &mut self.work) {
+        if !self
+            .map
+            .diagonals(&point.u, &ones, &point.g, &mut unused, out, &mut self.work)
+        {
             out.fill(T::zero());
         }
     }

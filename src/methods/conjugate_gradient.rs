@@ -63,7 +63,9 @@ impl<T: Scalar> Method<T> for ConjugateGradient<T> {
                 size += g * g / self.metric[k];
                 change += g * (g - self.previous[k]) / self.metric[k];
             }
-            let beta = self.denominator.map_or(T::zero(), |d| (change / d).max(T::zero()));
+            let beta = self
+                .denominator
+                .map_or(T::zero(), |d| (change / d).max(T::zero()));
             for k in 0..p {
                 self.d[k] = beta * self.d[k] - point.gradient[k] / self.metric[k];
             }
@@ -78,7 +80,11 @@ impl<T: Scalar> Method<T> for ConjugateGradient<T> {
             }
             let reach = max_abs(&point.u).max(T::one()) / max_abs(&self.d);
             let guess = self.last_decrease.map_or(T::one(), |f| (f + f) / slope);
-            let t = if guess > T::zero() && guess.is_finite() { guess.min(reach) } else { T::one().min(reach) };
+            let t = if guess > T::zero() && guess.is_finite() {
+                guess.min(reach)
+            } else {
+                T::one().min(reach)
+            };
             let search = match curve_search(lifted, point, &self.d, t, &mut next)? {
                 Some(search) => search,
                 None => wolfe_search(lifted, point, &self.d, t, &mut next)?,
@@ -94,7 +100,11 @@ impl<T: Scalar> Method<T> for ConjugateGradient<T> {
                 }
                 failure if self.denominator.is_none() => {
                     self.next = Some(next);
-                    return Ok(if failure == Search::NotFinite { Step::NotFinite } else { Step::Stalled });
+                    return Ok(if failure == Search::NotFinite {
+                        Step::NotFinite
+                    } else {
+                        Step::Stalled
+                    });
                 }
                 _ => self.reset(),
             }

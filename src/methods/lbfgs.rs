@@ -33,7 +33,14 @@ impl<T: Scalar> Lbfgs<T> {
     /// let _ = reparam::methods::Lbfgs::<f64>::new(10);
     /// ```
     pub fn new(memory: usize) -> Self {
-        Self { memory: memory.max(1), pairs: Vec::new(), metric: Vec::new(), d: Vec::new(), alpha: Vec::new(), next: None }
+        Self {
+            memory: memory.max(1),
+            pairs: Vec::new(),
+            metric: Vec::new(),
+            d: Vec::new(),
+            alpha: Vec::new(),
+            next: None,
+        }
     }
 
     /// d ← −H ∇F
@@ -120,7 +127,11 @@ impl<T: Scalar> Method<T> for Lbfgs<T> {
                 }
                 failure if self.pairs.is_empty() => {
                     self.next = Some(next);
-                    return Ok(if failure == Search::NotFinite { Step::NotFinite } else { Step::Stalled });
+                    return Ok(if failure == Search::NotFinite {
+                        Step::NotFinite
+                    } else {
+                        Step::Stalled
+                    });
                 }
                 // once more along the metric gradient
                 _ => self.pairs.clear(),

@@ -45,13 +45,20 @@ impl<T: Scalar> LevenbergMarquardt<T> {
     /// let _ = reparam::methods::LevenbergMarquardt::<f64>::new();
     /// ```
     pub fn new() -> Self {
-        Self { damping: T::lit(FIRST_DAMPING), growth: T::lit(2.0), scale: Vec::new(), next: None }
+        Self {
+            damping: T::lit(FIRST_DAMPING),
+            growth: T::lit(2.0),
+            scale: Vec::new(),
+            next: None,
+        }
     }
 
     /// The linear model √W (r + J_u s), column after column; None when f is no sum of squares.
     fn model(lifted: &mut Lifted<'_, T>, point: &Point<T>) -> Result<Option<Model<T>>> {
         let (n, p) = (point.x.len(), point.u.len());
-        let Some(view) = lifted.objective().residuals() else { return Ok(None) };
+        let Some(view) = lifted.objective().residuals() else {
+            return Ok(None);
+        };
         let m = view.residual_count();
         let (mut r, mut j) = (vec![T::zero(); m], vec![T::zero(); m * n]);
         let (mut w, mut c) = (vec![T::zero(); m], vec![T::zero(); m]);
@@ -68,7 +75,11 @@ impl<T: Scalar> LevenbergMarquardt<T> {
                 columns[k * m + i] = weight * *v;
             }
             // so that ⟨column, r⟩ is the gradient
-            r[i] = if weight > T::zero() { w[i] * r[i] / weight } else { T::zero() };
+            r[i] = if weight > T::zero() {
+                w[i] * r[i] / weight
+            } else {
+                T::zero()
+            };
         }
         Ok(Some(Model { columns, r }))
     }
@@ -130,7 +141,9 @@ impl<T: Scalar> Method<T> for LevenbergMarquardt<T> {
 
     fn step(&mut self, lifted: &mut Lifted<'_, T>, point: &mut Point<T>, _h: &[T]) -> Result<Step> {
         let p = point.u.len();
-        let Some(model) = Self::model(lifted, point)? else { return Ok(Step::Stalled) };
+        let Some(model) = Self::model(lifted, point)? else {
+            return Ok(Step::Stalled);
+        };
         if model.columns.iter().chain(&model.r).any(|v| !v.is_finite()) {
             return Ok(Step::NotFinite);
         }
@@ -180,17 +193,23 @@ impl<T: Scalar> Method<T> for LevenbergMarquardt<T> {
                     .sum::<T>();
             let noise = T::lit(4.0) * T::epsilon() * point.value.abs();
             let actual = point.value - next.value;
-            let better = actual > T::zero() || (actual >= -noise && norm2(&next.gradient) < norm2(&point.gradient));
+            let better =
+                actual > T::zero() || (actual >= -noise && norm2(&next.gradient) < norm2(&point.gradient));
             let ratio = (actual + noise) / (predicted + noise);
             if next.is_finite() && better && ratio > T::lit(1e-4) {
                 let shrink = T::one() - (ratio + ratio - T::one()).powi(3);
-                self.damping = (self.damping * shrink.max(T::lit(1.0 / 3.0))).max(T::epsilon() * T::epsilon());
+                self.damping =
+                    (self.damping * shrink.max(T::lit(1.0 / 3.0))).max(T::epsilon() * T::epsilon());
                 self.growth = T::lit(2.0);
                 std::mem::swap(point, &mut next);
                 outcome = Step::Moved;
                 break;
             }
-            outcome = if next.is_finite() { Step::Stalled } else { Step::NotFinite };
+            outcome = if next.is_finite() {
+                Step::Stalled
+            } else {
+                Step::NotFinite
+            };
             self.damping *= self.growth;
             self.growth *= T::lit(2.0);
         }

@@ -36,13 +36,29 @@ impl<T: Scalar> TrustRegion<T> {
     /// let _ = reparam::methods::TrustRegion::<f64>::new();
     /// ```
     pub fn new() -> Self {
-        Self { radius: None, metric: Vec::new(), next: None }
+        Self {
+            radius: None,
+            metric: Vec::new(),
+            next: None,
+        }
     }
 
     /// Minimises ⟨∇F, s⟩ + ½⟨s, ∇²F s⟩ within the radius; the step and the decrease of the model.
-    fn model_step(&self, lifted: &mut Lifted<'_, T>, point: &Point<T>, radius: T, scratch: &mut Point<T>) -> Result<(Vec<T>, T)> {
+    fn model_step(
+        &self,
+        lifted: &mut Lifted<'_, T>,
+        point: &Point<T>,
+        radius: T,
+        scratch: &mut Point<T>,
+    ) -> Result<(Vec<T>, T)> {
         let p = point.u.len();
-        let norm_in_metric = |v: &[T]| v.iter().zip(&self.metric).map(|(a, m)| *a * *a * *m).sum::<T>().sqrt();
+        let norm_in_metric = |v: &[T]| {
+            v.iter()
+                .zip(&self.metric)
+                .map(|(a, m)| *a * *a * *m)
+                .sum::<T>()
+                .sqrt()
+        };
         let mut s = vec![T::zero(); p];
         let mut r = point.gradient.clone();
         let mut z: Vec<T> = r.iter().zip(&self.metric).map(|(a, m)| *a / *m).collect();
@@ -64,8 +80,18 @@ impl<T: Scalar> TrustRegion<T> {
             if curvature.is_nan() || curvature <= T::zero() || beyond(alpha) {
                 // to the boundary: the model goes down all the way there
                 let (a, b, c): (T, T, T) = {
-                    let weighted = |x: &[T], y: &[T]| x.iter().zip(y).zip(&self.metric).map(|((u, v), m)| *u * *v * *m).sum::<T>();
-                    (weighted(&d, &d), weighted(&s, &d), weighted(&s, &s) - radius * radius)
+                    let weighted = |x: &[T], y: &[T]| {
+                        x.iter()
+                            .zip(y)
+                            .zip(&self.metric)
+                            .map(|((u, v), m)| *u * *v * *m)
+                            .sum::<T>()
+                    };
+                    (
+                        weighted(&d, &d),
+                        weighted(&s, &d),
+                        weighted(&s, &s) - radius * radius,
+                    )
                 };
                 let t = (-b + (b * b - a * c).max(T::zero()).sqrt()) / a;
                 axpy(t, &d, &mut s);
@@ -93,7 +119,13 @@ impl<T: Scalar> TrustRegion<T> {
 }
 
 /// out ← ∇²F v, by a difference of gradients where f has no Hessian products.
-fn product<T: Scalar>(lifted: &mut Lifted<'_, T>, point: &Point<T>, v: &[T], out: &mut [T], scratch: &mut Point<T>) -> Result<()> {
+fn product<T: Scalar>(
+    lifted: &mut Lifted<'_, T>,
+    point: &Point<T>,
+    v: &[T],
+    out: &mut [T],
+    scratch: &mut Point<T>,
+) -> Result<()> {
     if lifted.hessian_vector(point, v, out)? {
         return Ok(());
     }
@@ -121,14 +153,28 @@ impl<T: Scalar> Method<T> for TrustRegion<T> {
     fn step(&mut self, lifted: &mut Lifted<'_, T>, point: &mut Point<T>, h: &[T]) -> Result<Step> {
         self.metric.resize(point.u.len(), T::one());
         lifted.metric(point, h, &mut self.metric);
-        let scale = point.gradient.iter().zip(&self.metric).map(|(g, m)| *g * *g / *m).sum::<T>().sqrt();
+        let scale = point
+            .gradient
+            .iter()
+            .zip(&self.metric)
+            .map(|(g, m)| *g * *g / *m)
+            .sum::<T>()
+            .sqrt();
         if scale == T::zero() {
             return Ok(Step::Stalled);
         }
         // as far as the gradient step reaches, but not farther than u itself is long
         let mut radius = self.radius.unwrap_or_else(|| {
-            let length = point.u.iter().zip(&self.metric).map(|(u, m)| *u * *u * *m).sum::<T>().sqrt();
-            scale.min(length.max(norm2(&point.u) * T::lit(1e-3))).max(T::min_positive_value().sqrt())
+            let length = point
+                .u
+                .iter()
+                .zip(&self.metric)
+                .map(|(u, m)| *u * *u * *m)
+                .sum::<T>()
+                .sqrt();
+            scale
+                .min(length.max(norm2(&point.u) * T::lit(1e-3)))
+                .max(T::min_positive_value().sqrt())
         });
         let mut next = self.next.take().unwrap_or_else(|| point.clone());
         let mut outcome = Step::Stalled;
@@ -141,7 +187,12 @@ impl<T: Scalar> Method<T> for TrustRegion<T> {
                 break;
             }
             lifted.evaluate(&mut next)?;
-            let length = s.iter().zip(&self.metric).map(|(a, m)| *a * *a * *m).sum::<T>().sqrt();
+            let length = s
+                .iter()
+                .zip(&self.metric)
+                .map(|(a, m)| *a * *a * *m)
+                .sum::<T>()
+                .sqrt();
             let noise = T::lit(4.0) * T::epsilon() * point.value.abs();
             let actual = point.value - next.value;
             let ratio = (actual + noise) / (predicted + noise);
@@ -156,7 +207,8 @@ impl<T: Scalar> Method<T> for TrustRegion<T> {
             } else if ratio > T::lit(0.75) && length > T::lit(0.8) * radius {
                 radius *= T::lit(2.5);
             }
-            let better = actual > T::zero() || (actual >= -noise && norm2(&next.gradient) < norm2(&point.gradient));
+            let better =
+                actual > T::zero() || (actual >= -noise && norm2(&next.gradient) < norm2(&point.gradient));
             if ratio > T::lit(0.1) && better {
                 std::mem::swap(point, &mut next);
                 outcome = Step::Moved;

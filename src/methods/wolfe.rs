@@ -68,7 +68,11 @@ pub fn wolfe_search<T: Scalar>(
             if t != last {
                 at(t, next)?;
             }
-            Ok(if next.is_finite() { Search::Found } else { Search::NotFinite })
+            Ok(if next.is_finite() {
+                Search::Found
+            } else {
+                Search::NotFinite
+            })
         }
         Err(search) => Ok(search),
     }
@@ -104,16 +108,27 @@ pub fn curve_search<T: Scalar>(
     if !matches!(lifted.map().ray(&start.u, d, &mut p, &mut q), Ray::Quadratic) {
         return Ok(None);
     }
-    let Some(m) = lifted.objective().composite().map(|view| view.operator.rows()) else { return Ok(None) };
+    let Some(m) = lifted.objective().composite().map(|view| view.operator.rows()) else {
+        return Ok(None);
+    };
     let zeros = || vec![T::zero(); m];
     let (mut z, mut ap, mut aq, mut zt, mut r) = (zeros(), zeros(), zeros(), zeros(), zeros());
     if !lifted.objective().image(&start.x, &mut z) {
         return Ok(None);
     }
     let step = {
-        let Some(view) = lifted.objective().composite() else { return Ok(None) };
+        let Some(view) = lifted.objective().composite() else {
+            return Ok(None);
+        };
         view.operator.apply_pair(&p, &q, &mut ap, &mut aq);
-        let curve = Curve { x: &start.x, p: &p, q: &q, z: &z, ap: &ap, aq: &aq };
+        let curve = Curve {
+            x: &start.x,
+            p: &p,
+            q: &q,
+            z: &z,
+            ap: &ap,
+            aq: &aq,
+        };
         match view.quartic(&curve, &mut r, &mut zt) {
             Some(quartic) => {
                 let t = minimise_quartic(&quartic);
@@ -209,7 +224,11 @@ fn bracket<T: Scalar>(
     if low.0 > T::zero() && low.1 < f0 {
         return Ok(Ok(low.0));
     }
-    Ok(Err(if finite_seen { Search::Failed } else { Search::NotFinite }))
+    Ok(Err(if finite_seen {
+        Search::Failed
+    } else {
+        Search::NotFinite
+    }))
 }
 
 /// The minimiser of the cubic through two points and slopes, kept a tenth of the bracket away from its ends.
@@ -221,5 +240,9 @@ fn interpolate<T: Scalar>(a: (T, T, T), b: (T, T, T)) -> T {
     let t = x1 - (x1 - x0) * (g1 + root - d1) / (g1 - g0 + root + root);
     let (lo, hi) = if x0 < x1 { (x0, x1) } else { (x1, x0) };
     let margin = T::lit(0.1) * (hi - lo);
-    if t.is_finite() { t.max(lo + margin).min(hi - margin) } else { (lo + hi) * T::lit(0.5) }
+    if t.is_finite() {
+        t.max(lo + margin).min(hi - margin)
+    } else {
+        (lo + hi) * T::lit(0.5)
+    }
 }

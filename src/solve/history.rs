@@ -97,7 +97,11 @@ impl<T: Scalar> History<T> {
     pub fn write_csv(&self, mut to: impl Write) -> io::Result<()> {
         writeln!(to, "iteration,value,natural_residual,evaluations,seconds")?;
         for r in &self.records {
-            writeln!(to, "{},{:e},{:e},{},{}", r.iteration, r.value, r.natural_residual, r.evaluations, r.seconds)?;
+            writeln!(
+                to,
+                "{},{:e},{:e},{},{}",
+                r.iteration, r.value, r.natural_residual, r.evaluations, r.seconds
+            )?;
         }
         to.flush()
     }

@@ -71,6 +71,10 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        Counts { passes: self.passes, factorisations: self.factorisations, ..Counts::default() }
+        Counts {
+            passes: self.passes,
+            factorisations: self.factorisations,
+            ..Counts::default()
+        }
     }
 }

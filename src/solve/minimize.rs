@@ -156,12 +156,19 @@ where
     /// ```
     pub fn new(objective: O, map: M) -> Result<Self> {
         check_len("the variable of the objective", map.dim_x(), objective.dim())?;
-        let tolerance = if T::epsilon().as_f64() < 1e-10 { T::lit(1e-8) } else { T::lit(1e-4) };
+        let tolerance = if T::epsilon().as_f64() < 1e-10 {
+            T::lit(1e-8)
+        } else {
+            T::lit(1e-4)
+        };
         Ok(Self {
             objective,
             map,
             tolerance,
-            limits: Limits { iterations: Some(10_000), ..Limits::default() },
+            limits: Limits {
+                iterations: Some(10_000),
+                ..Limits::default()
+            },
             evaluations: None,
             start: None,
             method: None,
@@ -318,11 +325,18 @@ where
                 if lifted.objective().residuals().is_some() {
                     LevenbergMarquardt::new().into()
                 } else {
-                let mut unused = vec![T::zero(); n];
-                let (x, g) = (point.x.clone(), point.g.clone());
-                let second_order = point.is_finite()
-                    && lifted.objective().hessian_vector(&x, &g, &mut unused).map_err(Error::Evaluation)?;
-                if second_order { TrustRegion::new().into() } else { Lbfgs::new(10).into() }
+                    let mut unused = vec![T::zero(); n];
+                    let (x, g) = (point.x.clone(), point.g.clone());
+                    let second_order = point.is_finite()
+                        && lifted
+                            .objective()
+                            .hessian_vector(&x, &g, &mut unused)
+                            .map_err(Error::Evaluation)?;
+                    if second_order {
+                        TrustRegion::new().into()
+                    } else {
+                        Lbfgs::new(10).into()
+                    }
                 }
             }
         };
@@ -360,22 +374,35 @@ where
     pub fn resume(self, checkpoint: Checkpoint<T>) -> Result<Solution<T>> {
         self.check()?;
         if checkpoint.version != CHECKPOINT_VERSION {
-            return Err(Error::Setting { name: "checkpoint", why: "was written by another version" });
+            return Err(Error::Setting {
+                name: "checkpoint",
+                why: "was written by another version",
+            });
         }
         let (p, n) = (self.map.dim_u(), self.map.dim_x());
         let c = &checkpoint.point;
-        if [c.u.len(), c.gradient.len()] != [p, p] || [c.x.len(), c.g.len(), checkpoint.h.len()] != [n, n, n] {
-            return Err(Error::Setting { name: "checkpoint", why: "belongs to a problem of another size" });
+        if [c.u.len(), c.gradient.len()] != [p, p] || [c.x.len(), c.g.len(), checkpoint.h.len()] != [n, n, n]
+        {
+            return Err(Error::Setting {
+                name: "checkpoint",
+                why: "belongs to a problem of another size",
+            });
         }
         if !c.is_finite() || c.u.iter().chain(&c.x).any(|v| !v.is_finite()) {
-            return Err(Error::Setting { name: "checkpoint", why: "holds a value that is not finite" });
+            return Err(Error::Setting {
+                name: "checkpoint",
+                why: "holds a value that is not finite",
+            });
         }
         self.drive(checkpoint)
     }
 
     fn check(&self) -> Result<()> {
         if self.tolerance.is_nan() || self.tolerance <= T::zero() || self.tolerance == T::infinity() {
-            return Err(Error::Setting { name: "tolerance", why: "must be positive and finite" });
+            return Err(Error::Setting {
+                name: "tolerance",
+                why: "must be positive and finite",
+            });
         }
         Ok(())
     }
@@ -436,7 +463,12 @@ where
     }
 }
 
-fn limit<T>(limits: &Limits, evaluations: Option<usize>, c: &Checkpoint<T>, clock: Instant) -> Option<Status> {
+fn limit<T>(
+    limits: &Limits,
+    evaluations: Option<usize>,
+    c: &Checkpoint<T>,
+    clock: Instant,
+) -> Option<Status> {
     if limits.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
         return Some(Status::Cancelled);
     }
@@ -446,16 +478,26 @@ fn limit<T>(limits: &Limits, evaluations: Option<usize>, c: &Checkpoint<T>, cloc
     if limits.iterations.is_some_and(|k| c.iteration >= k) {
         return Some(Status::IterationLimit);
     }
-    evaluations.is_some_and(|k| c.counts.values >= k).then_some(Status::EvaluationLimit)
+    evaluations
+        .is_some_and(|k| c.counts.values >= k)
+        .then_some(Status::EvaluationLimit)
 }
 
 /// A stationary point of a convex function is a solution.
 fn converged<T: Scalar>(objective: &dyn Objective<T>) -> Status {
-    if objective.convexity() == Convexity::Convex { Status::Solved } else { Status::Stationary }
+    if objective.convexity() == Convexity::Convex {
+        Status::Solved
+    } else {
+        Status::Stationary
+    }
 }
 
 /// u with φ(u) = x; a map that never reaches the boundary starts as near to it as its size allows.
-fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(map: &M, x: &[T], u: &mut [T]) -> Result<(), MapError> {
+fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(
+    map: &M,
+    x: &[T],
+    u: &mut [T],
+) -> Result<(), MapError> {
     match map.section(x, Boundary::Exact, u) {
         Err(MapError::OnBoundary { .. }) => map.section(x, Boundary::Nudge(T::epsilon().sqrt()), u),
         other => other,
@@ -474,12 +516,21 @@ struct Judge<'m, T, M: ?Sized> {
 impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     fn new(map: &'m M) -> Self {
         let n = map.dim_x();
-        Self { map, c: vec![T::one(); n], target: vec![T::zero(); n], metric: vec![T::zero(); map.dim_u()], before: None }
+        Self {
+            map,
+            c: vec![T::one(); n],
+            target: vec![T::zero(); n],
+            metric: vec![T::zero(); map.dim_u()],
+            before: None,
+        }
     }
 
     /// h ← diag ∇²f where f offers it; else the secant ⟨Δx, Δg⟩/⟨Δx, Δx⟩ of the last move, when that is positive.
     fn curvature(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<()> {
-        let known = lifted.objective().hessian_diagonal(&c.point.x, &mut c.h).map_err(Error::Evaluation)?;
+        let known = lifted
+            .objective()
+            .hessian_diagonal(&c.point.x, &mut c.h)
+            .map_err(Error::Evaluation)?;
         if !known || c.h.iter().any(|v| !v.is_finite()) {
             let secant = self.before.as_ref().and_then(|(x, g)| {
                 let dx: Vec<T> = c.point.x.iter().zip(x).map(|(a, b)| *a - *b).collect();
@@ -492,14 +543,20 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
                 None if c.iteration == 0 => {
                     // the step that changes x by its own size
                     let s = max_abs(&c.point.g) / max_abs(&c.point.x).max(T::one());
-                    c.h.fill(if s > T::zero() && s.is_finite() { s } else { T::one() });
+                    c.h.fill(if s > T::zero() && s.is_finite() {
+                        s
+                    } else {
+                        T::one()
+                    });
                 }
                 None => {}
             }
         } else {
             // only a direction without any curvature gets a stand-in: scales may differ by any number of decades
             let stand_in = (max_abs(&c.h) * T::epsilon()).max(T::min_positive_value());
-            c.h.iter_mut().filter(|v| **v <= T::zero()).for_each(|v| *v = stand_in);
+            c.h.iter_mut()
+                .filter(|v| **v <= T::zero())
+                .for_each(|v| *v = stand_in);
         }
         for (o, h) in self.c.iter_mut().zip(&c.h) {
             *o = h.sqrt();
@@ -519,7 +576,11 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
 
     fn residual(&self, c: &Checkpoint<T>) -> T {
         let raw = self.raw_residual(&c.point.x, &c.point.g);
-        if raw == T::zero() { raw } else { raw / Self::size(c) }
+        if raw == T::zero() {
+            raw
+        } else {
+            raw / Self::size(c)
+        }
     }
 
     /// One iteration: a step of the method, or one in x where the lift has nothing to offer.
@@ -528,7 +589,13 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         let g_before = c.point.g.clone();
         lifted.metric(&c.point, &c.h, &mut self.metric);
         // what the lift and what x promise, both as decreases of f
-        let lift: T = c.point.gradient.iter().zip(&self.metric).map(|(g, m)| *g * *g / *m).sum();
+        let lift: T = c
+            .point
+            .gradient
+            .iter()
+            .zip(&self.metric)
+            .map(|(g, m)| *g * *g / *m)
+            .sum();
         let raw = self.raw_residual(&x_before, &g_before);
         let mut outcome = Step::Stalled;
         if lift >= T::lit(1e-2) * raw * raw {
@@ -588,7 +655,11 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         for _ in 0..50 {
             for j in 0..x.len() {
                 // exactly the target at t = 1, bounds included
-                trial[j] = if t == T::one() { self.target[j] } else { x[j] + t * (self.target[j] - x[j]) };
+                trial[j] = if t == T::one() {
+                    self.target[j]
+                } else {
+                    x[j] + t * (self.target[j] - x[j])
+                };
             }
             let slope: T = (0..x.len()).map(|j| g[j] * (trial[j] - x[j])).sum();
             if slope.is_nan() || slope >= T::zero() {
@@ -598,7 +669,10 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
                 return Ok(false);
             }
             lifted.evaluate(&mut next)?;
-            if next.is_finite() && next.value <= c.point.value + T::lit(1e-4) * slope && next.value < c.point.value {
+            if next.is_finite()
+                && next.value <= c.point.value + T::lit(1e-4) * slope
+                && next.value < c.point.value
+            {
                 c.point = next;
                 c.method.reset();
                 return Ok(true);
@@ -627,7 +701,10 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         lifted.counts.values += 1;
         lifted.counts.gradients += 1;
         let point = &mut there.point;
-        point.value = lifted.objective().value_gradient(&point.x, &mut point.g).map_err(Error::Evaluation)?;
+        point.value = lifted
+            .objective()
+            .value_gradient(&point.x, &mut point.g)
+            .map_err(Error::Evaluation)?;
         if !point.value.is_finite() || point.g.iter().any(|v| !v.is_finite()) {
             return Ok(false);
         }
@@ -669,7 +746,9 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         let set = self.map.set();
         let mut multipliers = vec![T::zero(); c.point.x.len()];
         set.multipliers(&c.point.x, &c.point.g, &mut multipliers);
-        let gap = set.frank_wolfe_gap(&c.point.x, &c.point.g).unwrap_or_else(T::infinity);
+        let gap = set
+            .frank_wolfe_gap(&c.point.x, &c.point.g)
+            .unwrap_or_else(T::infinity);
         let violation = set.violation(&c.point.x);
         Ok(Solution {
             objective: c.point.value,

@@ -12,7 +12,7 @@ pub use cancel::CancelToken;
 pub use certificate::Certificate;
 pub use history::{History, Record};
 pub use limits::Limits;
-pub use minimize::{Checkpoint, Minimize, Progress};
 pub(crate) use limits::Run;
+pub use minimize::{Checkpoint, Minimize, Progress};
 pub use solution::{Counts, Phase, Solution};
 pub use status::Status;
