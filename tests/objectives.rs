@@ -559,14 +559,14 @@ proptest! {
                 let value = f.value_gradient(&x, &mut g).unwrap();
                 prop_assert!(!f.hessian_vector(&x, &v, &mut vec![0.0; n]).unwrap());
                 let view = f.residuals().unwrap();
-                prop_assert_eq!((view.residual_count(), view.dim()), (m, n));
+                prop_assert_eq!((view.residual_count(), view.parameter_count()), (m, n));
                 let (mut r, mut j) = (vec![0.0; m], vec![0.0; m * n]);
                 let (mut w, mut c, mut jv, mut jty, mut gn) = (vec![0.0; m], vec![0.0; m], vec![0.0; m], vec![0.0; n], vec![0.0; n]);
                 // products before the matrix: each goes its own way
                 view.jvp(&x, &v, &mut jv).unwrap();
                 view.vjp(&x, &y, &mut jty).unwrap();
                 view.gauss_newton(&x, &v, &mut gn).unwrap();
-                prop_assert_eq!(view.residuals(&x, &mut r).unwrap(), value);
+                prop_assert_eq!(view.residual_vector(&x, &mut r).unwrap(), value);
                 prop_assert!((view.value_of(&r) - value).abs() <= 1e-14 * value);
                 view.jacobian(&x, &mut j).unwrap();
                 view.weights(&r, &mut w, &mut c);
@@ -755,7 +755,7 @@ fn residuals_are_kept() {
     // outside the domain of the logarithm: refused, not an error
     assert_eq!(f.value_gradient(&[-1.0], &mut g).unwrap(), f64::INFINITY);
     assert_eq!(
-        f.residuals().unwrap().residuals(&[0.0], &mut g).unwrap(),
+        f.residuals().unwrap().residual_vector(&[0.0], &mut g).unwrap(),
         f64::INFINITY
     );
     f.value_gradient(&[2.0], &mut g).unwrap();

@@ -161,7 +161,7 @@ impl<T: Scalar, A: LinearOperator<T>, L: Loss<T>> Composite<A, L, T> {
     /// ```
     /// use reparam::{losses::Squared, objectives::Composite, operators::LinearOperator};
     /// let f = Composite::new(nalgebra::dmatrix![1.0, 2.0], Squared::new(&[0.0]).unwrap()).unwrap();
-    /// assert_eq!(f.operator().columns(), 2);
+    /// assert_eq!(LinearOperator::<f64>::columns(f.operator()), 2);
     /// ```
     pub fn operator(&self) -> &A {
         &self.operator

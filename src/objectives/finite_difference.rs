@@ -1,7 +1,7 @@
 //! Derivatives by differences, for any objective.
 
 use super::differences::Differencer;
-use super::{CompositeView, Convexity, Differences, Evaluation, Objective};
+use super::{CompositeView, Convexity, Differences, Evaluation, Objective, ResidualView};
 use crate::Scalar;
 use crate::linalg::norm2;
 
@@ -178,6 +178,9 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for FiniteDifference<O, T> {
     }
     fn remember_image(&mut self, x: &[T], z: &[T]) -> bool {
         self.inner.remember_image(x, z)
+    }
+    fn residuals(&mut self) -> Option<&mut dyn ResidualView<T>> {
+        self.inner.residuals()
     }
 }
 

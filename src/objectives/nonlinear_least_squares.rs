@@ -277,10 +277,10 @@ impl<T: Scalar, R: ResidualFunction<T>> ResidualView<T> for NonlinearLeastSquare
     fn residual_count(&self) -> usize {
         self.r.len()
     }
-    fn dim(&self) -> usize {
+    fn parameter_count(&self) -> usize {
         self.at.len()
     }
-    fn residuals(&mut self, x: &[T], r: &mut [T]) -> Evaluation<T> {
+    fn residual_vector(&mut self, x: &[T], r: &mut [T]) -> Evaluation<T> {
         let f = self.value_at(x)?;
         r.copy_from_slice(&self.r);
         Ok(f)

@@ -122,7 +122,8 @@ impl<T: Scalar, A: LinearOperator<T>> Quadratic<A, T> {
     ///
     /// ```
     /// use reparam::{objectives::Quadratic, operators::LinearOperator};
-    /// assert_eq!(Quadratic::new(nalgebra::dmatrix![2.0], &[0.0]).unwrap().operator().rows(), 1);
+    /// let f = Quadratic::new(nalgebra::dmatrix![2.0], &[0.0]).unwrap();
+    /// assert_eq!(LinearOperator::<f64>::rows(f.operator()), 1);
     /// ```
     pub fn operator(&self) -> &A {
         &self.operator

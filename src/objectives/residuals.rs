@@ -135,7 +135,7 @@ impl<T: Scalar, R: ResidualFunction<T> + ?Sized> ResidualFunction<T> for Box<R> 
 /// let mut f = NonlinearLeastSquares::new(r).unwrap().with_loss(Robust::huber(1.0).unwrap());
 /// let view = f.residuals().unwrap();
 /// let (mut r, mut j, mut w, mut c) = ([0.0; 2], [0.0; 2], [0.0; 2], [0.0; 2]);
-/// view.residuals(&[0.0], &mut r).unwrap();
+/// view.residual_vector(&[0.0], &mut r).unwrap();
 /// view.jacobian(&[0.0], &mut j).unwrap();
 /// view.weights(&r, &mut w, &mut c);
 /// assert_eq!((r, j, w, c), ([0.0, -10.0], [1.0, 1.0], [1.0, 0.1], [1.0, 0.0]));
@@ -145,13 +145,13 @@ pub trait ResidualView<T: Scalar> {
     fn residual_count(&self) -> usize;
 
     /// n.
-    fn dim(&self) -> usize;
+    fn parameter_count(&self) -> usize;
 
     /// r ← r(x), length m; returns f(x), +∞ when a residual is not finite.
     ///
     /// # Errors
     /// What the user's function reports.
-    fn residuals(&mut self, x: &[T], r: &mut [T]) -> Evaluation<T>;
+    fn residual_vector(&mut self, x: &[T], r: &mut [T]) -> Evaluation<T>;
 
     /// j ← J(x) row after row, length m·n.
     ///
