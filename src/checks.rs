@@ -37,6 +37,9 @@ pub(crate) fn check_positive<T: Scalar>(name: &'static str, value: T) -> Result<
     if value.is_finite() && value > T::zero() {
         Ok(())
     } else {
-        Err(Error::Setting { name, why: "must be positive and finite" })
+        Err(Error::Setting {
+            name,
+            why: "must be positive and finite",
+        })
     }
 }

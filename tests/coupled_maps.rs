@@ -1,10 +1,11 @@
 //! The maps whose coordinates are coupled: every one through the whole battery, in both precisions.
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 use proptest::prelude::*;
 use reparam::maps::{
-    Affine, Ball, Boundary, CappedSimplex, ConvexSequence, Difference, Identity, L1Ball, Landscape, LowRank, Monotone,
-    NormalizedSquares, OpenBall, Pair, Product, Ray, ReducedSoftmax, Reparametrization, SecondOrderCone, Softmax, Sphere,
-    Squares, Stochastic,
+    Affine, Ball, Boundary, Bounds, CappedSimplex, ConvexSequence, Difference, Identity, L1Ball, Landscape,
+    LowRank, Monotone, NormalizedSquares, OpenBall, Pair, Product, Ray, ReducedSoftmax, Reparametrization,
+    SecondOrderCone, Softmax, Sphere, Squares, Stochastic,
 };
 use reparam::testing::{Random, check_map};
 use reparam::{MapError, Scalar};
@@ -15,7 +16,11 @@ fn apply<T: Scalar>(map: &dyn Reparametrization<T>, u: &[T]) -> Vec<T> {
     x
 }
 
-fn section<T: Scalar>(map: &dyn Reparametrization<T>, x: &[T], boundary: Boundary<T>) -> Result<Vec<T>, MapError> {
+fn section<T: Scalar>(
+    map: &dyn Reparametrization<T>,
+    x: &[T],
+    boundary: Boundary<T>,
+) -> Result<Vec<T>, MapError> {
     let mut u = vec![T::nan(); map.dim_u()];
     map.section(x, boundary, &mut u).map(|()| u)
 }
@@ -23,7 +28,10 @@ fn section<T: Scalar>(map: &dyn Reparametrization<T>, x: &[T], boundary: Boundar
 fn close<T: Scalar>(a: &[T], b: &[T], tolerance: f64) {
     let size = b.iter().fold(1.0, |m: f64, v| m.max(v.as_f64().abs()));
     for (s, t) in a.iter().zip(b) {
-        assert!((*s - *t).abs().as_f64() <= tolerance * size, "{a:?} against {b:?}");
+        assert!(
+            (*s - *t).abs().as_f64() <= tolerance * size,
+            "{a:?} against {b:?}"
+        );
     }
     assert_eq!(a.len(), b.len());
 }
@@ -35,21 +43,36 @@ fn catalogue<T: Scalar>(n: usize, seed: u64) -> Vec<(&'static str, Box<dyn Repar
     let r = T::lit(0.5) + random.uniform::<T>();
     let lit = T::lit;
     let mut all: Vec<(&'static str, Box<dyn Reparametrization<T>>)> = vec![
-        ("normalized squares", Box::new(NormalizedSquares::new(n, r).unwrap())),
+        (
+            "normalized squares",
+            Box::new(NormalizedSquares::new(n, r).unwrap()),
+        ),
         ("softmax", Box::new(Softmax::new(n, r).unwrap())),
         ("capped simplex", Box::new(CappedSimplex::new(n, r).unwrap())),
         ("ball", Box::new(Ball::with_centre(centre.clone(), r).unwrap())),
-        ("open ball", Box::new(OpenBall::with_centre(centre.clone(), r).unwrap())),
+        (
+            "open ball",
+            Box::new(OpenBall::with_centre(centre.clone(), r).unwrap()),
+        ),
         ("sphere", Box::new(Sphere::with_centre(centre, r).unwrap())),
         ("l1 ball", Box::new(L1Ball::new(n, r).unwrap())),
         ("difference", Box::new(Difference::new(n))),
         ("monotone", Box::new(Monotone::new(n).unwrap())),
-        ("monotone, lower", Box::new(Monotone::with_lower(n, lit(-1.5)).unwrap())),
-        ("monotone, bounded", Box::new(Monotone::bounded(n, lit(-1.0), lit(2.0)).unwrap())),
+        (
+            "monotone, lower",
+            Box::new(Monotone::with_lower(n, lit(-1.5)).unwrap()),
+        ),
+        (
+            "monotone, bounded",
+            Box::new(Monotone::bounded(n, lit(-1.0), lit(2.0)).unwrap()),
+        ),
         ("convex", Box::new(ConvexSequence::new(n).unwrap())),
         ("second-order cone", Box::new(SecondOrderCone::new(n).unwrap())),
         ("row-stochastic", Box::new(Stochastic::by_rows(2, n).unwrap())),
-        ("column-stochastic", Box::new(Stochastic::by_columns(n, 3).unwrap())),
+        (
+            "column-stochastic",
+            Box::new(Stochastic::by_columns(n, 3).unwrap()),
+        ),
     ];
     if n > 1 {
         all.push(("reduced softmax", Box::new(ReducedSoftmax::new(n, r).unwrap())));
@@ -156,18 +179,19 @@ proptest! {
         close(&apply(&map, &section(&map, &signed, Boundary::Exact).unwrap()), &signed, 1e-15);
     }
 
-    /// Three levels: a product of a simplex, squares and an affine image of a simplex; static and boxed agree to the bit.
+    /// Three levels: a product of a simplex, bounds and an affine image of a simplex; static and boxed agree to the bit.
     #[test]
     fn nesting(seed in any::<u64>()) {
         let mut random = Random::new(seed);
         let t = nalgebra::DMatrix::from_fn(3, 4, |_, _| random.normal::<f64>());
         let offset: Vec<f64> = random.normals(3);
         let image = || Affine::new(t.clone(), NormalizedSquares::new(4, 1.0).unwrap(), offset.clone()).unwrap();
-        let inner = |i| Pair::new(Squares::<f64>::new(2), i);
+        let bounds = || Bounds::new(vec![0.0, -1.0], vec![f64::INFINITY, 2.0]).unwrap();
+        let inner = |i| Pair::new(bounds(), i);
         let fixed = Pair::new(NormalizedSquares::new(3, 2.0).unwrap(), inner(image()));
         let boxed: Product<f64> = Product::new(vec![
             Box::new(NormalizedSquares::new(3, 2.0).unwrap()) as Box<dyn Reparametrization<f64>>,
-            Box::new(Product::new(vec![Box::new(Squares::new(2)) as Box<dyn Reparametrization<f64>>, Box::new(image())])),
+            Box::new(Product::new(vec![Box::new(bounds()) as Box<dyn Reparametrization<f64>>, Box::new(image())])),
         ]);
         prop_assert_eq!(fixed.dim_x(), 8);
         prop_assert_eq!((fixed.dim_u(), fixed.dim_x(), fixed.scratch_len()), (boxed.dim_u(), boxed.dim_x(), boxed.scratch_len()));
@@ -224,10 +248,25 @@ fn affine_image_of_an_unbounded_set() {
     assert!(v < 1e-14, "{v:e}");
     let back = section(&map, &x, Boundary::Exact).unwrap();
     close(&apply(&map, &back), &x, 1e-13);
-    let plane = Affine::new(nalgebra::dmatrix![1.0, 0.0; 1.0, 1.0; 0.0, 2.0], Identity::new(2), vec![0.0; 3]).unwrap();
+    let plane = Affine::new(
+        nalgebra::dmatrix![1.0, 0.0; 1.0, 1.0; 0.0, 2.0],
+        Identity::new(2),
+        vec![0.0; 3],
+    )
+    .unwrap();
     assert!(plane.set().violation(&apply(&plane, &[3.0, -2.0])) < 1e-12);
-    assert!(plane.set().natural_residual(&[1.0, 1.0, 0.0], &[2.0, -2.0, 1.0], None) < 1e-12); // g ⊥ the plane
-    assert!(plane.set().natural_residual(&[1.0, 1.0, 0.0], &[1.0, 0.0, 0.0], None) > 0.1);
+    assert!(
+        plane
+            .set()
+            .natural_residual(&[1.0, 1.0, 0.0], &[2.0, -2.0, 1.0], None)
+            < 1e-12
+    ); // g ⊥ the plane
+    assert!(
+        plane
+            .set()
+            .natural_residual(&[1.0, 1.0, 0.0], &[1.0, 0.0, 0.0], None)
+            > 0.1
+    );
 }
 
 /// At u = 0 every map gives its documented point, with derivatives that are numbers.
@@ -242,7 +281,10 @@ fn degenerate_u() {
                 assert!(x.iter().all(|v| !v.is_nan()), "{name} at {fill:e}");
                 if x.iter().all(|v| v.is_finite()) {
                     let size = x.iter().fold(1.0_f64, |s, v| s.max(v.abs()));
-                    assert!(map.set().violation(&x) <= 1e-13 * size, "{name} at {fill:e}: {x:?}");
+                    assert!(
+                        map.set().violation(&x) <= 1e-13 * size,
+                        "{name} at {fill:e}: {x:?}"
+                    );
                 }
             }
             let (u, w, v) = (vec![0.0; p], vec![1.0; m], vec![1.0; p]);
@@ -258,13 +300,31 @@ fn degenerate_u() {
             close(&apply(&*map, &r), &apply(&*map, &u), 1e-15);
         }
     }
-    assert_eq!(apply(&NormalizedSquares::new(4, 2.0).unwrap(), &[0.0; 4]), [0.5; 4]);
+    assert_eq!(
+        apply(&NormalizedSquares::new(4, 2.0).unwrap(), &[0.0; 4]),
+        [0.5; 4]
+    );
     assert_eq!(apply(&CappedSimplex::new(3, 2.0).unwrap(), &[0.0; 4]), [0.5; 3]);
     assert_eq!(apply(&L1Ball::new(2, 1.0).unwrap(), &[0.0; 4]), [0.0; 2]);
-    assert_eq!(apply(&Ball::with_centre(vec![3.0, 4.0], 2.0).unwrap(), &[0.0; 3]), [3.0, 4.0]);
+    assert_eq!(
+        apply(&Ball::with_centre(vec![3.0, 4.0], 2.0).unwrap(), &[0.0; 3]),
+        [3.0, 4.0]
+    );
     assert_eq!(apply(&Sphere::new(2, 2.0).unwrap(), &[0.0; 2]), [2.0, 0.0]);
-    assert_eq!(apply(&NormalizedSquares::new(3, 1.0).unwrap(), &[f64::INFINITY, 7.0, f64::NEG_INFINITY]), [0.5, 0.0, 0.5]);
-    assert_eq!(apply(&Softmax::new(3, 1.0).unwrap(), &[f64::INFINITY, 7.0, f64::INFINITY]), [0.5, 0.0, 0.5]);
+    assert_eq!(
+        apply(
+            &NormalizedSquares::new(3, 1.0).unwrap(),
+            &[f64::INFINITY, 7.0, f64::NEG_INFINITY]
+        ),
+        [0.5, 0.0, 0.5]
+    );
+    assert_eq!(
+        apply(
+            &Softmax::new(3, 1.0).unwrap(),
+            &[f64::INFINITY, 7.0, f64::INFINITY]
+        ),
+        [0.5, 0.0, 0.5]
+    );
     assert!(apply(&NormalizedSquares::new(2, 1.0).unwrap(), &[f64::NAN, 1.0])[1].is_nan());
     assert_eq!(apply(&ReducedSoftmax::new(1, 2.0).unwrap(), &[]), [2.0]);
 }
@@ -276,7 +336,10 @@ fn the_simplex_to_rounding() {
     for n in [2, 10, 1000] {
         for size in [1e-300, 1e-160, 1.0, 1e160, 1e300] {
             let u: Vec<f64> = random.normals::<f64>(n).into_iter().map(|v| v * size).collect();
-            for map in [&NormalizedSquares::new(n, 3.0).unwrap() as &dyn Reparametrization<f64>, &Softmax::new(n, 3.0).unwrap()] {
+            for map in [
+                &NormalizedSquares::new(n, 3.0).unwrap() as &dyn Reparametrization<f64>,
+                &Softmax::new(n, 3.0).unwrap(),
+            ] {
                 let x = apply(map, &u);
                 assert!(x.iter().all(|v| *v >= 0.0));
                 assert!((x.iter().sum::<f64>() - 3.0).abs() <= 3.0 * 1e-15 * (n as f64).sqrt());
@@ -299,7 +362,11 @@ fn boundary_policies() {
         &Stochastic::by_rows(1, 3).unwrap(),
     ];
     for map in maps {
-        let x = if map.dim_u() == 3 && map.dim_x() == 3 && map.set().violation(&vertex) > 0.0 { [0.0, 0.0, 1.0] } else { vertex };
+        let x = if map.dim_u() == 3 && map.dim_x() == 3 && map.set().violation(&vertex) > 0.0 {
+            [0.0, 0.0, 1.0]
+        } else {
+            vertex
+        };
         assert!(on(section(map, &x, Boundary::Reject)));
         assert!(section(map, &x, Boundary::Exact).is_ok());
         let nudged = section(map, &x, Boundary::Nudge(1e-6)).unwrap();
@@ -308,8 +375,11 @@ fn boundary_policies() {
         assert!(section(map, &y, Boundary::Reject).is_ok(), "{y:?}");
         assert!(out(section(map, &[f64::NAN, 0.0, 0.0], Boundary::Exact)));
     }
-    let interior: [&dyn Reparametrization<f64>; 3] =
-        [&Softmax::new(3, 1.0).unwrap(), &ReducedSoftmax::new(3, 1.0).unwrap(), &OpenBall::new(3, 1.0).unwrap()];
+    let interior: [&dyn Reparametrization<f64>; 3] = [
+        &Softmax::new(3, 1.0).unwrap(),
+        &ReducedSoftmax::new(3, 1.0).unwrap(),
+        &OpenBall::new(3, 1.0).unwrap(),
+    ];
     for map in interior {
         assert_eq!(map.landscape(), Landscape::InteriorOnly);
         assert!(on(section(map, &vertex, Boundary::Exact)));
@@ -317,22 +387,65 @@ fn boundary_policies() {
         let y = apply(map, &section(map, &vertex, Boundary::Nudge(1e-6)).unwrap());
         assert!((y[1] - 1.0).abs() < 1e-5 && (y[1] - 1.0).abs() > 1e-9);
     }
-    assert!(out(section(&NormalizedSquares::new(2, 1.0).unwrap(), &[0.5, 0.6], Boundary::Exact)));
-    assert!(out(section(&NormalizedSquares::new(2, 1.0).unwrap(), &[1.5, -0.5], Boundary::Exact)));
-    assert!(out(section(&Monotone::new(2).unwrap(), &[1.0, 0.0], Boundary::Exact)));
-    assert!(out(section(&ConvexSequence::new(3).unwrap(), &[0.0, 1.0, 0.0], Boundary::Exact)));
-    assert!(out(section(&SecondOrderCone::new(2).unwrap(), &[1.0, 2.0], Boundary::Exact)));
-    assert!(out(section(&Sphere::new(2, 1.0).unwrap(), &[1.0, 1.0], Boundary::Exact)));
-    assert!(out(section(&LowRank::cone(2, 2).unwrap(), &[1.0, 2.0, 2.0, 1.0], Boundary::Exact)));
-    assert!(out(section(&LowRank::unit_diagonal(2, 2).unwrap(), &[2.0, 0.0, 0.0, 1.0], Boundary::Exact)));
+    assert!(out(section(
+        &NormalizedSquares::new(2, 1.0).unwrap(),
+        &[0.5, 0.6],
+        Boundary::Exact
+    )));
+    assert!(out(section(
+        &NormalizedSquares::new(2, 1.0).unwrap(),
+        &[1.5, -0.5],
+        Boundary::Exact
+    )));
+    assert!(out(section(
+        &Monotone::new(2).unwrap(),
+        &[1.0, 0.0],
+        Boundary::Exact
+    )));
+    assert!(out(section(
+        &ConvexSequence::new(3).unwrap(),
+        &[0.0, 1.0, 0.0],
+        Boundary::Exact
+    )));
+    assert!(out(section(
+        &SecondOrderCone::new(2).unwrap(),
+        &[1.0, 2.0],
+        Boundary::Exact
+    )));
+    assert!(out(section(
+        &Sphere::new(2, 1.0).unwrap(),
+        &[1.0, 1.0],
+        Boundary::Exact
+    )));
+    assert!(out(section(
+        &LowRank::cone(2, 2).unwrap(),
+        &[1.0, 2.0, 2.0, 1.0],
+        Boundary::Exact
+    )));
+    assert!(out(section(
+        &LowRank::unit_diagonal(2, 2).unwrap(),
+        &[2.0, 0.0, 0.0, 1.0],
+        Boundary::Exact
+    )));
     assert!(matches!(
-        section(&LowRank::cone(2, 1).unwrap(), &[1.0, 0.0, 0.0, 1.0], Boundary::Exact),
+        section(
+            &LowRank::cone(2, 1).unwrap(),
+            &[1.0, 0.0, 0.0, 1.0],
+            Boundary::Exact
+        ),
         Err(MapError::NotProvided(_))
     ));
-    assert!(on(section(&LowRank::cone(2, 2).unwrap(), &[1.0, 0.0, 0.0, 0.0], Boundary::Reject)));
+    assert!(on(section(
+        &LowRank::cone(2, 2).unwrap(),
+        &[1.0, 0.0, 0.0, 0.0],
+        Boundary::Reject
+    )));
     // the index of a product counts from its start
     let map = Pair::new(Identity::new(2), NormalizedSquares::new(2, 1.0).unwrap());
-    assert_eq!(section(&map, &[0.0, 0.0, 1.0, 0.0], Boundary::Reject), Err(MapError::OnBoundary { index: 3 }));
+    assert_eq!(
+        section(&map, &[0.0, 0.0, 1.0, 0.0], Boundary::Reject),
+        Err(MapError::OnBoundary { index: 3 })
+    );
 }
 
 /// What `release` returns goes downhill for a convex quadratic, on every map that has one, from every kind of face.
@@ -340,27 +453,96 @@ fn boundary_policies() {
 fn release_descends() {
     let mut random = Random::new(17);
     let n = 4;
-    let mut cases: Vec<(&str, Box<dyn Reparametrization<f64>>, Vec<f64>)> = vec![
-        ("simplex", Box::new(NormalizedSquares::new(n, 2.0).unwrap()), vec![0.0, 2.0, 0.0, 0.0]),
-        ("simplex", Box::new(NormalizedSquares::new(n, 2.0).unwrap()), vec![0.5, 1.5, 0.0, 0.0]),
-        ("capped", Box::new(CappedSimplex::new(n, 2.0).unwrap()), vec![0.0, 2.0, 0.0, 0.0]),
-        ("capped", Box::new(CappedSimplex::new(n, 2.0).unwrap()), vec![0.0; 4]),
-        ("l1", Box::new(L1Ball::new(n, 2.0).unwrap()), vec![0.0, -2.0, 0.0, 0.0]),
-        ("ball", Box::new(Ball::new(n, 2.0).unwrap()), vec![0.0, -2.0, 0.0, 0.0]),
-        ("difference", Box::new(Difference::new(n)), vec![0.0, 1.0, 0.0, 0.0]),
+    type Case = (&'static str, Box<dyn Reparametrization<f64>>, Vec<f64>);
+    let mut cases: Vec<Case> = vec![
+        (
+            "simplex",
+            Box::new(NormalizedSquares::new(n, 2.0).unwrap()),
+            vec![0.0, 2.0, 0.0, 0.0],
+        ),
+        (
+            "simplex",
+            Box::new(NormalizedSquares::new(n, 2.0).unwrap()),
+            vec![0.5, 1.5, 0.0, 0.0],
+        ),
+        (
+            "capped",
+            Box::new(CappedSimplex::new(n, 2.0).unwrap()),
+            vec![0.0, 2.0, 0.0, 0.0],
+        ),
+        (
+            "capped",
+            Box::new(CappedSimplex::new(n, 2.0).unwrap()),
+            vec![0.0; 4],
+        ),
+        (
+            "l1",
+            Box::new(L1Ball::new(n, 2.0).unwrap()),
+            vec![0.0, -2.0, 0.0, 0.0],
+        ),
+        (
+            "ball",
+            Box::new(Ball::new(n, 2.0).unwrap()),
+            vec![0.0, -2.0, 0.0, 0.0],
+        ),
+        (
+            "difference",
+            Box::new(Difference::new(n)),
+            vec![0.0, 1.0, 0.0, 0.0],
+        ),
         ("monotone", Box::new(Monotone::new(n).unwrap()), vec![1.0; 4]),
-        ("monotone, lower", Box::new(Monotone::with_lower(n, 1.0).unwrap()), vec![1.0; 4]),
-        ("monotone, bounded", Box::new(Monotone::bounded(n, 0.0, 1.0).unwrap()), vec![0.0, 0.0, 1.0, 1.0]),
-        ("monotone, bounded", Box::new(Monotone::bounded(n, 0.0, 1.0).unwrap()), vec![1.0; 4]),
-        ("convex", Box::new(ConvexSequence::new(n).unwrap()), vec![0.0, 1.0, 2.0, 3.0]),
+        (
+            "monotone, lower",
+            Box::new(Monotone::with_lower(n, 1.0).unwrap()),
+            vec![1.0; 4],
+        ),
+        (
+            "monotone, bounded",
+            Box::new(Monotone::bounded(n, 0.0, 1.0).unwrap()),
+            vec![0.0, 0.0, 1.0, 1.0],
+        ),
+        (
+            "monotone, bounded",
+            Box::new(Monotone::bounded(n, 0.0, 1.0).unwrap()),
+            vec![1.0; 4],
+        ),
+        (
+            "convex",
+            Box::new(ConvexSequence::new(n).unwrap()),
+            vec![0.0, 1.0, 2.0, 3.0],
+        ),
         ("cone", Box::new(SecondOrderCone::new(n).unwrap()), vec![0.0; 4]),
-        ("cone", Box::new(SecondOrderCone::new(n).unwrap()), vec![5.0, 3.0, 0.0, 4.0]),
-        ("rows", Box::new(Stochastic::by_rows(2, 2).unwrap()), vec![1.0, 0.0, 0.0, 1.0]),
-        ("columns", Box::new(Stochastic::by_columns(2, 2).unwrap()), vec![1.0, 1.0, 0.0, 0.0]),
+        (
+            "cone",
+            Box::new(SecondOrderCone::new(n).unwrap()),
+            vec![5.0, 3.0, 0.0, 4.0],
+        ),
+        (
+            "rows",
+            Box::new(Stochastic::by_rows(2, 2).unwrap()),
+            vec![1.0, 0.0, 0.0, 1.0],
+        ),
+        (
+            "columns",
+            Box::new(Stochastic::by_columns(2, 2).unwrap()),
+            vec![1.0, 1.0, 0.0, 0.0],
+        ),
         ("psd", Box::new(LowRank::cone(2, 2).unwrap()), vec![0.0; 4]),
-        ("psd", Box::new(LowRank::cone(2, 2).unwrap()), vec![1.0, 1.0, 1.0, 1.0]),
-        ("psd, trace", Box::new(LowRank::with_trace(2, 2, 1.0).unwrap()), vec![0.5, 0.5, 0.5, 0.5]),
-        ("correlation", Box::new(LowRank::unit_diagonal(2, 2).unwrap()), vec![1.0, -1.0, -1.0, 1.0]),
+        (
+            "psd",
+            Box::new(LowRank::cone(2, 2).unwrap()),
+            vec![1.0, 1.0, 1.0, 1.0],
+        ),
+        (
+            "psd, trace",
+            Box::new(LowRank::with_trace(2, 2, 1.0).unwrap()),
+            vec![0.5, 0.5, 0.5, 0.5],
+        ),
+        (
+            "correlation",
+            Box::new(LowRank::unit_diagonal(2, 2).unwrap()),
+            vec![1.0, -1.0, -1.0, 1.0],
+        ),
     ];
     let t = nalgebra::DMatrix::from_fn(4, 3, |_, _| random.normal::<f64>());
     let affine = Affine::new(t, NormalizedSquares::new(3, 1.0).unwrap(), vec![0.0; 4]).unwrap();
@@ -385,13 +567,25 @@ fn release_descends() {
             let moved: Vec<f64> = u.iter().zip(&du).map(|(u, d)| u + d).collect();
             let y = apply(&*map, &moved);
             // several blocks of a product are released at once, each by its own step
-            let step = if matches!(name, "rows" | "columns" | "difference") { 0.5 } else { 1.0 };
+            let step = if matches!(name, "rows" | "columns" | "difference") {
+                0.5
+            } else {
+                1.0
+            };
             let y = if step < 1.0 {
-                apply(&*map, &u.iter().zip(&du).map(|(u, d)| u + step * d).collect::<Vec<_>>())
+                apply(
+                    &*map,
+                    &u.iter().zip(&du).map(|(u, d)| u + step * d).collect::<Vec<_>>(),
+                )
             } else {
                 y
             };
-            assert!(value(&y) < value(&x), "{name}: {} after {}, du = {du:?}", value(&y), value(&x));
+            assert!(
+                value(&y) < value(&x),
+                "{name}: {} after {}, du = {du:?}",
+                value(&y),
+                value(&x)
+            );
             assert!(map.set().violation(&y) < 1e-13);
         }
         assert!(released >= 10, "{name}: released {released} times of 60");
@@ -403,13 +597,43 @@ fn release_descends() {
 fn release_keeps_right_faces() {
     let mut du = [0.0; 4];
     let map = NormalizedSquares::new(3, 1.0).unwrap();
-    assert_eq!(map.release(&[1.0, 0.0, 0.0], &[1.0, 0.0, 0.0], &[-1.0, 0.0, 2.0], &[1.0; 3], &mut du[..3]), 0);
+    assert_eq!(
+        map.release(
+            &[1.0, 0.0, 0.0],
+            &[1.0, 0.0, 0.0],
+            &[-1.0, 0.0, 2.0],
+            &[1.0; 3],
+            &mut du[..3]
+        ),
+        0
+    );
     // degenerate: all multipliers zero up to rounding
-    assert_eq!(map.release(&[1.0, 0.0, 0.0], &[1.0, 0.0, 0.0], &[0.1 + 0.2, 0.3, 0.3], &[1.0; 3], &mut du[..3]), 0);
+    assert_eq!(
+        map.release(
+            &[1.0, 0.0, 0.0],
+            &[1.0, 0.0, 0.0],
+            &[0.1 + 0.2, 0.3, 0.3],
+            &[1.0; 3],
+            &mut du[..3]
+        ),
+        0
+    );
     let map = Ball::new(2, 1.0).unwrap();
-    assert_eq!(map.release(&[1.0, 0.0, 0.0], &[1.0, 0.0], &[-1.0, 0.0], &[1.0; 2], &mut du[..3]), 0);
+    assert_eq!(
+        map.release(
+            &[1.0, 0.0, 0.0],
+            &[1.0, 0.0],
+            &[-1.0, 0.0],
+            &[1.0; 2],
+            &mut du[..3]
+        ),
+        0
+    );
     let map = LowRank::cone(2, 2).unwrap();
-    assert_eq!(map.release(&[0.0; 4], &[0.0; 4], &[2.0, 1.0, 1.0, 2.0], &[1.0; 4], &mut du), 0);
+    assert_eq!(
+        map.release(&[0.0; 4], &[0.0; 4], &[2.0, 1.0, 1.0, 2.0], &[1.0; 4], &mut du),
+        0
+    );
 }
 
 #[test]
@@ -439,8 +663,14 @@ fn rays_are_as_documented() {
     assert_eq!(shape(&Pair::new(simplex(), Squares::new(1))), "general");
     assert_eq!(shape(&Product::new(vec![simplex()])), "rational");
     assert_eq!(shape(&Ball::new(2, 1.0).unwrap()), "general");
-    assert_eq!(Pair::new(Squares::new(1), simplex()).landscape(), Landscape::SecondOrder);
-    assert_eq!(Pair::new(Squares::new(1), Softmax::new(2, 1.0).unwrap()).landscape(), Landscape::InteriorOnly);
+    assert_eq!(
+        Pair::new(Squares::new(1), simplex()).landscape(),
+        Landscape::SecondOrder
+    );
+    assert_eq!(
+        Pair::new(Squares::new(1), Softmax::new(2, 1.0).unwrap()).landscape(),
+        Landscape::InteriorOnly
+    );
     assert_eq!(
         Pair::new(SecondOrderCone::new(1).unwrap(), Softmax::new(2, 1.0).unwrap()).landscape(),
         Landscape::Experimental

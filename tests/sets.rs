@@ -1,10 +1,11 @@
 //! The sets: projections, minimisers, residuals and gaps, on random points and on the problems of `tests/data/sets`.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp)]
 
 use proptest::prelude::*;
 use reparam::maps::{self, Boundary, Reparametrization};
 use reparam::sets::{
-    AffineImage, Ball, BoundedSimplex, BoxSet, CappedSimplex, ConstraintSet, ConvexSequence, L1Ball, MonotoneCone, Orthant,
-    Product, Psd, SecondOrderCone, Simplex, Sphere, StochasticMatrices, WholeSpace,
+    AffineImage, Ball, BoundedSimplex, BoxSet, CappedSimplex, ConstraintSet, ConvexSequence, L1Ball,
+    MonotoneCone, Orthant, Product, Psd, SecondOrderCone, Simplex, Sphere, StochasticMatrices, WholeSpace,
 };
 use reparam::testing::{Random, check_set};
 use reparam::{MapError, Scalar};
@@ -14,19 +15,37 @@ use serde_json::Value;
 fn catalogue<T: Scalar>(n: usize, seed: u64) -> Vec<(&'static str, Box<dyn ConstraintSet<T>>)> {
     let mut random = Random::new(seed);
     let r = T::lit(0.5) + random.uniform::<T>();
-    let upper: Vec<T> = (0..n).map(|_| T::lit(2.0) * r * (T::lit(0.6) + random.uniform::<T>()) / T::count(n)).collect();
-    let upper = if upper.iter().copied().sum::<T>() > r { upper } else { vec![r; n] };
+    let upper: Vec<T> = (0..n)
+        .map(|_| T::lit(2.0) * r * (T::lit(0.6) + random.uniform::<T>()) / T::count(n))
+        .collect();
+    let upper = if upper.iter().copied().sum::<T>() > r {
+        upper
+    } else {
+        vec![r; n]
+    };
     let (lo, hi) = (T::lit(-1.0), T::lit(2.0));
     let mut all: Vec<(&'static str, Box<dyn ConstraintSet<T>>)> = vec![
         ("simplex", Box::new(Simplex::new(n, r).unwrap())),
         ("capped simplex", Box::new(CappedSimplex::new(n, r).unwrap())),
-        ("bounded simplex", Box::new(BoundedSimplex::new(upper, r).unwrap())),
+        (
+            "bounded simplex",
+            Box::new(BoundedSimplex::new(upper, r).unwrap()),
+        ),
         ("l1 ball", Box::new(L1Ball::new(n, r).unwrap())),
         ("ball", Box::new(Ball::with_centre(random.normals(n), r).unwrap())),
         ("monotone", Box::new(MonotoneCone::new(n).unwrap())),
-        ("monotone, lower", Box::new(MonotoneCone::with_bounds(n, Some(lo), None).unwrap())),
-        ("monotone, upper", Box::new(MonotoneCone::with_bounds(n, None, Some(hi)).unwrap())),
-        ("monotone, bounded", Box::new(MonotoneCone::with_bounds(n, Some(lo), Some(hi)).unwrap())),
+        (
+            "monotone, lower",
+            Box::new(MonotoneCone::with_bounds(n, Some(lo), None).unwrap()),
+        ),
+        (
+            "monotone, upper",
+            Box::new(MonotoneCone::with_bounds(n, None, Some(hi)).unwrap()),
+        ),
+        (
+            "monotone, bounded",
+            Box::new(MonotoneCone::with_bounds(n, Some(lo), Some(hi)).unwrap()),
+        ),
         ("convex", Box::new(ConvexSequence::new(n).unwrap())),
         ("second-order cone", Box::new(SecondOrderCone::new(n).unwrap())),
         ("rows", Box::new(StochasticMatrices::by_rows(2, n).unwrap())),
@@ -63,7 +82,11 @@ fn bisect(f: impl Fn(f64) -> f64) -> f64 {
 }
 
 fn residual_of(x: &[f64], y: &[f64], c: &[f64]) -> f64 {
-    x.iter().zip(y).zip(c).map(|((x, y), c)| c * (x - y).abs()).fold(0.0, f64::max)
+    x.iter()
+        .zip(y)
+        .zip(c)
+        .map(|((x, y), c)| c * (x - y).abs())
+        .fold(0.0, f64::max)
 }
 
 proptest! {
@@ -281,23 +304,50 @@ proptest! {
 #[test]
 fn nothing_is_certified_that_overflows() {
     let set = Simplex::new(2, 1.0).unwrap();
-    for g in [[f64::INFINITY, 0.0], [f64::NEG_INFINITY, 0.0], [f64::MAX, -f64::MAX]] {
+    for g in [
+        [f64::INFINITY, 0.0],
+        [f64::NEG_INFINITY, 0.0],
+        [f64::MAX, -f64::MAX],
+    ] {
         let r = set.natural_residual(&[1.0, 0.0], &g, None);
         assert!(r.is_nan() || r > 0.0, "{g:?}: {r}");
         let r = set.natural_residual(&[1.0, 0.0], &g, Some(&[1e-200, 1.0]));
         assert!(r.is_nan() || r > 0.0, "{g:?}: {r}");
     }
     for scale in [[f64::NAN, 1.0], [-1.0, 1.0], [f64::INFINITY, 1.0]] {
-        assert!(set.natural_residual(&[1.0, 0.0], &[0.0, 1.0], Some(&scale)).is_nan());
-        assert!(Ball::new(2, 1.0).unwrap().natural_residual(&[1.0, 0.0], &[0.0, 1.0], Some(&scale)).is_nan());
-        assert!(Psd::<f64>::cone(1).unwrap().natural_residual(&[1.0], &[0.0], Some(&scale[..1])).is_nan());
+        assert!(
+            set.natural_residual(&[1.0, 0.0], &[0.0, 1.0], Some(&scale))
+                .is_nan()
+        );
+        assert!(
+            Ball::new(2, 1.0)
+                .unwrap()
+                .natural_residual(&[1.0, 0.0], &[0.0, 1.0], Some(&scale))
+                .is_nan()
+        );
+        assert!(
+            Psd::<f64>::cone(1)
+                .unwrap()
+                .natural_residual(&[1.0], &[0.0], Some(&scale[..1]))
+                .is_nan()
+        );
     }
     // a zero scale does not leave a coordinate of a coupled set out: moving weight there lowers f
     assert!(set.natural_residual(&[1.0, 0.0], &[1.0, 0.0], Some(&[1.0, 0.0])) > 0.1);
-    assert_eq!(set.natural_residual(&[0.0, 1.0], &[1.0, 0.0], Some(&[1.0, 0.0])), 0.0);
+    assert_eq!(
+        set.natural_residual(&[0.0, 1.0], &[1.0, 0.0], Some(&[1.0, 0.0])),
+        0.0
+    );
     // neither projection nor minimiser: never certified
-    let hidden = AffineImage::new(nalgebra::dmatrix![1.0_f64], Psd::<f64>::unit_diagonal(1).unwrap(), vec![0.0_f64]).unwrap();
-    assert!(f64::is_nan(hidden.violation(&[1.0])) && f64::is_nan(hidden.natural_residual(&[1.0], &[0.0], None)));
+    let hidden = AffineImage::new(
+        nalgebra::dmatrix![1.0_f64],
+        Psd::<f64>::unit_diagonal(1).unwrap(),
+        vec![0.0_f64],
+    )
+    .unwrap();
+    assert!(
+        f64::is_nan(hidden.violation(&[1.0])) && f64::is_nan(hidden.natural_residual(&[1.0], &[0.0], None))
+    );
     assert!(hidden.frank_wolfe_gap(&[1.0], &[0.0]).is_none());
     let cone = AffineImage::new(nalgebra::dmatrix![1.0, 2.0], Orthant::new(2), vec![0.0]).unwrap();
     assert!(cone.frank_wolfe_gap(&[1.0], &[1.0]).is_none());
@@ -316,23 +366,37 @@ struct Problem {
 }
 
 fn numbers(v: &Value) -> Vec<f64> {
-    v.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+    v.as_array()
+        .unwrap()
+        .iter()
+        .map(|v| v.as_f64().unwrap())
+        .collect()
 }
 
 fn bounds(v: &Value, missing: f64) -> Vec<f64> {
-    v.as_array().unwrap().iter().map(|v| v.as_f64().unwrap_or(missing)).collect()
+    v.as_array()
+        .unwrap()
+        .iter()
+        .map(|v| v.as_f64().unwrap_or(missing))
+        .collect()
 }
 
 fn problems() -> Vec<Problem> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sets");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|f| f.unwrap().path())
+        .collect();
     files.retain(|f| f.extension().is_some_and(|e| e == "json"));
     files.sort();
     files
         .iter()
         .map(|f| {
             let raw: Value = serde_json::from_str(&std::fs::read_to_string(f).unwrap()).unwrap();
-            let (m, n) = (raw["m"].as_u64().unwrap() as usize, raw["n"].as_u64().unwrap() as usize);
+            let (m, n) = (
+                raw["m"].as_u64().unwrap() as usize,
+                raw["n"].as_u64().unwrap() as usize,
+            );
             Problem {
                 name: raw["name"].as_str().unwrap().to_owned(),
                 a: nalgebra::DMatrix::from_row_slice(m, n, &numbers(&raw["A"])),
@@ -365,7 +429,10 @@ fn set_of(set: &Value, n: usize) -> Boxed<dyn ConstraintSet<f64>> {
     let real = |key: &str| set[key].as_f64();
     match set["type"].as_str().unwrap() {
         "box" => {
-            let (lo, hi) = (bounds(&set["lower"], f64::NEG_INFINITY), bounds(&set["upper"], f64::INFINITY));
+            let (lo, hi) = (
+                bounds(&set["lower"], f64::NEG_INFINITY),
+                bounds(&set["upper"], f64::INFINITY),
+            );
             Box::new(BoxSet::new(lo, hi).unwrap())
         }
         "simplex" => Box::new(Simplex::new(n, real("radius").unwrap()).unwrap()),
@@ -377,9 +444,15 @@ fn set_of(set: &Value, n: usize) -> Boxed<dyn ConstraintSet<f64>> {
         "ball" => Box::new(Ball::with_centre(numbers(&set["center"]), real("radius").unwrap()).unwrap()),
         "product" => {
             let blocks = set["blocks"].as_array().unwrap().iter();
-            Box::new(Product::new(blocks.map(|b| set_of(b, b["size"].as_u64().unwrap() as usize)).collect()))
+            Box::new(Product::new(
+                blocks
+                    .map(|b| set_of(b, b["size"].as_u64().unwrap() as usize))
+                    .collect(),
+            ))
         }
-        "psd_trace" => Box::new(Psd::with_trace(set["size"].as_u64().unwrap() as usize, real("trace").unwrap()).unwrap()),
+        "psd_trace" => {
+            Box::new(Psd::with_trace(set["size"].as_u64().unwrap() as usize, real("trace").unwrap()).unwrap())
+        }
         "correlation" => Box::new(Psd::unit_diagonal(set["size"].as_u64().unwrap() as usize).unwrap()),
         "monotone" => Box::new(MonotoneCone::with_bounds(n, real("lower"), real("upper")).unwrap()),
         other => panic!("{other}"),
@@ -390,13 +463,18 @@ fn map_of(set: &Value, n: usize) -> Option<Boxed<dyn Reparametrization<f64>>> {
     let real = |key: &str| set[key].as_f64();
     Some(match set["type"].as_str().unwrap() {
         "box" => {
-            let (lo, hi) = (bounds(&set["lower"], f64::NEG_INFINITY), bounds(&set["upper"], f64::INFINITY));
+            let (lo, hi) = (
+                bounds(&set["lower"], f64::NEG_INFINITY),
+                bounds(&set["upper"], f64::INFINITY),
+            );
             Box::new(maps::Bounds::new(lo, hi).unwrap())
         }
         "simplex" => Box::new(maps::NormalizedSquares::new(n, real("radius").unwrap()).unwrap()),
         "capped_simplex" => Box::new(maps::CappedSimplex::new(n, real("radius").unwrap()).unwrap()),
         "l1_ball" => Box::new(maps::L1Ball::new(n, real("radius").unwrap()).unwrap()),
-        "ball" => Box::new(maps::Ball::with_centre(numbers(&set["center"]), real("radius").unwrap()).unwrap()),
+        "ball" => {
+            Box::new(maps::Ball::with_centre(numbers(&set["center"]), real("radius").unwrap()).unwrap())
+        }
         "product" => {
             let blocks = set["blocks"].as_array().unwrap().iter();
             let blocks = blocks.map(|b| map_of(b, b["size"].as_u64().unwrap() as usize).unwrap());
@@ -431,23 +509,46 @@ fn reference_solutions_are_certified() {
         assert_eq!(set.dim(), n);
         let size = p.x.iter().fold(1.0_f64, |m, v| m.max(v.abs()));
         // entries of Ax cancel in the gradient: its own rounding is relative to ‖A‖²|x| + ‖Aᵀb‖
-        let own = p.gradient_at(&p.x).iter().zip(&p.gradient).fold(0.0_f64, |m, (a, b)| m.max((a - b).abs()));
+        let own = p
+            .gradient_at(&p.x)
+            .iter()
+            .zip(&p.gradient)
+            .fold(0.0_f64, |m, (a, b)| m.max((a - b).abs()));
         let weight = p.column_norms().iter().fold(0.0_f64, |m, c| m.max(*c));
         let noise = weight * (weight * size + p.b.norm());
         assert!(own <= 1e-12 * noise.max(1.0), "{}: gradient {own:e}", p.name);
         let gradient = p.gradient.iter().fold(1.0_f64, |m, v| m.max(v.abs()));
-        assert!(set.violation(&p.x) <= 4e-15 * size, "{}: violation {:e}", p.name, set.violation(&p.x));
+        assert!(
+            set.violation(&p.x) <= 4e-15 * size,
+            "{}: violation {:e}",
+            p.name,
+            set.violation(&p.x)
+        );
         let some: Vec<f64> = (0..n).map(|_| 0.5 + random.uniform::<f64>()).collect();
         for scale in [None, Some(&some)] {
             let r = set.natural_residual(&p.x, &p.gradient, scale.map(Vec::as_slice));
-            assert!(r <= 4e-15 * (size + gradient) * (n as f64), "{}: residual {r:e}", p.name);
+            assert!(
+                r <= 4e-15 * (size + gradient) * (n as f64),
+                "{}: residual {r:e}",
+                p.name
+            );
         }
         let c = p.column_norms();
         let r = set.natural_residual(&p.x, &p.gradient, Some(&c));
-        let least = c.iter().fold(f64::INFINITY, |m, c| m.min(if *c > 0.0 { *c } else { m }));
-        assert!(r <= 1e-14 * (weight * size + gradient / least.min(1.0)) * (n as f64), "{}: {r:e}", p.name);
+        let least = c
+            .iter()
+            .fold(f64::INFINITY, |m, c| m.min(if *c > 0.0 { *c } else { m }));
+        assert!(
+            r <= 1e-14 * (weight * size + gradient / least.min(1.0)) * (n as f64),
+            "{}: {r:e}",
+            p.name
+        );
         if let Some(gap) = set.frank_wolfe_gap(&p.x, &p.gradient) {
-            assert!((0.0..=1e-14 * size * gradient * (n as f64)).contains(&gap), "{}: gap {gap:e}", p.name);
+            assert!(
+                (0.0..=1e-14 * size * gradient * (n as f64)).contains(&gap),
+                "{}: gap {gap:e}",
+                p.name
+            );
         }
     }
 }
@@ -463,7 +564,11 @@ fn perturbed_points_are_not_certified() {
             let far: Vec<f64> = match map_of(&p.raw["set"], n) {
                 Some(map) => {
                     let mut x = vec![0.0; n];
-                    map.apply(&random.normals(map.dim_u()), &mut x, &mut vec![0.0; map.scratch_len()]);
+                    map.apply(
+                        &random.normals(map.dim_u()),
+                        &mut x,
+                        &mut vec![0.0; map.scratch_len()],
+                    );
                     x
                 }
                 None => {
@@ -477,14 +582,29 @@ fn perturbed_points_are_not_certified() {
             let size = x.iter().fold(1.0_f64, |m, v| m.max(v.abs()));
             assert!(set.violation(&x) <= 1e-13 * size, "{}", p.name);
             let (g, excess) = (p.gradient_at(&x), p.value(&x) - p.objective);
-            assert!(excess >= -1e-10 * (1.0 + p.objective), "{}: better than the optimum by {excess:e}", p.name);
+            assert!(
+                excess >= -1e-10 * (1.0 + p.objective),
+                "{}: better than the optimum by {excess:e}",
+                p.name
+            );
             if excess <= 1e-8 * (1.0 + p.objective) {
                 continue; // sets of width 0 or 2^-40 leave no room
             }
-            let (r, s) = (set.natural_residual(&x, &g, None), set.natural_residual(&x, &g, Some(&p.column_norms())));
-            assert!(r > 1e-10 && s > 1e-10, "{}: {r:e} {s:e} at excess {excess:e}", p.name);
+            let (r, s) = (
+                set.natural_residual(&x, &g, None),
+                set.natural_residual(&x, &g, Some(&p.column_norms())),
+            );
+            assert!(
+                r > 1e-10 && s > 1e-10,
+                "{}: {r:e} {s:e} at excess {excess:e}",
+                p.name
+            );
             if let Some(gap) = set.frank_wolfe_gap(&x, &g) {
-                assert!(gap >= excess * (1.0 - 1e-9), "{}: gap {gap:e} below the true excess {excess:e}", p.name);
+                assert!(
+                    gap >= excess * (1.0 - 1e-9),
+                    "{}: gap {gap:e} below the true excess {excess:e}",
+                    p.name
+                );
             }
         }
     }
@@ -500,7 +620,8 @@ fn reference_solutions_have_sections() {
             continue;
         };
         let mut u = vec![f64::NAN; map.dim_u()];
-        map.section(&p.x, Boundary::Exact, &mut u).unwrap_or_else(|e: MapError| panic!("{}: {e}", p.name));
+        map.section(&p.x, Boundary::Exact, &mut u)
+            .unwrap_or_else(|e: MapError| panic!("{}: {e}", p.name));
         let mut x = vec![f64::NAN; n];
         map.apply(&u, &mut x, &mut vec![f64::NAN; map.scratch_len()]);
         let mut size = p.x.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
@@ -511,7 +632,13 @@ fn reference_solutions_have_sections() {
             }
         }
         for j in 0..n {
-            assert!((x[j] - p.x[j]).abs() <= 2e-15 * size * n as f64, "{}: {:e} for {:e}", p.name, x[j], p.x[j]);
+            assert!(
+                (x[j] - p.x[j]).abs() <= 2e-15 * size * n as f64,
+                "{}: {:e} for {:e}",
+                p.name,
+                x[j],
+                p.x[j]
+            );
         }
         if p.raw["set"]["type"].as_str().unwrap().contains("simplex") {
             assert!((0..n).all(|j| (x[j] == 0.0) == (p.x[j] == 0.0)), "{}", p.name);
@@ -531,7 +658,13 @@ fn multipliers_of_reference_solutions() {
         set.multipliers(&p.x, &p.gradient, &mut mu);
         let stored = &p.raw["multipliers"];
         let size = p.gradient.iter().fold(1.0_f64, |m, v| m.max(v.abs()));
-        let near = |a: f64, b: f64| assert!((a - b).abs() <= 1e-13 * size * n as f64, "{}: {a:e} for {b:e}", p.name);
+        let near = |a: f64, b: f64| {
+            assert!(
+                (a - b).abs() <= 1e-13 * size * n as f64,
+                "{}: {a:e} for {b:e}",
+                p.name
+            );
+        };
         match p.raw["set"]["type"].as_str().unwrap() {
             "box" | "simplex" | "capped_simplex" | "simplex_with_upper_bounds" | "product" => {
                 let (lo, hi) = (numbers(&stored["lower"]), numbers(&stored["upper"]));
@@ -542,12 +675,22 @@ fn multipliers_of_reference_solutions() {
             "l1_ball" => {
                 let t = stored["radius"].as_f64().unwrap();
                 for j in 0..n {
-                    near(mu[j], if p.x[j] == 0.0 { t - p.gradient[j].abs() } else { 0.0 });
+                    near(
+                        mu[j],
+                        if p.x[j] == 0.0 {
+                            t - p.gradient[j].abs()
+                        } else {
+                            0.0
+                        },
+                    );
                 }
             }
             "ball" => near(mu[0], stored["radius"].as_f64().unwrap()),
             "psd_trace" => {
-                let (k, t) = (p.raw["set"]["size"].as_u64().unwrap() as usize, stored["trace"].as_f64().unwrap());
+                let (k, t) = (
+                    p.raw["set"]["size"].as_u64().unwrap() as usize,
+                    stored["trace"].as_f64().unwrap(),
+                );
                 for i in 0..k * k {
                     near(mu[i], p.gradient[i] + if i % (k + 1) == 0 { t } else { 0.0 });
                 }
@@ -556,7 +699,10 @@ fn multipliers_of_reference_solutions() {
                 let k = p.raw["set"]["size"].as_u64().unwrap() as usize;
                 let y = numbers(&stored["diag"]);
                 for i in 0..k * k {
-                    near(mu[i], p.gradient[i] - if i % (k + 1) == 0 { y[i / k] } else { 0.0 });
+                    near(
+                        mu[i],
+                        p.gradient[i] - if i % (k + 1) == 0 { y[i / k] } else { 0.0 },
+                    );
                 }
             }
             "monotone" => {
@@ -572,7 +718,10 @@ fn multipliers_of_reference_solutions() {
 #[test]
 fn constructors_refuse_nonsense() {
     assert!(Simplex::new(0, 1.0).is_err() && Simplex::new(2, f64::INFINITY).is_err());
-    assert!(BoundedSimplex::new(vec![1.0, -0.1], 0.5).is_err() && BoundedSimplex::new(vec![f64::NAN], 0.5).is_err());
+    assert!(
+        BoundedSimplex::new(vec![1.0, -0.1], 0.5).is_err()
+            && BoundedSimplex::new(vec![f64::NAN], 0.5).is_err()
+    );
     assert!(MonotoneCone::with_bounds(2, Some(1.0), Some(0.0)).is_err());
     assert!(MonotoneCone::with_bounds(2, Some(f64::NAN), None).is_err());
     assert!(Psd::<f64>::cone(0).is_err() && Psd::<f64>::unit_diagonal(usize::MAX).is_err());

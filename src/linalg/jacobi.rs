@@ -50,7 +50,9 @@ pub(crate) fn symmetric_eigen<T: Scalar>(a: &[T], n: usize) -> Option<SymmetricE
     // squares must neither overflow nor underflow
     let e = exponent(max_abs(a));
     let (shrink, grow, half) = (pow2::<T>(-e), pow2::<T>(e), T::lit(0.5));
-    let mut m: Vec<T> = (0..n * n).map(|k| half * (a[k] * shrink + a[(k % n) * n + k / n] * shrink)).collect();
+    let mut m: Vec<T> = (0..n * n)
+        .map(|k| half * (a[k] * shrink + a[(k % n) * n + k / n] * shrink))
+        .collect();
     let mut q = vec![T::zero(); n * n];
     for i in 0..n {
         q[i * n + i] = T::one();
@@ -67,9 +69,16 @@ pub(crate) fn symmetric_eigen<T: Scalar>(a: &[T], n: usize) -> Option<SymmetricE
         }
     }
     let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by(|i, j| m[j * n + j].partial_cmp(&m[i * n + i]).unwrap_or(std::cmp::Ordering::Equal));
+    order.sort_by(|i, j| {
+        m[j * n + j]
+            .partial_cmp(&m[i * n + i])
+            .unwrap_or(std::cmp::Ordering::Equal)
+    });
     let values = order.iter().map(|i| m[i * n + i] * grow).collect();
-    let vectors = order.iter().flat_map(|i| q[i * n..(i + 1) * n].iter().copied()).collect();
+    let vectors = order
+        .iter()
+        .flat_map(|i| q[i * n..(i + 1) * n].iter().copied())
+        .collect();
     Some(SymmetricEigen { values, vectors })
 }
 
@@ -116,14 +125,21 @@ mod tests {
         let mut random = Random::new(5);
         for n in [1, 2, 3, 7, 20] {
             for scale in [1.0, 1e-200, 1e200] {
-                let a: Vec<f64> = random.normals::<f64>(n * n).into_iter().map(|v| v * scale).collect();
+                let a: Vec<f64> = random
+                    .normals::<f64>(n * n)
+                    .into_iter()
+                    .map(|v| v * scale)
+                    .collect();
                 let e = symmetric_eigen(&a, n).unwrap();
                 let mut back = vec![0.0; n * n];
                 e.compose(|k| e.values[k], &mut back);
                 for i in 0..n {
                     for j in 0..n {
                         let want = 0.5 * (a[i * n + j] + a[j * n + i]);
-                        assert!((back[i * n + j] - want).abs() < 1e-13 * scale * n as f64, "n = {n}");
+                        assert!(
+                            (back[i * n + j] - want).abs() < 1e-13 * scale * n as f64,
+                            "n = {n}"
+                        );
                         let dot: f64 = (0..n).map(|k| e.vector(i)[k] * e.vector(j)[k]).sum();
                         assert!((dot - f64::from(u8::from(i == j))).abs() < 1e-13);
                     }

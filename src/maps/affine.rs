@@ -53,7 +53,10 @@ struct Parts<T, A, M> {
 impl<T: fmt::Debug, A, M: fmt::Debug> fmt::Debug for Affine<T, A, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Parts { map, offset, .. } = &self.image;
-        f.debug_struct("Affine").field("map", map).field("offset", offset).finish_non_exhaustive()
+        f.debug_struct("Affine")
+            .field("map", map)
+            .field("offset", offset)
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,7 +77,10 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Affine<T, A, M> {
         check_finite("offset", &offset)?;
         let mut norms = vec![T::zero(); operator.columns()];
         if !operator.column_norms(&mut norms) {
-            let (mut unit, mut column) = (vec![T::zero(); operator.columns()], vec![T::zero(); operator.rows()]);
+            let (mut unit, mut column) = (
+                vec![T::zero(); operator.columns()],
+                vec![T::zero(); operator.rows()],
+            );
             for (j, c) in norms.iter_mut().enumerate() {
                 unit[j] = T::one();
                 operator.apply(&unit, &mut column);
@@ -84,7 +90,15 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Affine<T, A, M> {
         }
         // reserved now: nothing is allocated later
         let scratch = Mutex::new(vec![T::zero(); 4 * map.dim_x() + map.scratch_len()]);
-        Ok(Self { image: Parts { operator, map, offset }, norms, scratch })
+        Ok(Self {
+            image: Parts {
+                operator,
+                map,
+                offset,
+            },
+            norms,
+            scratch,
+        })
     }
 
     /// φ.
@@ -109,7 +123,11 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Affine<T, A, M> {
 
 impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Parts<T, A, M> {
     fn image(&self) -> Image<'_, T> {
-        Image { operator: &self.operator, inner: self.map.set(), offset: &self.offset }
+        Image {
+            operator: &self.operator,
+            inner: self.map.set(),
+            offset: &self.offset,
+        }
     }
 }
 
@@ -176,14 +194,21 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Reparametrization
     }
     /// A preimage y of x by a nearest-point search, then the section of φ at y with the policy applied there; allocates.
     fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
-        let outside = |index: usize| MapError::Outside { index, value: x[index].as_f64() };
+        let outside = |index: usize| MapError::Outside {
+            index,
+            value: x[index].as_f64(),
+        };
         if let Some(index) = x.iter().position(|v| !v.is_finite()) {
             return Err(outside(index));
         }
         let Some(nearest) = self.image.image().nearest(x, None) else {
-            return Err(MapError::NotProvided("a section (the inner set has neither a minimiser nor a projection)"));
+            return Err(MapError::NotProvided(
+                "a section (the inner set has neither a minimiser nor a projection)",
+            ));
         };
-        let size = norm2(x).max(norm2(&self.image.offset)).max(T::min_positive_value());
+        let size = norm2(x)
+            .max(norm2(&self.image.offset))
+            .max(T::min_positive_value());
         let gap = |k: usize| (x[k] - nearest.x[k]).abs();
         let worst = (0..x.len()).fold(0, |w, k| if gap(k) > gap(w) { k } else { w });
         if gap(worst) > T::epsilon().sqrt() * size {

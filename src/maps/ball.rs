@@ -11,7 +11,7 @@ use crate::{MapError, Result, Scalar};
 ///
 /// ```text
 /// derivatives: those of Sphere on R^{n+1} with w = 0 on the last coordinate
-/// J Jᵀ g = g − d⟨d,g⟩/R²·    d = x − a, at ‖u‖ = R
+/// J Jᵀ g = g − d⟨d,g⟩/R²    d = x − a, at ‖u‖ = R
 /// section: (d, √(R² − ‖d‖²))
 /// ```
 ///
@@ -45,7 +45,9 @@ impl<T: Scalar> Ball<T> {
     /// assert_eq!(Ball::new(2, 1.0).unwrap().dim_u(), 3);
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
-        Ok(Self { set: sets::Ball::new(dim, radius)? })
+        Ok(Self {
+            set: sets::Ball::new(dim, radius)?,
+        })
     }
 
     /// The ball of this radius about `centre`.
@@ -57,7 +59,9 @@ impl<T: Scalar> Ball<T> {
     /// assert!(reparam::maps::Ball::with_centre(vec![f64::NAN], 1.0).is_err());
     /// ```
     pub fn with_centre(centre: Vec<T>, radius: T) -> Result<Self> {
-        Ok(Self { set: sets::Ball::with_centre(centre, radius)? })
+        Ok(Self {
+            set: sets::Ball::with_centre(centre, radius)?,
+        })
     }
 }
 
@@ -76,7 +80,10 @@ fn distance_inside<T: Scalar>(x: &[T], centre: &[T], radius: T, d: &mut [T]) -> 
     let slack = T::epsilon().sqrt() * (radius + norm2(centre));
     if norm.is_nan() || norm > radius + slack {
         let index = x.iter().position(|v| v.is_nan()).unwrap_or(0);
-        return Err(MapError::Outside { index, value: x[index].as_f64() });
+        return Err(MapError::Outside {
+            index,
+            value: x[index].as_f64(),
+        });
     }
     Ok(norm)
 }
@@ -141,7 +148,14 @@ impl<T: Scalar> Reparametrization<T> for Ball<T> {
                 gauss_newton.fill(T::zero());
                 curved.fill(T::zero());
             }
-            Some(y) => y.diagonals(|k| u[k], padded(h), padded(w), self.set.radius(), gauss_newton, curved),
+            Some(y) => y.diagonals(
+                |k| u[k],
+                padded(h),
+                padded(w),
+                self.set.radius(),
+                gauss_newton,
+                curved,
+            ),
         }
         true
     }
@@ -241,7 +255,9 @@ impl<T: Scalar> OpenBall<T> {
     /// assert!(reparam::maps::OpenBall::new(0, 1.0).is_err());
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
-        Ok(Self { set: sets::Ball::new(dim, radius)? })
+        Ok(Self {
+            set: sets::Ball::new(dim, radius)?,
+        })
     }
 
     /// The ball of this radius about `centre`.
@@ -253,7 +269,9 @@ impl<T: Scalar> OpenBall<T> {
     /// assert!(reparam::maps::OpenBall::with_centre(vec![1.0], 2.0).is_ok());
     /// ```
     pub fn with_centre(centre: Vec<T>, radius: T) -> Result<Self> {
-        Ok(Self { set: sets::Ball::with_centre(centre, radius)? })
+        Ok(Self {
+            set: sets::Ball::with_centre(centre, radius)?,
+        })
     }
 }
 
@@ -316,7 +334,14 @@ impl<T: Scalar> Reparametrization<T> for OpenBall<T> {
         _work: &mut [T],
     ) -> bool {
         if let Some(y) = lifted_direction(u) {
-            y.diagonals(lifted(u), padded(h), padded(w), self.set.radius(), gauss_newton, curved);
+            y.diagonals(
+                lifted(u),
+                padded(h),
+                padded(w),
+                self.set.radius(),
+                gauss_newton,
+                curved,
+            );
         }
         true
     }

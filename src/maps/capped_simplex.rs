@@ -39,7 +39,9 @@ impl<T: Scalar> CappedSimplex<T> {
     /// assert_eq!(CappedSimplex::new(2, 1.0).unwrap().dim_u(), 3);
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
-        Ok(Self { set: sets::CappedSimplex::new(dim, radius)? })
+        Ok(Self {
+            set: sets::CappedSimplex::new(dim, radius)?,
+        })
     }
 
     /// r.
@@ -111,7 +113,10 @@ impl<T: Scalar> Reparametrization<T> for CappedSimplex<T> {
         }
         let slack = r - x.iter().copied().sum();
         if slack < -sum_tolerance(r) {
-            return Err(MapError::Outside { index: 0, value: x[0].as_f64() });
+            return Err(MapError::Outside {
+                index: 0,
+                value: x[0].as_f64(),
+            });
         }
         u[n] = admit(n, slack.max(T::zero()), r, boundary)?.sqrt();
         Ok(())

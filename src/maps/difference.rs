@@ -39,13 +39,21 @@ impl<T: Scalar> Difference<T> {
     /// assert_eq!(Difference::<f64>::new(3).dim_u(), 6);
     /// ```
     pub fn new(dim: usize) -> Self {
-        Self { set: WholeSpace::new(dim), dim, scalar: PhantomData }
+        Self {
+            set: WholeSpace::new(dim),
+            dim,
+            scalar: PhantomData,
+        }
     }
 }
 
 /// p² − q² without overflow to ∞ − ∞.
 fn square_difference<T: Scalar>(p: T, q: T) -> T {
-    if p.abs() == q.abs() { T::zero() } else { (p - q) * (p + q) }
+    if p.abs() == q.abs() {
+        T::zero()
+    } else {
+        (p - q) * (p + q)
+    }
 }
 
 impl<T: Scalar> Reparametrization<T> for Difference<T> {
@@ -109,7 +117,10 @@ impl<T: Scalar> Reparametrization<T> for Difference<T> {
         for (index, x) in x.iter().enumerate() {
             let k = self.dim + index;
             if !x.is_finite() {
-                return Err(MapError::Outside { index, value: x.as_f64() });
+                return Err(MapError::Outside {
+                    index,
+                    value: x.as_f64(),
+                });
             }
             (u[index], u[k]) = if *x > T::zero() {
                 (x.sqrt(), T::zero())

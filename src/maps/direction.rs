@@ -34,7 +34,11 @@ pub(super) struct Tangent<T> {
 impl<T: Scalar> Tangent<T> {
     #[inline]
     pub(super) fn at(&self, k: usize, yk: T, vk: T) -> T {
-        if k == self.top { self.at_top } else { vk - self.along * yk }
+        if k == self.top {
+            self.at_top
+        } else {
+            vk - self.along * yk
+        }
     }
 }
 
@@ -43,7 +47,12 @@ impl<T: Scalar> Direction<T> {
     pub(super) fn of(len: usize, u: impl Fn(usize) -> T) -> Option<Self> {
         let unit = Unit::from_fn(len, u)?;
         let norm = unit.square.sqrt();
-        Some(Self { unit, len, norm, inverse: unit.s / norm })
+        Some(Self {
+            unit,
+            len,
+            norm,
+            inverse: unit.s / norm,
+        })
     }
 
     /// y_k from u_k.
@@ -54,7 +63,11 @@ impl<T: Scalar> Direction<T> {
 
     /// 1 − y_k².
     fn across(&self, k: usize, yk: T) -> T {
-        if k == self.unit.top { self.unit.rest / self.unit.square } else { T::one() - yk * yk }
+        if k == self.unit.top {
+            self.unit.rest / self.unit.square
+        } else {
+            T::one() - yk * yk
+        }
     }
 
     pub(super) fn tangent(&self, u: impl Fn(usize) -> T, v: impl Fn(usize) -> T) -> Tangent<T> {

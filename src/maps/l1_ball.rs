@@ -40,7 +40,9 @@ impl<T: Scalar> L1Ball<T> {
     /// assert_eq!(L1Ball::new(3, 1.0).unwrap().dim_u(), 6);
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
-        Ok(Self { set: sets::L1Ball::new(dim, radius)? })
+        Ok(Self {
+            set: sets::L1Ball::new(dim, radius)?,
+        })
     }
 
     /// r.
@@ -66,7 +68,11 @@ impl<T: Scalar> L1Ball<T> {
 /// Adds value to out[k], or subtracts it for the mirrored half.
 fn accumulate<T: Scalar>(out: &mut [T], k: usize, value: T) {
     let n = out.len();
-    if k < n { out[k] += value } else { out[k - n] -= value }
+    if k < n {
+        out[k] += value;
+    } else {
+        out[k - n] -= value;
+    }
 }
 
 impl<T: Scalar> Reparametrization<T> for L1Ball<T> {
@@ -120,10 +126,17 @@ impl<T: Scalar> Reparametrization<T> for L1Ball<T> {
         let f = T::lit(4.0) * unit.s * unit.s * self.radius() * self.radius() / unit.square;
         for k in 0..2 * n {
             let i = k % n;
-            let others = if i == top { rest } else { total - h[i] * xi(i) * xi(i) };
+            let others = if i == top {
+                rest
+            } else {
+                total - h[i] * xi(i) * xi(i)
+            };
             let mirror = p((k + n) % (2 * n));
-            let distance =
-                if k == unit.top { unit.rest / unit.square + mirror } else { T::one() - p(k) + mirror };
+            let distance = if k == unit.top {
+                unit.rest / unit.square + mirror
+            } else {
+                T::one() - p(k) + mirror
+            };
             gauss_newton[k] = f * p(k) * (others + h[i] * distance * distance);
         }
         true
@@ -133,7 +146,10 @@ impl<T: Scalar> Reparametrization<T> for L1Ball<T> {
         let norm: T = x.iter().map(|v| v.abs()).sum();
         if norm.is_nan() || norm > r + super::normalized_squares::sum_tolerance(r) {
             let index = x.iter().position(|v| v.is_nan()).unwrap_or(0);
-            return Err(MapError::Outside { index, value: x[index].as_f64() });
+            return Err(MapError::Outside {
+                index,
+                value: x[index].as_f64(),
+            });
         }
         let slack = match boundary {
             _ if norm < r => r - norm,

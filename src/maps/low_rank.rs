@@ -88,14 +88,19 @@ impl<T: Scalar> LowRank<T> {
     /// ```
     pub fn unit_diagonal(size: usize, rank: usize) -> Result<Self> {
         if rank == 1 && size > 1 {
-            return Err(Error::Setting { name: "rank", why: "must be at least 2 for unit diagonal" });
+            return Err(Error::Setting {
+                name: "rank",
+                why: "must be at least 2 for unit diagonal",
+            });
         }
         Self::checked(Psd::unit_diagonal(size)?, rank, Kind::UnitDiagonal)
     }
 
     fn checked(set: Psd<T>, rank: usize, kind: Kind<T>) -> Result<Self> {
         crate::checks::check_not_empty("the factor", rank)?;
-        set.size().checked_mul(rank).ok_or(Error::SizeOverflow { what: "n × p" })?;
+        set.size()
+            .checked_mul(rank)
+            .ok_or(Error::SizeOverflow { what: "n × p" })?;
         Ok(Self { set, rank, kind })
     }
 
@@ -129,7 +134,11 @@ impl<T: Scalar> LowRank<T> {
     /// dy ← the derivative of the normalised rows along v.
     fn row_jvp(&self, u: &[T], v: &[T], dy: &mut [T]) {
         let p = self.rank;
-        for ((row, v), dy) in u.chunks_exact(p).zip(v.chunks_exact(p)).zip(dy.chunks_exact_mut(p)) {
+        for ((row, v), dy) in u
+            .chunks_exact(p)
+            .zip(v.chunks_exact(p))
+            .zip(dy.chunks_exact_mut(p))
+        {
             match Direction::of(p, |a| row[a]) {
                 Some(d) => {
                     let t = d.tangent(|a| row[a], |a| v[a]);
@@ -188,7 +197,11 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
         &self.set
     }
     fn landscape(&self) -> Landscape {
-        if self.rank >= self.size() { Landscape::SecondOrder } else { Landscape::Experimental }
+        if self.rank >= self.size() {
+            Landscape::SecondOrder
+        } else {
+            Landscape::Experimental
+        }
     }
     fn scratch_len(&self) -> usize {
         3 * self.dim_u()
@@ -247,7 +260,9 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
             Kind::Cone => {
                 for i in 0..n {
                     for j in 0..=i {
-                        let d = (0..p).map(|a| row(u, i, a) * row(v, j, a) + row(v, i, a) * row(u, j, a)).sum();
+                        let d = (0..p)
+                            .map(|a| row(u, i, a) * row(v, j, a) + row(v, i, a) * row(u, j, a))
+                            .sum();
                         jv[i * n + j] = d;
                         jv[j * n + i] = d;
                     }
@@ -294,7 +309,11 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
                         let (yi, yj) = (&y[i * p..(i + 1) * p], &y[j * p..(j + 1) * p]);
                         let (di, dj) = (&dy[i * p..(i + 1) * p], &dy[j * p..(j + 1) * p]);
                         // dy_i ⊥ y_i: taking ±y_i from y_j changes nothing, and keeps nearly parallel rows accurate
-                        let sign = if inner(yi, yj) < T::zero() { -T::one() } else { T::one() };
+                        let sign = if inner(yi, yj) < T::zero() {
+                            -T::one()
+                        } else {
+                            T::one()
+                        };
                         let mut d = T::zero();
                         for a in 0..p {
                             d += di[a] * (yj[a] - sign * yi[a]) + dj[a] * (yi[a] - sign * yj[a]);
@@ -339,7 +358,11 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
                     z.fill(T::zero());
                     for j in (0..n).filter(|j| *j != i) {
                         let yj = &y[j * p..(j + 1) * p];
-                        let sign = if inner(yi, yj) < T::zero() { -T::one() } else { T::one() };
+                        let sign = if inner(yi, yj) < T::zero() {
+                            -T::one()
+                        } else {
+                            T::one()
+                        };
                         let m = w[i * n + j] + w[j * n + i];
                         for a in 0..p {
                             z[a] += m * (yj[a] - sign * yi[a]);
@@ -434,7 +457,10 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
     /// higher rank than p has no section. Allocates.
     fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
         let (n, p) = (self.size(), self.rank);
-        let outside = |index: usize| MapError::Outside { index, value: x[index].as_f64() };
+        let outside = |index: usize| MapError::Outside {
+            index,
+            value: x[index].as_f64(),
+        };
         let Some(e) = symmetric_eigen(x, n) else {
             return Err(outside(x.iter().position(|v| !v.is_finite()).unwrap_or(0)));
         };
@@ -464,16 +490,27 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
         }
         let columns = n.min(p);
         if e.values[columns..].iter().any(|v| *v > tolerance) {
-            return Err(MapError::NotProvided("a section at matrices whose rank exceeds that of the factor"));
+            return Err(MapError::NotProvided(
+                "a section at matrices whose rank exceeds that of the factor",
+            ));
         }
         u.fill(T::zero());
         for k in 0..columns {
-            let mut value = if e.values[k] > tolerance { e.values[k] } else { T::zero() };
+            let mut value = if e.values[k] > tolerance {
+                e.values[k]
+            } else {
+                T::zero()
+            };
             if value == T::zero() {
                 match boundary {
                     Boundary::Exact => continue,
                     Boundary::Nudge(by) => {
-                        value = by * if self.kind == Kind::Cone { top.max(T::one()) } else { top };
+                        value = by
+                            * if self.kind == Kind::Cone {
+                                top.max(T::one())
+                            } else {
+                                top
+                            };
                     }
                     Boundary::Reject => return Err(MapError::OnBoundary { index: k }),
                 }
@@ -494,7 +531,9 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
         let m = |i: usize, j: usize| g[i * n + j] + g[j * n + i] - if i == j { mean } else { T::zero() };
         for i in 0..n {
             for j in 0..=i {
-                let sum = (0..n).map(|k| m(i, k) * x[k * n + j] + x[i * n + k] * m(k, j)).sum();
+                let sum = (0..n)
+                    .map(|k| m(i, k) * x[k * n + j] + x[i * n + k] * m(k, j))
+                    .sum();
                 out[i * n + j] = sum;
                 out[j * n + i] = sum;
             }
@@ -567,7 +606,11 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
             },
         };
         // the multipliers of the diagonal wait in another column (there is one, or U would be zero)
-        let store = if self.kind == Kind::UnitDiagonal { (0..p).find(|a| *a != free) } else { None };
+        let store = if self.kind == Kind::UnitDiagonal {
+            (0..p).find(|a| *a != free)
+        } else {
+            None
+        };
         let mean = match self.kind {
             Kind::Trace(trace) => inner(x, g) / trace,
             _ => T::zero(),
@@ -578,7 +621,11 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
             }
         }
         let slack = |du: &[T], i: usize, j: usize| {
-            let d = if i == j { store.map_or(mean, |b| du[i * p + b]) } else { T::zero() };
+            let d = if i == j {
+                store.map_or(mean, |b| du[i * p + b])
+            } else {
+                T::zero()
+            };
             gs(i, j) - d
         };
         let start = (1..n).fold(0, |k, i| if slack(du, i, i) < slack(du, k, k) { i } else { k });

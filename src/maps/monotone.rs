@@ -57,7 +57,10 @@ impl<T: Scalar> Monotone<T> {
     /// assert!(reparam::maps::Monotone::<f64>::new(0).is_err());
     /// ```
     pub fn new(dim: usize) -> Result<Self> {
-        Ok(Self { set: MonotoneCone::new(dim)?, kind: Kind::Free })
+        Ok(Self {
+            set: MonotoneCone::new(dim)?,
+            kind: Kind::Free,
+        })
     }
 
     /// lower ≤ x₁ ≤ … ≤ xₙ.
@@ -73,7 +76,10 @@ impl<T: Scalar> Monotone<T> {
     /// assert_eq!(x, [1.0, 10.0]);
     /// ```
     pub fn with_lower(dim: usize, lower: T) -> Result<Self> {
-        Ok(Self { set: MonotoneCone::with_bounds(dim, Some(lower), None)?, kind: Kind::Lower(lower) })
+        Ok(Self {
+            set: MonotoneCone::with_bounds(dim, Some(lower), None)?,
+            kind: Kind::Lower(lower),
+        })
     }
 
     /// lower ≤ x₁ ≤ … ≤ xₙ ≤ upper, with n + 1 parameters.
@@ -93,7 +99,13 @@ impl<T: Scalar> Monotone<T> {
         check_not_empty("the sequence", dim)?;
         let set = MonotoneCone::with_bounds(dim, Some(lower), Some(upper))?;
         check_positive("upper − lower", upper - lower)?;
-        Ok(Self { set, kind: Kind::Bounded { lower, radius: upper - lower } })
+        Ok(Self {
+            set,
+            kind: Kind::Bounded {
+                lower,
+                radius: upper - lower,
+            },
+        })
     }
 
     /// x₀ − (what comes before): the first difference; 0-based k.
@@ -134,7 +146,11 @@ fn padded<T: Scalar>(w: &[T]) -> impl Fn(usize) -> T + '_ {
 
 /// Finite in place of ±∞: nothing then becomes ∞ − ∞.
 fn finite<T: Scalar>(v: T) -> T {
-    if v.is_nan() { v } else { v.max(-T::max_value()).min(T::max_value()) }
+    if v.is_nan() {
+        v
+    } else {
+        v.max(-T::max_value()).min(T::max_value())
+    }
 }
 
 impl<T: Scalar> Reparametrization<T> for Monotone<T> {
@@ -190,7 +206,11 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
             }),
             _ => {
                 for (k, o) in jv.iter_mut().enumerate() {
-                    *o = if self.squared(k) { (u[k] + u[k]) * v[k] } else { v[k] };
+                    *o = if self.squared(k) {
+                        (u[k] + u[k]) * v[k]
+                    } else {
+                        v[k]
+                    };
                 }
             }
         }
@@ -223,7 +243,11 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
             _ => {
                 reverse_cumulate(w, out);
                 for (k, o) in out.iter_mut().enumerate() {
-                    *o = if self.squared(k) { (*o + *o) * v[k] } else { T::zero() };
+                    *o = if self.squared(k) {
+                        (*o + *o) * v[k]
+                    } else {
+                        T::zero()
+                    };
                 }
             }
         }
@@ -286,21 +310,31 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
         for k in 0..n {
             let d = self.difference(x, k);
             if !d.is_finite() {
-                return Err(MapError::Outside { index: k, value: x[k].as_f64() });
+                return Err(MapError::Outside {
+                    index: k,
+                    value: x[k].as_f64(),
+                });
             }
             if !self.squared(k) {
                 u[k] = d;
                 continue;
             }
             let tolerance = T::lit(8.0) * T::epsilon() * x[k].abs();
-            let d = if d < T::zero() && d >= -tolerance { T::zero() } else { d };
+            let d = if d < T::zero() && d >= -tolerance {
+                T::zero()
+            } else {
+                d
+            };
             let size = match self.kind {
                 Kind::Bounded { radius, .. } => radius,
                 _ => x[k].abs().max(T::one()),
             };
             u[k] = match admit(k, d, size, boundary) {
                 Err(MapError::Outside { .. }) => {
-                    return Err(MapError::Outside { index: k, value: x[k].as_f64() });
+                    return Err(MapError::Outside {
+                        index: k,
+                        value: x[k].as_f64(),
+                    });
                 }
                 other => other?.sqrt(),
             };
@@ -308,7 +342,10 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
         if let Kind::Bounded { lower, radius } = self.kind {
             let slack = (lower + radius) - x[n - 1];
             if slack < -sum_tolerance(radius) {
-                return Err(MapError::Outside { index: n - 1, value: x[n - 1].as_f64() });
+                return Err(MapError::Outside {
+                    index: n - 1,
+                    value: x[n - 1].as_f64(),
+                });
             }
             u[n] = admit(n, slack.max(T::zero()), radius, boundary)?.sqrt();
         }
@@ -350,7 +387,11 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
             return Ray::Rational(omega);
         }
         for k in 0..n {
-            (lin[k], quad[k]) = if self.squared(k) { ((u[k] + u[k]) * d[k], d[k] * d[k]) } else { (d[k], T::zero()) };
+            (lin[k], quad[k]) = if self.squared(k) {
+                ((u[k] + u[k]) * d[k], d[k] * d[k])
+            } else {
+                (d[k], T::zero())
+            };
         }
         cumulate(lin);
         cumulate(quad);
@@ -456,7 +497,9 @@ impl<T: Scalar> ConvexSequence<T> {
     /// assert!(reparam::maps::ConvexSequence::<f64>::new(0).is_err());
     /// ```
     pub fn new(dim: usize) -> Result<Self> {
-        Ok(Self { set: sets::ConvexSequence::new(dim)? })
+        Ok(Self {
+            set: sets::ConvexSequence::new(dim)?,
+        })
     }
 }
 
@@ -495,7 +538,11 @@ impl<T: Scalar> Reparametrization<T> for ConvexSequence<T> {
                 slope += u[k] * u[k];
                 bend += slope;
             }
-            let line = if k == 0 { finite(u[0]) } else { finite(u[0]) + finite(T::count(k) * finite(u[1])) };
+            let line = if k == 0 {
+                finite(u[0])
+            } else {
+                finite(u[0]) + finite(T::count(k) * finite(u[1]))
+            };
             x[k] = finite(line) + bend;
         }
     }
@@ -544,18 +591,28 @@ impl<T: Scalar> Reparametrization<T> for ConvexSequence<T> {
         let (mut value, mut slope, mut size) = (T::zero(), T::zero(), T::zero());
         for k in 0..x.len() {
             if !x[k].is_finite() {
-                return Err(MapError::Outside { index: k, value: x[k].as_f64() });
+                return Err(MapError::Outside {
+                    index: k,
+                    value: x[k].as_f64(),
+                });
             }
             size = size.max(x[k].abs());
             let step = x[k] - value;
             if k < 2 {
                 u[k] = step;
-                (value, slope) = if k == 0 { (x[0], T::zero()) } else { (value + step, step) };
+                (value, slope) = if k == 0 {
+                    (x[0], T::zero())
+                } else {
+                    (value + step, step)
+                };
                 continue;
             }
             let d = step - slope;
             if d < -T::lit(8.0) * T::epsilon() * size * T::count(k + 1) {
-                return Err(MapError::Outside { index: k, value: x[k].as_f64() });
+                return Err(MapError::Outside {
+                    index: k,
+                    value: x[k].as_f64(),
+                });
             }
             u[k] = admit(k, d.max(T::zero()), size.max(T::one()), boundary)?.sqrt();
             slope += d.max(T::zero());
@@ -574,7 +631,11 @@ impl<T: Scalar> Reparametrization<T> for ConvexSequence<T> {
     }
     fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
         for k in 0..u.len() {
-            (lin[k], quad[k]) = if k < 2 { (d[k], T::zero()) } else { ((u[k] + u[k]) * d[k], d[k] * d[k]) };
+            (lin[k], quad[k]) = if k < 2 {
+                (d[k], T::zero())
+            } else {
+                ((u[k] + u[k]) * d[k], d[k] * d[k])
+            };
         }
         double_cumulate(lin);
         double_cumulate(quad);

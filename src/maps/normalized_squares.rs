@@ -47,7 +47,9 @@ impl<T: Scalar> NormalizedSquares<T> {
     /// assert!(reparam::maps::NormalizedSquares::new(3, -1.0).is_err());
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
-        Ok(Self { set: Simplex::new(dim, radius)? })
+        Ok(Self {
+            set: Simplex::new(dim, radius)?,
+        })
     }
 
     /// r.
@@ -66,9 +68,17 @@ pub(super) fn sum_tolerance<T: Scalar>(radius: T) -> T {
 }
 
 /// Entry k of a point of a simplex of this radius under the boundary policy; the caller takes roots or logarithms.
-pub(super) fn admit<T: Scalar>(index: usize, value: T, radius: T, boundary: Boundary<T>) -> Result<T, MapError> {
+pub(super) fn admit<T: Scalar>(
+    index: usize,
+    value: T,
+    radius: T,
+    boundary: Boundary<T>,
+) -> Result<T, MapError> {
     if value.is_nan() || value < T::zero() || value.is_infinite() {
-        return Err(MapError::Outside { index, value: value.as_f64() });
+        return Err(MapError::Outside {
+            index,
+            value: value.as_f64(),
+        });
     }
     match boundary {
         Boundary::Exact => Ok(value),
@@ -86,7 +96,10 @@ pub(super) fn check_sum<T: Scalar>(x: impl Iterator<Item = T> + Clone, radius: T
     }
     let bad = x.clone().position(|v| v.is_nan() || v < T::zero()).unwrap_or(0);
     let value = x.into_iter().nth(bad).unwrap_or(sum);
-    Err(MapError::Outside { index: bad, value: value.as_f64() })
+    Err(MapError::Outside {
+        index: bad,
+        value: value.as_f64(),
+    })
 }
 
 impl<T: Scalar> Reparametrization<T> for NormalizedSquares<T> {

@@ -39,7 +39,9 @@ struct Blocks<T, M> {
 
 impl<T: Scalar, M> fmt::Debug for Product<T, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Product").field("blocks", &self.blocks.maps.len()).finish_non_exhaustive()
+        f.debug_struct("Product")
+            .field("blocks", &self.blocks.maps.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -52,7 +54,12 @@ impl<T: Scalar, M: Reparametrization<T>> Product<T, M> {
     /// assert_eq!(rows.dim_x(), 12);
     /// ```
     pub fn new(blocks: Vec<M>) -> Self {
-        Self { blocks: Blocks { maps: blocks, scalar: PhantomData } }
+        Self {
+            blocks: Blocks {
+                maps: blocks,
+                scalar: PhantomData,
+            },
+        }
     }
 
     /// The blocks.
@@ -82,7 +89,11 @@ fn parts<'a, T: Scalar>(
 ) -> impl Iterator<Item = Part<'a, T>> {
     let (mut at_u, mut at_x) = (0, 0);
     maps.map(move |map| {
-        let part = Part { map, u: at_u..at_u + map.dim_u(), x: at_x..at_x + map.dim_x() };
+        let part = Part {
+            map,
+            u: at_u..at_u + map.dim_u(),
+            x: at_x..at_x + map.dim_x(),
+        };
         (at_u, at_x) = (part.u.end, part.x.end);
         part
     })
@@ -98,7 +109,10 @@ fn weaker(a: Landscape, b: Landscape) -> Landscape {
 
 fn shifted(error: MapError, by: usize) -> MapError {
     match error {
-        MapError::Outside { index, value } => MapError::Outside { index: index + by, value },
+        MapError::Outside { index, value } => MapError::Outside {
+            index: index + by,
+            value,
+        },
         MapError::OnBoundary { index } => MapError::OnBoundary { index: index + by },
         other => other,
     }
@@ -267,7 +281,13 @@ impl<T: Scalar, A: Reparametrization<T>, B: Reparametrization<T>> Pair<T, A, B> 
     /// assert_eq!(Pair::new(Identity::<f64>::new(1), Squares::new(2)).dim_u(), 3);
     /// ```
     pub fn new(first: A, second: B) -> Self {
-        Self { blocks: Both { first, second, scalar: PhantomData } }
+        Self {
+            blocks: Both {
+                first,
+                second,
+                scalar: PhantomData,
+            },
+        }
     }
 
     /// The first map.

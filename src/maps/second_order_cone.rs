@@ -1,6 +1,6 @@
 //! φ(s, y) = (s² + ‖y‖², 2 s y), onto the second-order cone.
 
-use super::{Boundary, Landscape, Ray, Reparametrization};
+use super::{Boundary, Ray, Reparametrization};
 use crate::linalg::norm2;
 use crate::sets::{self, ConstraintSet};
 use crate::{MapError, Result, Scalar};
@@ -37,7 +37,9 @@ impl<T: Scalar> SecondOrderCone<T> {
     /// assert!(reparam::maps::SecondOrderCone::<f64>::new(0).is_err());
     /// ```
     pub fn new(dim: usize) -> Result<Self> {
-        Ok(Self { set: sets::SecondOrderCone::new(dim)? })
+        Ok(Self {
+            set: sets::SecondOrderCone::new(dim)?,
+        })
     }
 }
 
@@ -93,7 +95,10 @@ impl<T: Scalar> Reparametrization<T> for SecondOrderCone<T> {
         let slack = T::lit(8.0) * T::epsilon() * norm;
         if norm.is_nan() || !x[0].is_finite() || x[0] < norm - slack {
             let index = x.iter().position(|v| v.is_nan()).unwrap_or(0);
-            return Err(MapError::Outside { index, value: x[index].as_f64() });
+            return Err(MapError::Outside {
+                index,
+                value: x[index].as_f64(),
+            });
         }
         let mut low = (x[0] - norm).max(T::zero());
         if low == T::zero() {
@@ -107,7 +112,11 @@ impl<T: Scalar> Reparametrization<T> for SecondOrderCone<T> {
         let half = T::lit(0.5);
         u[0] = half * (a + b);
         for k in 1..x.len() {
-            u[k] = if norm == T::zero() { T::zero() } else { half * (a - b) * (x[k] / norm) };
+            u[k] = if norm == T::zero() {
+                T::zero()
+            } else {
+                half * (a - b) * (x[k] / norm)
+            };
         }
         Ok(())
     }
@@ -131,7 +140,11 @@ impl<T: Scalar> Reparametrization<T> for SecondOrderCone<T> {
         du[0] = half;
         for k in 1..u.len() {
             let along = if apex { g[k] } else { sign * u[k] };
-            du[k] = if axis == T::zero() { T::zero() } else { -half * (along / axis) };
+            du[k] = if axis == T::zero() {
+                T::zero()
+            } else {
+                -half * (along / axis)
+            };
         }
         let (mut slope, mut size, mut bend) = (T::zero(), T::zero(), T::zero());
         for k in 0..u.len() {

@@ -7,7 +7,10 @@ use crate::{MapError, Result, Scalar};
 
 /// x ← softmax(u): e^{u − max u}/Σ. Infinite entries share all the weight; u = −∞ throughout is the barycentre.
 fn softmax<T: Scalar>(u: &[T], x: &mut [T]) {
-    let top = u.iter().fold(T::neg_infinity(), |m, v| if v.is_nan() || *v > m { *v } else { m });
+    let top = u.iter().fold(
+        T::neg_infinity(),
+        |m, v| if v.is_nan() || *v > m { *v } else { m },
+    );
     for (x, u) in x.iter_mut().zip(u) {
         *x = if *u == top { T::one() } else { (*u - top).exp() };
     }
@@ -24,7 +27,10 @@ fn largest<T: Scalar>(p: &[T]) -> usize {
 /// (w_top, ⟨p, w − w_top⟩): w_k − ⟨p, w⟩ = (w_k − first) − second, accurate also where p is nearly a vertex.
 fn centre<T: Scalar>(p: &[T], w: &[T]) -> (T, T) {
     let reference = w[largest(p)];
-    (reference, p.iter().zip(w).map(|(p, w)| *p * (*w - reference)).sum())
+    (
+        reference,
+        p.iter().zip(w).map(|(p, w)| *p * (*w - reference)).sum(),
+    )
 }
 
 /// out ← r p∘(w − ⟨p, w⟩): J w = Jᵀ w.
@@ -38,7 +44,9 @@ fn covariance<T: Scalar>(p: &[T], w: &[T], r: T, out: &mut [T]) {
 /// out ← the curvature r (a∘q − p⟨a, w⟩), a = p∘(v − ⟨p,v⟩), q = w − ⟨p,w⟩.
 fn third_moment<T: Scalar>(p: &[T], w: &[T], v: &[T], r: T, out: &mut [T]) {
     let ((wr, wm), (vr, vm)) = (centre(p, w), centre(p, v));
-    let joint: T = (0..p.len()).map(|k| p[k] * ((w[k] - wr) - wm) * ((v[k] - vr) - vm)).sum();
+    let joint: T = (0..p.len())
+        .map(|k| p[k] * ((w[k] - wr) - wm) * ((v[k] - vr) - vm))
+        .sum();
     for k in 0..p.len() {
         out[k] = r * p[k] * (((w[k] - wr) - wm) * ((v[k] - vr) - vm) - joint);
     }
@@ -47,7 +55,10 @@ fn third_moment<T: Scalar>(p: &[T], w: &[T], v: &[T], r: T, out: &mut [T]) {
 /// Logarithms of a positive point; nudged zeros become `by`.
 fn logarithm<T: Scalar>(index: usize, x: T, r: T, boundary: Boundary<T>) -> Result<T, MapError> {
     if x.is_nan() || x < T::zero() || x.is_infinite() {
-        return Err(MapError::Outside { index, value: x.as_f64() });
+        return Err(MapError::Outside {
+            index,
+            value: x.as_f64(),
+        });
     }
     let p = x / r;
     match boundary {
@@ -107,7 +118,9 @@ impl<T: Scalar> Softmax<T> {
     /// assert!(reparam::maps::Softmax::new(0, 1.0).is_err());
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
-        Ok(Self { set: Simplex::new(dim, radius)? })
+        Ok(Self {
+            set: Simplex::new(dim, radius)?,
+        })
     }
 
     /// r.
@@ -173,7 +186,11 @@ impl<T: Scalar> Reparametrization<T> for Softmax<T> {
         let below: T = (0..p.len()).filter(|k| *k != top).map(|k| p[k]).sum();
         let total = rest + term(top);
         for k in 0..p.len() {
-            let (others, distance) = if k == top { (rest, below) } else { (total - term(k), T::one() - p[k]) };
+            let (others, distance) = if k == top {
+                (rest, below)
+            } else {
+                (total - term(k), T::one() - p[k])
+            };
             gauss_newton[k] = (r * p[k]) * (r * p[k]) * (others + h[k] * distance * distance);
             curved[k] = r * p[k] * ((w[k] - reference) - mean) * (T::one() - (p[k] + p[k]));
         }
@@ -243,7 +260,9 @@ impl<T: Scalar> ReducedSoftmax<T> {
     /// assert_eq!(ReducedSoftmax::new(4, 1.0).unwrap().dim_u(), 3);
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
-        Ok(Self { set: Simplex::new(dim, radius)? })
+        Ok(Self {
+            set: Simplex::new(dim, radius)?,
+        })
     }
 
     /// r.
@@ -258,9 +277,21 @@ impl<T: Scalar> ReducedSoftmax<T> {
     /// p ← softmax(V u).
     fn weights(&self, u: &[T], p: &mut [T]) {
         let limit = T::max_value() / T::count(4 * p.len());
-        expand(|k| if u[k].is_nan() { u[k] } else { u[k].max(-limit).min(limit) }, p);
+        expand(
+            |k| {
+                if u[k].is_nan() {
+                    u[k]
+                } else {
+                    u[k].max(-limit).min(limit)
+                }
+            },
+            p,
+        );
         // softmax in place
-        let top = p.iter().fold(T::neg_infinity(), |m, v| if v.is_nan() || *v > m { *v } else { m });
+        let top = p.iter().fold(
+            T::neg_infinity(),
+            |m, v| if v.is_nan() || *v > m { *v } else { m },
+        );
         let mut sum = T::zero();
         for v in p.iter_mut() {
             *v = (*v - top).exp();

@@ -39,7 +39,9 @@ impl<T: Scalar> Sphere<T> {
     /// assert!(reparam::maps::Sphere::new(2, -1.0).is_err());
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
-        Ok(Self { set: sets::Sphere::new(dim, radius)? })
+        Ok(Self {
+            set: sets::Sphere::new(dim, radius)?,
+        })
     }
 
     /// The sphere of this radius about `centre`.
@@ -51,7 +53,9 @@ impl<T: Scalar> Sphere<T> {
     /// assert!(reparam::maps::Sphere::with_centre(vec![1.0, 2.0], 1.0).is_ok());
     /// ```
     pub fn with_centre(centre: Vec<T>, radius: T) -> Result<Self> {
-        Ok(Self { set: sets::Sphere::with_centre(centre, radius)? })
+        Ok(Self {
+            set: sets::Sphere::with_centre(centre, radius)?,
+        })
     }
 }
 
@@ -108,7 +112,14 @@ impl<T: Scalar> Reparametrization<T> for Sphere<T> {
                 gauss_newton.fill(T::zero());
                 curved.fill(T::zero());
             }
-            Some(y) => y.diagonals(|k| u[k], |k| h[k], |k| w[k], self.set.radius(), gauss_newton, curved),
+            Some(y) => y.diagonals(
+                |k| u[k],
+                |k| h[k],
+                |k| w[k],
+                self.set.radius(),
+                gauss_newton,
+                curved,
+            ),
         }
         true
     }
@@ -121,7 +132,10 @@ impl<T: Scalar> Reparametrization<T> for Sphere<T> {
         // the rounding of x itself, where the centre is far away, included
         let slack = T::epsilon().sqrt() * (r + norm2(self.set.centre()));
         if norm.is_nan() || (norm - r).abs() > slack {
-            return Err(MapError::Outside { index: 0, value: x[0].as_f64() });
+            return Err(MapError::Outside {
+                index: 0,
+                value: x[0].as_f64(),
+            });
         }
         Ok(())
     }

@@ -36,7 +36,9 @@ impl<T: Scalar> Stochastic<T> {
     /// assert!(reparam::maps::Stochastic::<f64>::by_rows(0, 2).is_err());
     /// ```
     pub fn by_rows(rows: usize, columns: usize) -> Result<Self> {
-        Ok(Self { set: StochasticMatrices::by_rows(rows, columns)? })
+        Ok(Self {
+            set: StochasticMatrices::by_rows(rows, columns)?,
+        })
     }
 
     /// Columns sum to 1.
@@ -49,7 +51,9 @@ impl<T: Scalar> Stochastic<T> {
     /// assert_eq!(Stochastic::<f64>::by_columns(3, 2).unwrap().dim_x(), 6);
     /// ```
     pub fn by_columns(rows: usize, columns: usize) -> Result<Self> {
-        Ok(Self { set: StochasticMatrices::by_columns(rows, columns)? })
+        Ok(Self {
+            set: StochasticMatrices::by_columns(rows, columns)?,
+        })
     }
 
     /// (line, its range in u).
@@ -84,7 +88,12 @@ impl<T: Scalar> Reparametrization<T> for Stochastic<T> {
     }
     fn vjp(&self, u: &[T], w: &[T], jtw: &mut [T], _work: &mut [T]) {
         for (l, block) in self.blocks() {
-            weights::vjp(&u[block.clone()], |k| w[self.set.index(l, k)], T::one(), &mut jtw[block]);
+            weights::vjp(
+                &u[block.clone()],
+                |k| w[self.set.index(l, k)],
+                T::one(),
+                &mut jtw[block],
+            );
         }
     }
     fn curvature(&self, u: &[T], w: &[T], v: &[T], out: &mut [T], _work: &mut [T]) {
@@ -114,7 +123,10 @@ impl<T: Scalar> Reparametrization<T> for Stochastic<T> {
         for (l, block) in self.blocks() {
             let at = |k| self.set.index(l, k);
             check_sum((0..block.len()).map(|k| x[at(k)]), T::one()).map_err(|e| match e {
-                MapError::Outside { index, value } => MapError::Outside { index: at(index), value },
+                MapError::Outside { index, value } => MapError::Outside {
+                    index: at(index),
+                    value,
+                },
                 other => other,
             })?;
             for (k, u) in u[block].iter_mut().enumerate() {
@@ -126,7 +138,13 @@ impl<T: Scalar> Reparametrization<T> for Stochastic<T> {
     fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
         for (l, block) in self.blocks() {
             let at = |k| self.set.index(l, k);
-            weights::metric(T::one(), block.len(), |k| x[at(k)], |k| g[at(k)], |k, m| out[at(k)] = m);
+            weights::metric(
+                T::one(),
+                block.len(),
+                |k| x[at(k)],
+                |k| g[at(k)],
+                |k, m| out[at(k)] = m,
+            );
         }
         true
     }

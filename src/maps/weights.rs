@@ -39,7 +39,13 @@ impl<T: Scalar> Unit<T> {
         for k in 0..len {
             let a = u(k).abs();
             if a.is_nan() {
-                return Some(Self { s: a, infinite: false, top: k, square: a, rest: a });
+                return Some(Self {
+                    s: a,
+                    infinite: false,
+                    top: k,
+                    square: a,
+                    rest: a,
+                });
             }
             if a > largest {
                 (top, largest) = (k, a);
@@ -49,8 +55,18 @@ impl<T: Scalar> Unit<T> {
             return None;
         }
         let infinite = largest.is_infinite();
-        let s = if infinite { T::zero() } else { pow2(-exponent(largest)) };
-        let mut unit = Self { s, infinite, top, square: T::zero(), rest: T::zero() };
+        let s = if infinite {
+            T::zero()
+        } else {
+            pow2(-exponent(largest))
+        };
+        let mut unit = Self {
+            s,
+            infinite,
+            top,
+            square: T::zero(),
+            rest: T::zero(),
+        };
         for k in 0..len {
             if k != top {
                 let v = unit.at(u(k));
@@ -184,7 +200,11 @@ pub(super) fn gauss_newton_diagonal<T: Scalar>(u: &[T], h: impl Fn(usize) -> T, 
     let f = T::lit(4.0) * n.s * n.s * r * r / n.square;
     for (k, o) in out.iter_mut().enumerate() {
         let p = n.weight(u[k]);
-        let (others, distance) = if k == n.top { (rest, n.rest / n.square) } else { (total - term(k), T::one() - p) };
+        let (others, distance) = if k == n.top {
+            (rest, n.rest / n.square)
+        } else {
+            (total - term(k), T::one() - p)
+        };
         *o = f * p * (others + h(k) * distance * distance);
     }
 }
@@ -260,7 +280,13 @@ pub(super) fn ray<T: Scalar>(u: &[T], d: &[T], mut put: impl FnMut(usize, T, T))
 }
 
 /// out_k ← 4 (x_k g_k − x_k ⟨x, g⟩/r): J Jᵀ g at ‖u‖² = r, the metric of replicator dynamics (Fisher, Shahshahani).
-pub(super) fn metric<T: Scalar>(r: T, len: usize, x: impl Fn(usize) -> T, g: impl Fn(usize) -> T, mut put: impl FnMut(usize, T)) {
+pub(super) fn metric<T: Scalar>(
+    r: T,
+    len: usize,
+    x: impl Fn(usize) -> T,
+    g: impl Fn(usize) -> T,
+    mut put: impl FnMut(usize, T),
+) {
     let mut top = 0;
     for k in 1..len {
         if x(k) > x(top) {

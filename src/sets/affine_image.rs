@@ -48,7 +48,10 @@ pub struct AffineImage<T, A, S> {
 
 impl<T: fmt::Debug, A, S: fmt::Debug> fmt::Debug for AffineImage<T, A, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AffineImage").field("inner", &self.inner).field("offset", &self.offset).finish_non_exhaustive()
+        f.debug_struct("AffineImage")
+            .field("inner", &self.inner)
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
     }
 }
 
@@ -68,7 +71,11 @@ impl<T: Scalar, A: LinearOperator<T>, S: ConstraintSet<T>> AffineImage<T, A, S> 
         check_len("the columns of the operator", inner.dim(), operator.columns())?;
         check_len("the offset", operator.rows(), offset.len())?;
         check_finite("offset", &offset)?;
-        Ok(Self { operator, inner, offset })
+        Ok(Self {
+            operator,
+            inner,
+            offset,
+        })
     }
 
     /// Y.
@@ -83,7 +90,11 @@ impl<T: Scalar, A: LinearOperator<T>, S: ConstraintSet<T>> AffineImage<T, A, S> 
     }
 
     fn view(&self) -> Image<'_, T> {
-        Image { operator: &self.operator, inner: &self.inner, offset: &self.offset }
+        Image {
+            operator: &self.operator,
+            inner: &self.inner,
+            offset: &self.offset,
+        }
     }
 }
 
@@ -138,7 +149,9 @@ impl<T: Scalar> Image<'_, T> {
         };
         let c = &metric.c;
         // g/(size ĉ)²: the same for every common factor of the scale
-        let z: Vec<T> = (0..x.len()).map(|i| x[i] - g[i] / metric.size / c[i] / metric.size / c[i]).collect();
+        let z: Vec<T> = (0..x.len())
+            .map(|i| x[i] - g[i] / metric.size / c[i] / metric.size / c[i])
+            .collect();
         match self.nearest(&z, Some(c)) {
             Some(p) => max_or_nan((0..x.len()).map(|i| metric.size * c[i] * (x[i] - p.x[i]).abs())),
             None => T::nan(),
@@ -324,7 +337,12 @@ impl<T: Scalar> Image<'_, T> {
         for k in 0..50 {
             let size = norm2(&v).max(T::min_positive_value());
             for (j, a) in v.iter_mut().enumerate() {
-                *a = *a / size + if k == 0 { T::lit(0.01) * T::count(j % 7) } else { T::zero() };
+                *a = *a / size
+                    + if k == 0 {
+                        T::lit(0.01) * T::count(j % 7)
+                    } else {
+                        T::zero()
+                    };
             }
             self.operator.apply(&v, &mut tv);
             for (i, t) in tv.iter_mut().enumerate() {
@@ -334,7 +352,8 @@ impl<T: Scalar> Image<'_, T> {
             lipschitz = norm2(&v);
         }
         let step = T::one() / (lipschitz * T::lit(1.1)).max(T::min_positive_value());
-        let (mut y, mut x, mut r, mut g) = (start, vec![T::zero(); d], vec![T::zero(); d], vec![T::zero(); n]);
+        let (mut y, mut x, mut r, mut g) =
+            (start, vec![T::zero(); d], vec![T::zero(); d], vec![T::zero(); n]);
         let (mut ahead, mut momentum, mut best) = (y.clone(), T::one(), T::infinity());
         for _ in 0..20_000 {
             gradient(&ahead, &mut r, &mut g);

@@ -96,7 +96,9 @@ fn secular<T: Scalar>(d: &[T], g: &[T], w: &[T], radius: T) -> T {
         if norm <= radius {
             break;
         }
-        let curved: T = (0..d.len()).map(|i| (y[i] / norm) * (y[i] / norm) / (w[i] + t)).sum();
+        let curved: T = (0..d.len())
+            .map(|i| (y[i] / norm) * (y[i] / norm) / (w[i] + t))
+            .sum();
         // Newton on 1/‖y(t)‖, which is nearly linear: monotone from the left
         let step = (norm - radius) / radius / curved;
         t += step;
@@ -121,7 +123,11 @@ impl<T: Scalar> ConstraintSet<T> for Ball<T> {
         if !all_finite(x) || !all_finite(g) {
             return T::nan();
         }
-        let d: Vec<T> = x.iter().zip(&self.centre).map(|(x, a)| (*x - *a) * metric.size).collect();
+        let d: Vec<T> = x
+            .iter()
+            .zip(&self.centre)
+            .map(|(x, a)| (*x - *a) * metric.size)
+            .collect();
         let g: Vec<T> = g.iter().map(|v| *v / metric.size).collect();
         let w: Vec<T> = metric.c.iter().map(|c| *c * *c).collect();
         let t = secular(&d, &g, &w, self.radius * metric.size);
@@ -150,7 +156,11 @@ impl<T: Scalar> ConstraintSet<T> for Ball<T> {
             return false;
         }
         for ((s, a), g) in s.iter_mut().zip(&self.centre).zip(g) {
-            *s = if norm == T::zero() { *a } else { *a - self.radius * (*g / norm) };
+            *s = if norm == T::zero() {
+                *a
+            } else {
+                *a - self.radius * (*g / norm)
+            };
         }
         true
     }
@@ -164,7 +174,7 @@ pub(super) fn ball_gap<T: Scalar>(d: &[T], g: &[T], radius: T) -> T {
     let norm = norm2(g);
     let size = norm2(d);
     if norm == T::zero() || norm.is_nan() || size.is_nan() {
-        return norm + (size - size);
+        return if size.is_nan() { size } else { norm };
     }
     let sum: Vec<T> = d.iter().zip(g).map(|(d, g)| radius * (*g / norm) + *d).collect();
     let across = dot(&sum, &sum) + positive_part((radius - size) * (radius + size));

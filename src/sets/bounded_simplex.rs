@@ -47,10 +47,17 @@ impl<T: Scalar> BoundedSimplex<T> {
         check_finite("upper bounds", &upper)?;
         check_positive("radius", radius)?;
         if let Some(index) = upper.iter().position(|u| *u < T::zero()) {
-            return Err(Error::CrossedBounds { index, lower: 0.0, upper: upper[index].as_f64() });
+            return Err(Error::CrossedBounds {
+                index,
+                lower: 0.0,
+                upper: upper[index].as_f64(),
+            });
         }
         if upper.iter().copied().sum::<T>() < radius {
-            return Err(Error::Setting { name: "radius", why: "must not exceed the sum of the upper bounds" });
+            return Err(Error::Setting {
+                name: "radius",
+                why: "must not exceed the sum of the upper bounds",
+            });
         }
         Ok(Self { upper, radius })
     }
@@ -100,7 +107,14 @@ impl<T: Scalar> ConstraintSet<T> for BoundedSimplex<T> {
             return;
         }
         out.fill(T::one());
-        let t = Budget { x, g, c: out, upper: Some(&self.upper), radius: self.radius }.level();
+        let t = Budget {
+            x,
+            g,
+            c: out,
+            upper: Some(&self.upper),
+            radius: self.radius,
+        }
+        .level();
         for (o, g) in out.iter_mut().zip(g) {
             *o = *g + t;
         }
@@ -118,6 +132,8 @@ impl<T: Scalar> ConstraintSet<T> for BoundedSimplex<T> {
             return Some(T::nan());
         };
         // Σ(x − s) = 0, so any constant may be taken from g; with the marginal cost every term is ≥ 0
-        Some(positive_part((0..g.len()).map(|j| (x[j] - s[j]) * (g[j] - marginal)).sum()))
+        Some(positive_part(
+            (0..g.len()).map(|j| (x[j] - s[j]) * (g[j] - marginal)).sum(),
+        ))
     }
 }

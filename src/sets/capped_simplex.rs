@@ -72,8 +72,18 @@ impl<T: Scalar> ConstraintSet<T> for CappedSimplex<T> {
             return;
         }
         out.fill(T::one());
-        let budget = Budget { x, g, c: out, upper: None, radius: self.radius };
-        let t = if budget.sum(T::zero()) <= self.radius { T::zero() } else { budget.level() };
+        let budget = Budget {
+            x,
+            g,
+            c: out,
+            upper: None,
+            radius: self.radius,
+        };
+        let t = if budget.sum(T::zero()) <= self.radius {
+            T::zero()
+        } else {
+            budget.level()
+        };
         for (o, g) in out.iter_mut().zip(g) {
             *o = *g + t;
         }

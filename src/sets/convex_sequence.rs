@@ -1,7 +1,7 @@
 //! {x_{i−1} − 2xᵢ + x_{i+1} ≥ 0}.
 
 use super::ConstraintSet;
-use super::level::{Metric, all_finite, positive_part};
+use super::level::{Metric, all_finite, nan_of, positive_part};
 use crate::checks::check_not_empty;
 use crate::linalg::max_or_nan;
 use crate::{Result, Scalar};
@@ -42,7 +42,10 @@ impl<T: Scalar> ConvexSequence<T> {
     /// ```
     pub fn new(dim: usize) -> Result<Self> {
         check_not_empty("the sequence", dim)?;
-        Ok(Self { dim, scalar: std::marker::PhantomData })
+        Ok(Self {
+            dim,
+            scalar: std::marker::PhantomData,
+        })
     }
 }
 
@@ -65,8 +68,12 @@ impl<T: Scalar> ConstraintSet<T> for ConvexSequence<T> {
         self.dim
     }
     fn violation(&self, x: &[T]) -> T {
-        let nan = x.iter().find(|v| v.is_nan()).copied().unwrap_or_else(T::zero);
-        max_or_nan((1..self.dim.max(2) - 1).map(|k| positive_part(-second_difference(x, k))).chain([nan]))
+        let nan = nan_of(x);
+        max_or_nan(
+            (1..self.dim.max(2) - 1)
+                .map(|k| positive_part(-second_difference(x, k)))
+                .chain([nan]),
+        )
     }
     fn natural_residual(&self, x: &[T], g: &[T], scale: Option<&[T]>) -> T {
         let Some(metric) = Metric::new(x.len(), scale) else {
@@ -86,7 +93,11 @@ impl<T: Scalar> ConstraintSet<T> for ConvexSequence<T> {
             s1 += s0;
             let gamma = if k == 0 { s0.sqrt() } else { s2.sqrt() };
             let slope = mu[k] / gamma;
-            let r = if k < 2 { slope } else { (gamma * second_difference(x, k - 1) * metric.size).min(slope) };
+            let r = if k < 2 {
+                slope
+            } else {
+                (gamma * second_difference(x, k - 1) * metric.size).min(slope)
+            };
             worst = max_or_nan([worst, r.abs()]);
         }
         worst

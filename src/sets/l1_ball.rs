@@ -96,10 +96,24 @@ impl<T: Scalar> ConstraintSet<T> for L1Ball<T> {
         let mx: Vec<T> = x.iter().zip(&s).map(|(x, s)| *x * *s).collect();
         let mg: Vec<T> = g.iter().zip(&s).map(|(g, s)| *g * *s).collect();
         out.fill(T::one());
-        let budget = Budget { x: &mx, g: &mg, c: out, upper: None, radius: self.radius };
-        let t = if budget.sum(T::zero()) <= self.radius { T::zero() } else { budget.level() };
+        let budget = Budget {
+            x: &mx,
+            g: &mg,
+            c: out,
+            upper: None,
+            radius: self.radius,
+        };
+        let t = if budget.sum(T::zero()) <= self.radius {
+            T::zero()
+        } else {
+            budget.level()
+        };
         for j in 0..x.len() {
-            out[j] = t + if x[j] == T::zero() { -g[j].abs() } else { sign(x[j]) * g[j] };
+            out[j] = t + if x[j] == T::zero() {
+                -g[j].abs()
+            } else {
+                sign(x[j]) * g[j]
+            };
         }
     }
     fn project(&self, x: &mut [T]) -> bool {
@@ -127,6 +141,8 @@ impl<T: Scalar> ConstraintSet<T> for L1Ball<T> {
     fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
         let m = max_abs(g);
         let inner: T = x.iter().zip(g).map(|(x, g)| x.abs() * m + *x * *g).sum();
-        Some(max_or_nan([positive_part(inner + m * positive_part(self.radius - one_norm(x)))]))
+        Some(max_or_nan([positive_part(
+            inner + m * positive_part(self.radius - one_norm(x)),
+        )]))
     }
 }

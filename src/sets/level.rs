@@ -21,7 +21,10 @@ impl<T: Scalar> Metric<T> {
     /// budget. Zeros get the largest scale instead; any positive metric has the same zeros of the residual.
     pub(super) fn new(dim: usize, scale: Option<&[T]>) -> Option<Self> {
         let Some(scale) = scale else {
-            return Some(Self { c: vec![T::one(); dim], size: T::one() });
+            return Some(Self {
+                c: vec![T::one(); dim],
+                size: T::one(),
+            });
         };
         if scale.iter().any(|c| !c.is_finite() || *c < T::zero()) {
             return None;
@@ -31,7 +34,13 @@ impl<T: Scalar> Metric<T> {
         let (size, shrink) = (pow2::<T>(exponent(largest)), pow2::<T>(-exponent(largest)));
         // c² must not underflow
         let floor = pow2::<T>(-i32::try_from(safe_exponent::<T>() / 3).unwrap_or(40));
-        let c = scale.iter().map(|c| if *c == T::zero() { largest * shrink } else { (*c * shrink).max(floor) });
+        let c = scale.iter().map(|c| {
+            if *c == T::zero() {
+                largest * shrink
+            } else {
+                (*c * shrink).max(floor)
+            }
+        });
         Some(Self { c: c.collect(), size })
     }
 }
@@ -68,7 +77,9 @@ impl<T: Scalar> Budget<'_, T> {
     /// yᵢ at level t.
     fn point(&self, i: usize, t: T) -> T {
         let w = self.c[i] * self.c[i];
-        (self.x[i] - (self.g[i] + t) / w).max(T::zero()).min(self.upper(i))
+        (self.x[i] - (self.g[i] + t) / w)
+            .max(T::zero())
+            .min(self.upper(i))
     }
 
     pub(super) fn sum(&self, t: T) -> T {
@@ -117,7 +128,11 @@ impl<T: Scalar> Budget<'_, T> {
         breaks.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
         // the sum is evaluated afresh at O(log n) breakpoints: no running sums, hence no drift
         let above = breaks.partition_point(|t| self.sum(*t) >= self.radius);
-        let mut t = if above > 0 { breaks[above - 1] } else { breaks.first().copied().unwrap_or_else(T::zero) };
+        let mut t = if above > 0 {
+            breaks[above - 1]
+        } else {
+            breaks.first().copied().unwrap_or_else(T::zero)
+        };
         let slope = if above > 0 {
             self.slope_above(t)
         } else if self.upper.is_none() {
@@ -163,8 +178,18 @@ pub(super) fn budget_residual<T: Scalar>(
     let sx: Vec<T> = x.iter().map(|v| *v * s).collect();
     let sg: Vec<T> = g.iter().map(|v| *v / s).collect();
     let su: Option<Vec<T>> = upper.map(|u| u.iter().map(|v| *v * s).collect());
-    let budget = Budget { x: &sx, g: &sg, c: &metric.c, upper: su.as_deref(), radius: radius * s };
-    let t = if capped && budget.sum(T::zero()) <= budget.radius { T::zero() } else { budget.level() };
+    let budget = Budget {
+        x: &sx,
+        g: &sg,
+        c: &metric.c,
+        upper: su.as_deref(),
+        radius: radius * s,
+    };
+    let t = if capped && budget.sum(T::zero()) <= budget.radius {
+        T::zero()
+    } else {
+        budget.level()
+    };
     // `min` and `max` drop NaN: what overflowed on the way must not turn into a zero
     if !t.is_finite() || !all_finite(&sx) || !all_finite(&sg) {
         return T::nan();
@@ -180,14 +205,33 @@ pub(super) fn project_budget<T: Scalar>(z: &mut [T], upper: Option<&[T]>, radius
     }
     // the projection ignores a common shift. The first, by the largest entry, prevents overflow; the second, by the
     // level, leaves the entries that count with the size of the set: what is far away does not blur the sum
-    let top = z.iter().fold(T::neg_infinity(), |m, v| m.max(*v)).min(T::max_value());
-    let mut x: Vec<T> = z.iter().map(|v| (v.min(T::max_value()) - top).max(-T::max_value())).collect();
+    let top = z
+        .iter()
+        .fold(T::neg_infinity(), |m, v| m.max(*v))
+        .min(T::max_value());
+    let mut x: Vec<T> = z
+        .iter()
+        .map(|v| (v.min(T::max_value()) - top).max(-T::max_value()))
+        .collect();
     let (g, c) = (vec![T::zero(); x.len()], vec![T::one(); x.len()]);
-    let shift = Budget { x: &x, g: &g, c: &c, upper, radius }.level();
+    let shift = Budget {
+        x: &x,
+        g: &g,
+        c: &c,
+        upper,
+        radius,
+    }
+    .level();
     for v in &mut x {
         *v = (*v - shift).max(-T::max_value());
     }
-    let budget = Budget { x: &x, g: &g, c: &c, upper, radius };
+    let budget = Budget {
+        x: &x,
+        g: &g,
+        c: &c,
+        upper,
+        radius,
+    };
     let t = budget.level();
     for (i, v) in z.iter_mut().enumerate() {
         *v = budget.point(i, t);
@@ -210,6 +254,11 @@ pub(super) fn min_or_nan<T: Scalar>(start: T, values: &[T]) -> T {
         }
     }
     m
+}
+
+/// A NaN of v, 0 when there is none.
+pub(super) fn nan_of<T: Scalar>(v: &[T]) -> T {
+    v.iter().find(|x| x.is_nan()).copied().unwrap_or_else(T::zero)
 }
 
 /// max(v, 0), but NaN stays NaN.

@@ -1,7 +1,7 @@
 //! {x₁ ≤ x₂ ≤ … ≤ xₙ}, free or between bounds.
 
 use super::ConstraintSet;
-use super::level::{Metric, all_finite, min_or_nan, positive_part};
+use super::level::{Metric, all_finite, min_or_nan, nan_of, positive_part};
 use crate::checks::check_not_empty;
 use crate::linalg::max_or_nan;
 use crate::{Error, Result, Scalar};
@@ -57,9 +57,16 @@ impl<T: Scalar> MonotoneCone<T> {
     /// ```
     pub fn with_bounds(dim: usize, lower: Option<T>, upper: Option<T>) -> Result<Self> {
         check_not_empty("the sequence", dim)?;
-        let (lo, hi) = (lower.unwrap_or_else(T::neg_infinity), upper.unwrap_or_else(T::infinity));
+        let (lo, hi) = (
+            lower.unwrap_or_else(T::neg_infinity),
+            upper.unwrap_or_else(T::infinity),
+        );
         if lower.is_some_and(|v| !v.is_finite()) || upper.is_some_and(|v| !v.is_finite()) || lo > hi {
-            return Err(Error::CrossedBounds { index: 0, lower: lo.as_f64(), upper: hi.as_f64() });
+            return Err(Error::CrossedBounds {
+                index: 0,
+                lower: lo.as_f64(),
+                upper: hi.as_f64(),
+            });
         }
         Ok(Self { dim, lower, upper })
     }
@@ -122,8 +129,10 @@ impl<T: Scalar> ConstraintSet<T> for MonotoneCone<T> {
     fn violation(&self, x: &[T]) -> T {
         let decrease = max_or_nan(x.windows(2).map(|p| positive_part(p[0] - p[1])));
         let below = self.lower.map_or(T::zero(), |lo| positive_part(lo - x[0]));
-        let above = self.upper.map_or(T::zero(), |hi| positive_part(x[x.len() - 1] - hi));
-        max_or_nan([decrease, below, above, x[0] - x[0]])
+        let above = self
+            .upper
+            .map_or(T::zero(), |hi| positive_part(x[x.len() - 1] - hi));
+        max_or_nan([decrease, below, above, nan_of(x)])
     }
     fn natural_residual(&self, x: &[T], g: &[T], scale: Option<&[T]>) -> T {
         let Some(metric) = Metric::new(x.len(), scale) else {
@@ -134,11 +143,16 @@ impl<T: Scalar> ConstraintSet<T> for MonotoneCone<T> {
         }
         // in scaled units, as everywhere: (size·x, g/size, c)
         let w: Vec<T> = metric.c.iter().map(|c| *c * *c).collect();
-        let mut y: Vec<T> =
-            (0..x.len()).map(|i| x[i] * metric.size - g[i] / metric.size / w[i]).collect();
+        let mut y: Vec<T> = (0..x.len())
+            .map(|i| x[i] * metric.size - g[i] / metric.size / w[i])
+            .collect();
         pool_adjacent_violators(&mut y, Some(&w));
         let bound = |b: Option<T>| b.map(|v| v * metric.size);
-        let scaled = Self { dim: self.dim, lower: bound(self.lower), upper: bound(self.upper) };
+        let scaled = Self {
+            dim: self.dim,
+            lower: bound(self.lower),
+            upper: bound(self.upper),
+        };
         max_or_nan((0..x.len()).map(|i| metric.c[i] * (x[i] * metric.size - scaled.clip(y[i])).abs()))
     }
     fn multipliers(&self, x: &[T], g: &[T], out: &mut [T]) {

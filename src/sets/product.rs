@@ -39,7 +39,10 @@ impl<T: Scalar, S: ConstraintSet<T>> Product<T, S> {
     /// assert_eq!(set.dim(), 12);
     /// ```
     pub fn new(blocks: Vec<S>) -> Self {
-        Self { blocks, scalar: PhantomData }
+        Self {
+            blocks,
+            scalar: PhantomData,
+        }
     }
 
     /// The blocks.
@@ -59,7 +62,9 @@ impl<T: Scalar, S: ConstraintSet<T>> Product<T, S> {
 
 impl<T: Scalar, S> fmt::Debug for Product<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Product").field("blocks", &self.blocks.len()).finish_non_exhaustive()
+        f.debug_struct("Product")
+            .field("blocks", &self.blocks.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -67,7 +72,10 @@ impl<T: Scalar, S> fmt::Debug for Product<T, S> {
 pub(crate) mod blockwise {
     use super::*;
 
-    pub(crate) fn violation<'a, T: Scalar>(sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>, x: &[T]) -> T {
+    pub(crate) fn violation<'a, T: Scalar>(
+        sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>,
+        x: &[T],
+    ) -> T {
         let mut at = 0;
         max_or_nan(sets.map(|s| {
             let range = at..at + s.dim();
@@ -76,7 +84,12 @@ pub(crate) mod blockwise {
         }))
     }
 
-    pub(crate) fn natural_residual<'a, T: Scalar>(sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>, x: &[T], g: &[T], scale: Option<&[T]>) -> T {
+    pub(crate) fn natural_residual<'a, T: Scalar>(
+        sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>,
+        x: &[T],
+        g: &[T],
+        scale: Option<&[T]>,
+    ) -> T {
         let mut at = 0;
         max_or_nan(sets.map(|s| {
             let range = at..at + s.dim();
@@ -85,7 +98,12 @@ pub(crate) mod blockwise {
         }))
     }
 
-    pub(crate) fn multipliers<'a, T: Scalar>(sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>, x: &[T], g: &[T], out: &mut [T]) {
+    pub(crate) fn multipliers<'a, T: Scalar>(
+        sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>,
+        x: &[T],
+        g: &[T],
+        out: &mut [T],
+    ) {
         let mut at = 0;
         for s in sets {
             let range = at..at + s.dim();
@@ -94,7 +112,10 @@ pub(crate) mod blockwise {
         }
     }
 
-    pub(crate) fn project<'a, T: Scalar>(sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>, x: &mut [T]) -> bool {
+    pub(crate) fn project<'a, T: Scalar>(
+        sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>,
+        x: &mut [T],
+    ) -> bool {
         let before = x.to_vec();
         let mut at = 0;
         for s in sets {
@@ -108,7 +129,11 @@ pub(crate) mod blockwise {
         true
     }
 
-    pub(crate) fn minimise_linear<'a, T: Scalar>(sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>, g: &[T], out: &mut [T]) -> bool {
+    pub(crate) fn minimise_linear<'a, T: Scalar>(
+        sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>,
+        g: &[T],
+        out: &mut [T],
+    ) -> bool {
         let mut at = 0;
         for s in sets {
             let range = at..at + s.dim();
@@ -120,7 +145,11 @@ pub(crate) mod blockwise {
         true
     }
 
-    pub(crate) fn frank_wolfe_gap<'a, T: Scalar>(sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>, x: &[T], g: &[T]) -> Option<T> {
+    pub(crate) fn frank_wolfe_gap<'a, T: Scalar>(
+        sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>,
+        x: &[T],
+        g: &[T],
+    ) -> Option<T> {
         let mut at = 0;
         let mut gap = T::zero();
         for s in sets {

@@ -85,7 +85,8 @@ impl<T: Scalar> Psd<T> {
 
     fn checked(size: usize, kind: Kind<T>) -> Result<Self> {
         check_not_empty("the matrix", size)?;
-        size.checked_mul(size).ok_or(Error::SizeOverflow { what: "size²" })?;
+        size.checked_mul(size)
+            .ok_or(Error::SizeOverflow { what: "size²" })?;
         Ok(Self { size, kind })
     }
 
@@ -121,7 +122,10 @@ impl<T: Scalar> Psd<T> {
             Kind::UnitDiagonal => {
                 for i in 0..n {
                     // (G X)_ii without its own diagonal term, which is G_ii x_ii = G_ii
-                    let y: T = (0..n).filter(|j| *j != i).map(|j| s[i * n + j] * x[j * n + i]).sum();
+                    let y: T = (0..n)
+                        .filter(|j| *j != i)
+                        .map(|j| s[i * n + j] * x[j * n + i])
+                        .sum();
                     s[i * n + i] = -y;
                 }
             }
@@ -189,7 +193,11 @@ impl<T: Scalar> ConstraintSet<T> for Psd<T> {
                 _ => spectral(&mut z, n, clip),
             }
         };
-        if done { max_or_nan(x.iter().zip(&z).map(|(x, z)| (c * *x - *z).abs())) } else { T::nan() }
+        if done {
+            max_or_nan(x.iter().zip(&z).map(|(x, z)| (c * *x - *z).abs()))
+        } else {
+            T::nan()
+        }
     }
     fn multipliers(&self, x: &[T], g: &[T], out: &mut [T]) {
         self.slack(x, g, out);

@@ -38,7 +38,10 @@ impl<T: Scalar> SecondOrderCone<T> {
     /// ```
     pub fn new(dim: usize) -> Result<Self> {
         check_not_empty("the cone", dim)?;
-        Ok(Self { dim, scalar: PhantomData })
+        Ok(Self {
+            dim,
+            scalar: PhantomData,
+        })
     }
 }
 

@@ -98,7 +98,8 @@ impl<T: Scalar> ConstraintSet<T> for Sphere<T> {
         if norm == T::zero() {
             return T::nan(); // the centre has no tangent space
         }
-        let scaled = |v: &[T], by: T| -> Vec<T> { v.iter().zip(&metric.c).map(|(v, c)| *v / by / *c).collect() };
+        let scaled =
+            |v: &[T], by: T| -> Vec<T> { v.iter().zip(&metric.c).map(|(v, c)| *v / by / *c).collect() };
         let (sd, sg) = (scaled(&d, norm), scaled(g, metric.size));
         let mu = dot(&sd, &sg) / dot(&sd, &sd);
         max_or_nan(sg.iter().zip(&sd).map(|(g, d)| (*g - mu * *d).abs()))
@@ -112,7 +113,11 @@ impl<T: Scalar> ConstraintSet<T> for Sphere<T> {
         let norm = norm2(&d);
         for (i, ((x, a), d)) in x.iter_mut().zip(&self.centre).zip(&d).enumerate() {
             // every point is nearest to the centre: take the first axis
-            let y = if norm == T::zero() { T::count(usize::from(i == 0)) } else { *d / norm };
+            let y = if norm == T::zero() {
+                T::count(usize::from(i == 0))
+            } else {
+                *d / norm
+            };
             *x = *a + self.radius * y;
         }
         true
@@ -123,7 +128,11 @@ impl<T: Scalar> ConstraintSet<T> for Sphere<T> {
             return false;
         }
         for (i, ((s, a), g)) in s.iter_mut().zip(&self.centre).zip(g).enumerate() {
-            let y = if norm == T::zero() { T::count(usize::from(i == 0)) } else { *g / norm };
+            let y = if norm == T::zero() {
+                T::count(usize::from(i == 0))
+            } else {
+                *g / norm
+            };
             *s = *a - self.radius * y;
         }
         true

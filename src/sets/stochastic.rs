@@ -34,7 +34,12 @@ impl<T: Scalar> StochasticMatrices<T> {
     /// ```
     pub fn by_rows(rows: usize, columns: usize) -> Result<Self> {
         crate::checks::check_not_empty("the matrix", rows * columns)?;
-        Ok(Self { line: Simplex::new(columns, T::one())?, rows, columns, by_rows: true })
+        Ok(Self {
+            line: Simplex::new(columns, T::one())?,
+            rows,
+            columns,
+            by_rows: true,
+        })
     }
 
     /// Columns sum to 1.
@@ -47,7 +52,12 @@ impl<T: Scalar> StochasticMatrices<T> {
     /// ```
     pub fn by_columns(rows: usize, columns: usize) -> Result<Self> {
         crate::checks::check_not_empty("the matrix", rows * columns)?;
-        Ok(Self { line: Simplex::new(rows, T::one())?, rows, columns, by_rows: false })
+        Ok(Self {
+            line: Simplex::new(rows, T::one())?,
+            rows,
+            columns,
+            by_rows: false,
+        })
     }
 
     /// The number of lines (rows or columns), and the number of entries of each.
@@ -57,7 +67,11 @@ impl<T: Scalar> StochasticMatrices<T> {
     /// assert_eq!(StochasticMatrices::<f64>::by_rows(2, 3).unwrap().lines(), (2, 3));
     /// ```
     pub fn lines(&self) -> (usize, usize) {
-        if self.by_rows { (self.rows, self.columns) } else { (self.columns, self.rows) }
+        if self.by_rows {
+            (self.rows, self.columns)
+        } else {
+            (self.columns, self.rows)
+        }
     }
 
     /// Index in x of entry k of a line.
@@ -68,7 +82,11 @@ impl<T: Scalar> StochasticMatrices<T> {
     /// ```
     #[inline]
     pub fn index(&self, line: usize, k: usize) -> usize {
-        if self.by_rows { line * self.columns + k } else { k * self.columns + line }
+        if self.by_rows {
+            line * self.columns + k
+        } else {
+            k * self.columns + line
+        }
     }
 
     fn gather(&self, line: usize, v: &[T]) -> Vec<T> {
@@ -92,13 +110,15 @@ impl<T: Scalar> ConstraintSet<T> for StochasticMatrices<T> {
     fn natural_residual(&self, x: &[T], g: &[T], scale: Option<&[T]>) -> T {
         max_or_nan((0..self.lines().0).map(|l| {
             let c = scale.map(|c| self.gather(l, c));
-            self.line.natural_residual(&self.gather(l, x), &self.gather(l, g), c.as_deref())
+            self.line
+                .natural_residual(&self.gather(l, x), &self.gather(l, g), c.as_deref())
         }))
     }
     fn multipliers(&self, x: &[T], g: &[T], out: &mut [T]) {
         let mut mu = vec![T::zero(); self.lines().1];
         for l in 0..self.lines().0 {
-            self.line.multipliers(&self.gather(l, x), &self.gather(l, g), &mut mu);
+            self.line
+                .multipliers(&self.gather(l, x), &self.gather(l, g), &mut mu);
             self.scatter(l, &mu, out);
         }
     }
@@ -121,6 +141,8 @@ impl<T: Scalar> ConstraintSet<T> for StochasticMatrices<T> {
         true
     }
     fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
-        (0..self.lines().0).map(|l| self.line.frank_wolfe_gap(&self.gather(l, x), &self.gather(l, g))).sum()
+        (0..self.lines().0)
+            .map(|l| self.line.frank_wolfe_gap(&self.gather(l, x), &self.gather(l, g)))
+            .sum()
     }
 }

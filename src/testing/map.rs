@@ -159,8 +159,11 @@ impl<T: Scalar> Case<T> {
         let x = self.at(map, u);
         let mut noise = 0.0_f64;
         for signs in [[2.0, -2.0], [-2.0, 2.0]] {
-            let near: Vec<T> =
-                u.iter().enumerate().map(|(k, v)| *v + T::lit(signs[k % 2]) * T::epsilon() * *v).collect();
+            let near: Vec<T> = u
+                .iter()
+                .enumerate()
+                .map(|(k, v)| *v + T::lit(signs[k % 2]) * T::epsilon() * *v)
+                .collect();
             let moved = self.at(map, &near);
             // a NaN here is reported by the check itself
             noise = noise.max(self.deviation(&moved, &x));
