@@ -18,7 +18,8 @@ pub struct Certificate<T> {
     /// ρ(x) = max_j |min(c_j x_j, g_j/c_j)| / ‖b‖₂      c_j = ‖a_j‖₂ (zero columns left out), g = Aᵀ(A x − b)
     /// ```
     ///
-    /// Zero exactly at a solution; unchanged when a column, A or b is rescaled.
+    /// Zero exactly at a solution; unchanged when a column, A or b is rescaled. The c_j are those the operator states, where it
+    /// states them.
     pub natural_residual: T,
     /// An upper bound of f(x) − min f by weak duality; +∞ where no dual point is at hand.
     pub gap: T,
