@@ -1,9 +1,10 @@
 //! The maps whose coordinates are coupled: every one through the whole battery, in both precisions.
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 use proptest::prelude::*;
 use reparam::maps::{
-    Affine, Ball, Boundary, CappedSimplex, ConvexSequence, Difference, Identity, L1Ball, Landscape, LowRank,
-    Monotone, NormalizedSquares, OpenBall, Pair, Product, Ray, ReducedSoftmax, Reparametrization,
+    Affine, Ball, Boundary, Bounds, CappedSimplex, ConvexSequence, Difference, Identity, L1Ball, Landscape,
+    LowRank, Monotone, NormalizedSquares, OpenBall, Pair, Product, Ray, ReducedSoftmax, Reparametrization,
     SecondOrderCone, Softmax, Sphere, Squares, Stochastic,
 };
 use reparam::testing::{Random, check_map};
@@ -178,18 +179,19 @@ proptest! {
         close(&apply(&map, &section(&map, &signed, Boundary::Exact).unwrap()), &signed, 1e-15);
     }
 
-    /// Three levels: a product of a simplex, squares and an affine image of a simplex; static and boxed agree to the bit.
+    /// Three levels: a product of a simplex, bounds and an affine image of a simplex; static and boxed agree to the bit.
     #[test]
     fn nesting(seed in any::<u64>()) {
         let mut random = Random::new(seed);
         let t = nalgebra::DMatrix::from_fn(3, 4, |_, _| random.normal::<f64>());
         let offset: Vec<f64> = random.normals(3);
         let image = || Affine::new(t.clone(), NormalizedSquares::new(4, 1.0).unwrap(), offset.clone()).unwrap();
-        let inner = |i| Pair::new(Squares::<f64>::new(2), i);
+        let bounds = || Bounds::new(vec![0.0, -1.0], vec![f64::INFINITY, 2.0]).unwrap();
+        let inner = |i| Pair::new(bounds(), i);
         let fixed = Pair::new(NormalizedSquares::new(3, 2.0).unwrap(), inner(image()));
         let boxed: Product<f64> = Product::new(vec![
             Box::new(NormalizedSquares::new(3, 2.0).unwrap()) as Box<dyn Reparametrization<f64>>,
-            Box::new(Product::new(vec![Box::new(Squares::new(2)) as Box<dyn Reparametrization<f64>>, Box::new(image())])),
+            Box::new(Product::new(vec![Box::new(bounds()) as Box<dyn Reparametrization<f64>>, Box::new(image())])),
         ]);
         prop_assert_eq!(fixed.dim_x(), 8);
         prop_assert_eq!((fixed.dim_u(), fixed.dim_x(), fixed.scratch_len()), (boxed.dim_u(), boxed.dim_x(), boxed.scratch_len()));
@@ -451,7 +453,8 @@ fn boundary_policies() {
 fn release_descends() {
     let mut random = Random::new(17);
     let n = 4;
-    let mut cases: Vec<(&str, Box<dyn Reparametrization<f64>>, Vec<f64>)> = vec![
+    type Case = (&'static str, Box<dyn Reparametrization<f64>>, Vec<f64>);
+    let mut cases: Vec<Case> = vec![
         (
             "simplex",
             Box::new(NormalizedSquares::new(n, 2.0).unwrap()),

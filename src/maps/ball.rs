@@ -11,7 +11,7 @@ use crate::{MapError, Result, Scalar};
 ///
 /// ```text
 /// derivatives: those of Sphere on R^{n+1} with w = 0 on the last coordinate
-/// J Jᵀ g = g − d⟨d,g⟩/R²·    d = x − a, at ‖u‖ = R
+/// J Jᵀ g = g − d⟨d,g⟩/R²    d = x − a, at ‖u‖ = R
 /// section: (d, √(R² − ‖d‖²))
 /// ```
 ///

@@ -69,9 +69,9 @@ impl<T: Scalar> L1Ball<T> {
 fn accumulate<T: Scalar>(out: &mut [T], k: usize, value: T) {
     let n = out.len();
     if k < n {
-        out[k] += value
+        out[k] += value;
     } else {
-        out[k - n] -= value
+        out[k - n] -= value;
     }
 }
 

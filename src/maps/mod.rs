@@ -309,3 +309,8 @@ macro_rules! forward {
     )*};
 }
 forward!(&M, Box<M>, std::sync::Arc<M>);
+
+/// The examples of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/maps.md")]
+pub struct Guide;

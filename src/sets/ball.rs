@@ -174,7 +174,7 @@ pub(super) fn ball_gap<T: Scalar>(d: &[T], g: &[T], radius: T) -> T {
     let norm = norm2(g);
     let size = norm2(d);
     if norm == T::zero() || norm.is_nan() || size.is_nan() {
-        return norm + (size - size);
+        return if size.is_nan() { size } else { norm };
     }
     let sum: Vec<T> = d.iter().zip(g).map(|(d, g)| radius * (*g / norm) + *d).collect();
     let across = dot(&sum, &sum) + positive_part((radius - size) * (radius + size));

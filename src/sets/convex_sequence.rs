@@ -1,7 +1,7 @@
 //! {x_{i−1} − 2xᵢ + x_{i+1} ≥ 0}.
 
 use super::ConstraintSet;
-use super::level::{Metric, all_finite, positive_part};
+use super::level::{Metric, all_finite, nan_of, positive_part};
 use crate::checks::check_not_empty;
 use crate::linalg::max_or_nan;
 use crate::{Result, Scalar};
@@ -68,7 +68,7 @@ impl<T: Scalar> ConstraintSet<T> for ConvexSequence<T> {
         self.dim
     }
     fn violation(&self, x: &[T]) -> T {
-        let nan = x.iter().find(|v| v.is_nan()).copied().unwrap_or_else(T::zero);
+        let nan = nan_of(x);
         max_or_nan(
             (1..self.dim.max(2) - 1)
                 .map(|k| positive_part(-second_difference(x, k)))

@@ -203,16 +203,28 @@ pub(super) fn project_budget<T: Scalar>(z: &mut [T], upper: Option<&[T]>, radius
         z.fill(T::nan());
         return;
     }
-    // the projection ignores a common shift; only entries within r of the largest matter without upper bounds
+    // the projection ignores a common shift. The first, by the largest entry, prevents overflow; the second, by the
+    // level, leaves the entries that count with the size of the set: what is far away does not blur the sum
     let top = z
         .iter()
         .fold(T::neg_infinity(), |m, v| m.max(*v))
         .min(T::max_value());
-    let x: Vec<T> = z
+    let mut x: Vec<T> = z
         .iter()
         .map(|v| (v.min(T::max_value()) - top).max(-T::max_value()))
         .collect();
     let (g, c) = (vec![T::zero(); x.len()], vec![T::one(); x.len()]);
+    let shift = Budget {
+        x: &x,
+        g: &g,
+        c: &c,
+        upper,
+        radius,
+    }
+    .level();
+    for v in &mut x {
+        *v = (*v - shift).max(-T::max_value());
+    }
     let budget = Budget {
         x: &x,
         g: &g,
@@ -242,6 +254,11 @@ pub(super) fn min_or_nan<T: Scalar>(start: T, values: &[T]) -> T {
         }
     }
     m
+}
+
+/// A NaN of v, 0 when there is none.
+pub(super) fn nan_of<T: Scalar>(v: &[T]) -> T {
+    v.iter().find(|x| x.is_nan()).copied().unwrap_or_else(T::zero)
 }
 
 /// max(v, 0), but NaN stays NaN.

@@ -1,4 +1,18 @@
 //! Feasible sets. A certificate depends on the set alone, never on the map that found the point.
+//!
+//! | set | projection | natural residual in a metric diag(c²) | linear minimiser, gap |
+//! |---|---|---|---|
+//! | [`Orthant`], [`BoxSet`], [`TiedBox`], [`WholeSpace`] | clipping | exact | where bounded |
+//! | [`Simplex`], [`CappedSimplex`], [`BoundedSimplex`] | sorting | exact | yes |
+//! | [`L1Ball`] | sorting | exact | yes |
+//! | [`Ball`] | scaling | exact (secular equation) | yes |
+//! | [`Sphere`] (not convex) | scaling | tangential gradient | yes |
+//! | [`MonotoneCone`] | pooling adjacent violators | exact | with both bounds |
+//! | [`ConvexSequence`] | none | in the coordinates of its generators | none |
+//! | [`SecondOrderCone`] | closed form | with one number for c | none |
+//! | [`Psd`]: cone, fixed trace, unit diagonal | eigenvalues (not for unit diagonal) | with one number for c | fixed trace; a bound of the gap for unit diagonal |
+//! | [`StochasticMatrices`], [`Product`] | by blocks | by blocks | by blocks |
+//! | [`AffineImage`] | nearest-point search | by that search | as the inner set |
 
 mod affine_image;
 mod ball;
@@ -100,26 +114,31 @@ pub trait ConstraintSet<T: Scalar> {
     }
 }
 
-impl<T: Scalar, S: ConstraintSet<T> + ?Sized> ConstraintSet<T> for Box<S> {
-    fn dim(&self) -> usize {
-        (**self).dim()
-    }
-    fn violation(&self, x: &[T]) -> T {
-        (**self).violation(x)
-    }
-    fn natural_residual(&self, x: &[T], g: &[T], scale: Option<&[T]>) -> T {
-        (**self).natural_residual(x, g, scale)
-    }
-    fn multipliers(&self, x: &[T], g: &[T], out: &mut [T]) {
-        (**self).multipliers(x, g, out);
-    }
-    fn project(&self, x: &mut [T]) -> bool {
-        (**self).project(x)
-    }
-    fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
-        (**self).minimise_linear(g, s)
-    }
-    fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
-        (**self).frank_wolfe_gap(x, g)
-    }
+macro_rules! forward {
+    ($($wrapper:ty),*) => {$(
+        impl<T: Scalar, S: ConstraintSet<T> + ?Sized> ConstraintSet<T> for $wrapper {
+            fn dim(&self) -> usize {
+                (**self).dim()
+            }
+            fn violation(&self, x: &[T]) -> T {
+                (**self).violation(x)
+            }
+            fn natural_residual(&self, x: &[T], g: &[T], scale: Option<&[T]>) -> T {
+                (**self).natural_residual(x, g, scale)
+            }
+            fn multipliers(&self, x: &[T], g: &[T], out: &mut [T]) {
+                (**self).multipliers(x, g, out);
+            }
+            fn project(&self, x: &mut [T]) -> bool {
+                (**self).project(x)
+            }
+            fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
+                (**self).minimise_linear(g, s)
+            }
+            fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
+                (**self).frank_wolfe_gap(x, g)
+            }
+        }
+    )*};
 }
+forward!(&S, Box<S>, std::sync::Arc<S>);

@@ -1,7 +1,7 @@
 //! {x₁ ≤ x₂ ≤ … ≤ xₙ}, free or between bounds.
 
 use super::ConstraintSet;
-use super::level::{Metric, all_finite, min_or_nan, positive_part};
+use super::level::{Metric, all_finite, min_or_nan, nan_of, positive_part};
 use crate::checks::check_not_empty;
 use crate::linalg::max_or_nan;
 use crate::{Error, Result, Scalar};
@@ -132,7 +132,7 @@ impl<T: Scalar> ConstraintSet<T> for MonotoneCone<T> {
         let above = self
             .upper
             .map_or(T::zero(), |hi| positive_part(x[x.len() - 1] - hi));
-        max_or_nan([decrease, below, above, x[0] - x[0]])
+        max_or_nan([decrease, below, above, nan_of(x)])
     }
     fn natural_residual(&self, x: &[T], g: &[T], scale: Option<&[T]>) -> T {
         let Some(metric) = Metric::new(x.len(), scale) else {

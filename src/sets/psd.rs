@@ -1,7 +1,7 @@
 //! Symmetric positive semidefinite matrices: the cone, those of fixed trace, correlation matrices.
 
 use super::ConstraintSet;
-use super::level::{positive_part, project_budget, scalar_scale};
+use super::level::{all_finite, positive_part, project_budget, scalar_scale};
 use crate::checks::{check_not_empty, check_positive};
 use crate::linalg::{dot, max_or_nan, symmetric_eigen};
 use crate::{Error, Result, Scalar};
@@ -171,6 +171,10 @@ impl<T: Scalar> ConstraintSet<T> for Psd<T> {
     fn natural_residual(&self, x: &[T], g: &[T], scale: Option<&[T]>) -> T {
         let c = scalar_scale(scale);
         let n = self.size;
+        // the diagonal of g does not matter for unit diagonal, a NaN in it does
+        if !all_finite(x) || !all_finite(g) || c.is_nan() {
+            return T::nan();
+        }
         let mut z = vec![T::zero(); n * n];
         let done = if self.kind == Kind::UnitDiagonal {
             self.slack(x, g, &mut z);
@@ -223,6 +227,9 @@ impl<T: Scalar> ConstraintSet<T> for Psd<T> {
         let n = self.size;
         if self.kind == Kind::Cone {
             return None;
+        }
+        if !all_finite(x) || !all_finite(g) {
+            return Some(T::nan());
         }
         let mut s = vec![T::zero(); n * n];
         self.slack(x, g, &mut s);
