@@ -501,12 +501,10 @@ fn checkpoints_resume_exactly() {
     }
 }
 
-fn resumes<'a, O: Objective<f64> + 'a, M: Reparametrization<f64> + 'a>(
-    problem: impl Fn() -> Minimize<'static, f64, O, M>,
-    method: State<f64>,
-) where
-    O: 'static,
-    M: 'static,
+fn resumes<O, M>(problem: impl Fn() -> Minimize<'static, f64, O, M>, method: State<f64>)
+where
+    O: Objective<f64> + 'static,
+    M: Reparametrization<f64> + 'static,
 {
     let saved = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
     let keep = saved.clone();
