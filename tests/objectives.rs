@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use reparam::losses::{Huber, LogCosh, Logistic, Loss, NegativeLog, Poisson, Squared, SquaredHinge};
 use reparam::objectives::{
     Composite, Convexity, Curve, Differences, Evaluation, FiniteDifference, FromFn, FromResiduals, FromValue,
-    LeastSquares, NonlinearLeastSquares, Objective, Quadratic, ResidualFunction, Robust, Scaled, Sum,
+    LeastSquares, NonlinearLeastSquares, Objective, Quadratic, ResidualFunction, RidgeInU, Robust, Scaled,
+    Sum,
 };
 use reparam::operators::{ColumnScaled, Dense, LinearOperator, MatrixFree, SparseColumns};
 use reparam::testing::{Random, check_objective};
@@ -343,6 +344,10 @@ objective_properties! {
     };
     nonlinear_differences: Unknown, |s| {
         NonlinearLeastSquares::new(exponentials(s, false, false)).unwrap().with_differences(Differences::central())
+    };
+    ridge_in_u: Convex, |s| {
+        let (a, b) = (s.matrix(), s.normals(s.m));
+        RidgeInU::new(LeastSquares::new(a, &b).unwrap(), T::lit(0.3)).unwrap()
     };
     scaled: Unknown, |s| Scaled::new(cosines::<T>(s.n), T::lit(-3.0)).unwrap();
     scaled_convex: Convex, |s| {
@@ -1058,5 +1063,51 @@ fn bad_data_is_named() {
     assert!(
         value().with_bounds(&[f64::NAN], &[0.0]).is_err()
             && value().with_bounds(&[0.0, 0.0], &[0.0]).is_err()
+    );
+}
+
+/// The split form doubles the variables: derivatives, and the ℓ1 problem it stands for.
+#[test]
+fn ridge_in_u_of_a_difference() {
+    use reparam::maps::Squares;
+    use reparam::{Minimize, Status};
+    let (m, n, weight) = (30, 6, 2.0);
+    for seed in 0..20 {
+        let mut random = Random::new(seed);
+        let (a, b): (Vec<f64>, Vec<f64>) = (random.normals(m * n), random.normals(m));
+        let a = DMatrix::from_column_slice(m, n, &a);
+        let mut f = RidgeInU::split(LeastSquares::new(a.clone(), &b).unwrap(), weight).unwrap();
+        let w: Vec<f64> = random.normals(2 * n);
+        let report = check_objective(&mut f, &w, seed);
+        assert!(report.passed(), "{report}");
+        let s = Minimize::new(f, Squares::new(2 * n)).unwrap().run().unwrap();
+        assert_eq!(s.status, Status::Solved);
+        let x = RidgeInU::<f64, LeastSquares<DMatrix<f64>, f64>>::difference(&s.x);
+        // subgradient condition of ½‖Ax − b‖² + λ‖x‖₁
+        let g = a.transpose()
+            * (&a * nalgebra::DVector::from_column_slice(&x) - nalgebra::DVector::from_column_slice(&b));
+        for j in 0..n {
+            if x[j] == 0.0 {
+                assert!(
+                    g[j].abs() <= weight * (1.0 + 1e-7),
+                    "seed {seed}: g[{j}] = {}",
+                    g[j]
+                );
+            } else {
+                assert!(
+                    (g[j] + weight * x[j].signum()).abs() <= 1e-5,
+                    "seed {seed}: g[{j}] = {}, x = {}",
+                    g[j],
+                    x[j]
+                );
+            }
+        }
+    }
+    assert!(
+        RidgeInU::new(
+            LeastSquares::new(DMatrix::<f64>::identity(1, 1), &[1.0]).unwrap(),
+            -1.0
+        )
+        .is_err()
     );
 }
