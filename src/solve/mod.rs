@@ -3,6 +3,7 @@
 mod cancel;
 mod certificate;
 mod history;
+mod judge;
 mod limits;
 mod minimize;
 mod solution;
