@@ -75,6 +75,20 @@ pub enum Error {
         /// Its upper bound.
         upper: f64,
     },
+    /// No point satisfies all constraints.
+    #[error("there is no feasible x: {what}")]
+    Infeasible {
+        /// The constraints that contradict each other.
+        what: &'static str,
+    },
+    /// The coordinates of the starting point do not add up to what the set demands.
+    #[error("start is infeasible: its coordinates add up to {sum:e}, which must be {expected:e}")]
+    InfeasibleStartSum {
+        /// What they add up to.
+        sum: f64,
+        /// What they must add up to.
+        expected: f64,
+    },
     /// The starting point is outside the feasible set.
     #[error("start is infeasible: coordinate {index} is {value:e}, which violates the bound {bound:e}")]
     InfeasibleStart {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod bounded;
 mod checks;
 mod error;
 pub mod lifted;
@@ -15,6 +16,7 @@ pub mod sets;
 mod solve;
 pub mod testing;
 
+pub use bounded::BoundedLeastSquares;
 pub use error::{BoxError, Error, MapError, Result};
 pub use nnls::{Nnls, nnls};
 pub use scalar::{LinalgScalar, Scalar};
@@ -34,5 +36,7 @@ pub mod prelude {
     pub use crate::maps::{Boundary, Reparametrization};
     pub use crate::operators::LinearOperator;
     pub use crate::sets::ConstraintSet;
-    pub use crate::{CancelToken, Error, LinalgScalar, Nnls, Scalar, Solution, Status, nnls};
+    pub use crate::{
+        BoundedLeastSquares, CancelToken, Error, LinalgScalar, Nnls, Scalar, Solution, Status, nnls,
+    };
 }

@@ -143,7 +143,7 @@ impl<T: Scalar> State<T> {
 }
 
 /// Multipliers below this multiple of the residual (per column norm) are rounding: 4e-14 in f64.
-pub(super) fn noise<T: Scalar>() -> T {
+pub(crate) fn noise<T: Scalar>() -> T {
     T::lit(200.0) * T::epsilon()
 }
 

@@ -117,7 +117,7 @@ pub(super) fn block_exchange<T: LinalgScalar>(
 }
 
 /// v ← (L Lᵀ)⁻¹ v for a column-major lower factor.
-fn solve_lower<T: Scalar>(l: &[T], k: usize, v: &mut [T]) {
+pub(crate) fn solve_lower<T: Scalar>(l: &[T], k: usize, v: &mut [T]) {
     for j in 0..k {
         let column = &l[j * k..(j + 1) * k];
         let t = v[j] / column[j];

@@ -66,21 +66,21 @@ impl<'p, 'a, T: LinalgScalar> QrFace<'p, 'a, T> {
         }
         w
     }
+}
 
-    /// Subtracts the projection onto the columns of Q; adds the coefficients to `coefficients`.
-    fn orthogonalise(q: &[T], column: &mut [T], coefficients: &mut [T]) {
-        let m = column.len();
-        // classical Gram–Schmidt: all coefficients first, so that the loops stream through Q
-        let h: Vec<T> = q.chunks_exact(m).map(|qi| dot(qi, column)).collect();
-        for ((qi, hi), c) in q.chunks_exact(m).zip(&h).zip(coefficients.iter_mut()) {
-            axpy(-*hi, qi, column);
-            *c += *hi;
-        }
+/// Subtracts the projection onto the columns of Q; adds the coefficients to `coefficients`.
+pub(crate) fn orthogonalise<T: Scalar>(q: &[T], column: &mut [T], coefficients: &mut [T]) {
+    let m = column.len();
+    // classical Gram–Schmidt: all coefficients first, so that the loops stream through Q
+    let h: Vec<T> = q.chunks_exact(m).map(|qi| dot(qi, column)).collect();
+    for ((qi, hi), c) in q.chunks_exact(m).zip(&h).zip(coefficients.iter_mut()) {
+        axpy(-*hi, qi, column);
+        *c += *hi;
     }
 }
 
 /// A column whose part orthogonal to the face is this much smaller than itself is dependent on it (500 ε).
-fn dependence<T: Scalar>() -> T {
+pub(crate) fn dependence<T: Scalar>() -> T {
     T::lit(500.0) * T::epsilon()
 }
 
@@ -98,8 +98,8 @@ impl<T: LinalgScalar> Face<T> for QrFace<'_, '_, T> {
         self.coefficients.clear();
         self.coefficients.resize(self.members.len(), T::zero());
         // twice is enough (Giraud, Langou & Rozložník 2005): orthogonal to working precision
-        Self::orthogonalise(&self.q, &mut self.column, &mut self.coefficients);
-        Self::orthogonalise(&self.q, &mut self.column, &mut self.coefficients);
+        orthogonalise(&self.q, &mut self.column, &mut self.coefficients);
+        orthogonalise(&self.q, &mut self.column, &mut self.coefficients);
         let after = norm2(&self.column);
         if after.is_nan() || after <= dependence::<T>() * before {
             return false;
@@ -146,7 +146,7 @@ impl<T: LinalgScalar> Face<T> for QrFace<'_, '_, T> {
         // b − A x carries an error ε‖b‖ in every direction. Taken out of the range of Q, it no longer drowns the pull of
         // columns that lie almost in that range (collinear pairs, Hilbert, T2): w is then right to ε‖r‖.
         let mut unused = vec![T::zero(); self.members.len()];
-        Self::orthogonalise(&self.q, &mut self.residual, &mut unused);
+        orthogonalise(&self.q, &mut self.residual, &mut unused);
         self.problem.adjoint(&self.residual, w, run);
         let size = norm2(&self.residual);
         // an interpolated b leaves nothing but rounding to price
@@ -255,7 +255,7 @@ impl<'g, T: LinalgScalar> GramFace<'g, T> {
 }
 
 /// G_FF, lower triangle and more, from the whole Gram matrix.
-pub(super) fn gather<T: Copy>(gram: &[T], n: usize, face: &[usize], out: &mut [T]) {
+pub(crate) fn gather<T: Copy>(gram: &[T], n: usize, face: &[usize], out: &mut [T]) {
     let k = face.len();
     for (q, j) in face.iter().enumerate() {
         let column = &gram[j * n..(j + 1) * n];
@@ -266,7 +266,7 @@ pub(super) fn gather<T: Copy>(gram: &[T], n: usize, face: &[usize], out: &mut [T
 }
 
 /// Whether a pivot has lost so much of its diagonal entry that one refinement would not restore the digits (10⁻¹⁰ in f64).
-pub(super) fn weak_pivot<T: Scalar>(l: &[T], k: usize, diagonal: impl Fn(usize) -> T) -> bool {
+pub(crate) fn weak_pivot<T: Scalar>(l: &[T], k: usize, diagonal: impl Fn(usize) -> T) -> bool {
     let limit = gram_dependence::<T>();
     (0..k).any(|p| {
         let v = l[p * k + p];
@@ -276,7 +276,7 @@ pub(super) fn weak_pivot<T: Scalar>(l: &[T], k: usize, diagonal: impl Fn(usize) 
 }
 
 /// √ε/150: 1e-10 in f64, 2e-6 in f32.
-fn gram_dependence<T: Scalar>() -> T {
+pub(crate) fn gram_dependence<T: Scalar>() -> T {
     T::epsilon().sqrt() / T::lit(150.0)
 }
 

@@ -17,14 +17,14 @@
 //!
 //! Every fallback goes to a slower and more robust method; an answer that fails its certificate is never called solved.
 
-mod active_set;
-mod block_exchange;
+pub(crate) mod active_set;
+pub(crate) mod block_exchange;
 mod coordinate_descent;
 mod driver;
 mod dual;
-mod face;
+pub(crate) mod face;
 mod flow;
-mod problem;
+pub(crate) mod problem;
 mod working_set;
 
 use crate::checks::{check_finite, check_len, check_not_empty};

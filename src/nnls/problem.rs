@@ -25,7 +25,7 @@ enum Storage<'a, T: LinalgScalar> {
 ///
 /// s is 1 unless some column norm is so large or small that a Gram matrix would overflow; then it is a power of
 /// two per column, which changes no mantissa.
-pub(super) struct Problem<'a, T: LinalgScalar> {
+pub(crate) struct Problem<'a, T: LinalgScalar> {
     storage: Storage<'a, T>,
     rows: usize,
     columns: usize,
@@ -33,13 +33,13 @@ pub(super) struct Problem<'a, T: LinalgScalar> {
     norms: Vec<T>,
     gram: std::cell::OnceCell<Vec<T>>,
     /// Products spent on preparing (norms and columns of an operator that only has products).
-    pub(super) setup_passes: f64,
+    pub(crate) setup_passes: f64,
 }
 
 impl<'a, T: LinalgScalar> Problem<'a, T> {
     /// Checks and measures A. Small sparse and product-only operators are made dense unless
     /// `keep_form`.
-    pub(super) fn new<A: LinearOperator<T> + ?Sized>(a: &'a A, keep_form: bool) -> Result<Self> {
+    pub(crate) fn new<A: LinearOperator<T> + ?Sized>(a: &'a A, keep_form: bool) -> Result<Self> {
         let (rows, columns) = (a.rows(), a.columns());
         check_not_empty("the matrix (no rows)", rows)?;
         check_not_empty("the matrix (no columns)", columns)?;
@@ -120,25 +120,25 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         })
     }
 
-    pub(super) fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.rows
     }
 
-    pub(super) fn columns(&self) -> usize {
+    pub(crate) fn columns(&self) -> usize {
         self.columns
     }
 
     /// ‖â_j‖
-    pub(super) fn norms(&self) -> &[T] {
+    pub(crate) fn norms(&self) -> &[T] {
         &self.norms
     }
 
     /// s_j with x_j = s_j x̂_j.
-    pub(super) fn factor(&self, j: usize) -> T {
+    pub(crate) fn factor(&self, j: usize) -> T {
         self.factors.as_ref().map_or(T::one(), |f| f[j])
     }
 
-    pub(super) fn dense(&self) -> Option<Dense<'_, T>> {
+    pub(crate) fn dense(&self) -> Option<Dense<'_, T>> {
         match &self.storage {
             Storage::Borrowed(d) => Some(*d),
             // the length is rows × columns by construction
@@ -149,7 +149,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     /// Whether columns can be read without a product.
-    pub(super) fn has_columns(&self) -> bool {
+    pub(crate) fn has_columns(&self) -> bool {
         !matches!(self.storage, Storage::Products(_))
     }
 
@@ -165,7 +165,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     /// y ← Â x
-    pub(super) fn apply(&self, x: &[T], y: &mut [T], run: &mut Run<'_>) {
+    pub(crate) fn apply(&self, x: &[T], y: &mut [T], run: &mut Run<'_>) {
         run.passes += 1.0;
         match self.operator() {
             Operator::Dense(d) => d.apply(x, y),
@@ -175,7 +175,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     /// x ← Âᵀ y
-    pub(super) fn adjoint(&self, y: &[T], x: &mut [T], run: &mut Run<'_>) {
+    pub(crate) fn adjoint(&self, y: &[T], x: &mut [T], run: &mut Run<'_>) {
         run.passes += 1.0;
         match self.operator() {
             Operator::Dense(d) => d.apply_adjoint(y, x),
@@ -185,7 +185,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     /// ap ← Â p and aq ← Â q; a pass over memory counts once, but two products are two.
-    pub(super) fn pair(&self, p: &[T], q: &[T], ap: &mut [T], aq: &mut [T], run: &mut Run<'_>) {
+    pub(crate) fn pair(&self, p: &[T], q: &[T], ap: &mut [T], aq: &mut [T], run: &mut Run<'_>) {
         run.passes += 2.0;
         match self.operator() {
             Operator::Dense(d) => d.apply_pair(p, q, ap, aq),
@@ -195,7 +195,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     /// y ← Σ x_f â_{face(f)}, where only the columns of a face take part.
-    pub(super) fn combine(&self, face: &[usize], x: &[T], y: &mut [T], run: &mut Run<'_>) {
+    pub(crate) fn combine(&self, face: &[usize], x: &[T], y: &mut [T], run: &mut Run<'_>) {
         match self.operator() {
             Operator::Dense(d) if d.is_column_major() => {
                 y.fill(T::zero());
@@ -228,7 +228,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     /// out_f ← ⟨â_{face(f)}, y⟩
-    pub(super) fn combine_adjoint(&self, face: &[usize], y: &[T], out: &mut [T], run: &mut Run<'_>) {
+    pub(crate) fn combine_adjoint(&self, face: &[usize], y: &[T], out: &mut [T], run: &mut Run<'_>) {
         match self.operator() {
             Operator::Dense(d) if d.is_column_major() => {
                 for (j, o) in face.iter().zip(out.iter_mut()) {
@@ -263,7 +263,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     /// Column j as a dense vector (a product with e_j where only products exist).
-    pub(super) fn column(&self, j: usize, out: &mut [T], run: &mut Run<'_>) {
+    pub(crate) fn column(&self, j: usize, out: &mut [T], run: &mut Run<'_>) {
         match self.operator() {
             Operator::Dense(d) => {
                 d.column(j, out);
@@ -284,7 +284,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
 
     /// ⟨â_j, y⟩; None where that would cost a product.
     #[inline]
-    pub(super) fn column_dot(&self, j: usize, y: &[T]) -> Option<T> {
+    pub(crate) fn column_dot(&self, j: usize, y: &[T]) -> Option<T> {
         match self.operator() {
             Operator::Sparse(s) => Some(s.column_dot(j, y)),
             Operator::Dense(d) if d.is_column_major() => Some(dot(d.run(j), y)),
@@ -295,7 +295,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
 
     /// y += α â_j (columns must be readable).
     #[inline]
-    pub(super) fn add_column(&self, j: usize, alpha: T, y: &mut [T]) {
+    pub(crate) fn add_column(&self, j: usize, alpha: T, y: &mut [T]) {
         match self.operator() {
             Operator::Sparse(s) => s.add_column(j, alpha, y),
             Operator::Dense(d) if d.is_column_major() => axpy(alpha, d.run(j), y),
@@ -308,7 +308,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     /// ÂᵀÂ of a dense problem, formed once.
-    pub(super) fn gram(&self, run: &mut Run<'_>) -> Option<&[T]> {
+    pub(crate) fn gram(&self, run: &mut Run<'_>) -> Option<&[T]> {
         let dense = self.dense()?;
         Some(self.gram.get_or_init(|| {
             run.passes += self.columns as f64;
@@ -319,7 +319,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     /// The Gram matrix of some columns, column-major, both triangles.
-    pub(super) fn gram_of(&self, face: &[usize], out: &mut [T], run: &mut Run<'_>) {
+    pub(crate) fn gram_of(&self, face: &[usize], out: &mut [T], run: &mut Run<'_>) {
         let k = face.len();
         let mut column = vec![T::zero(); self.rows];
         for (p, j) in face.iter().enumerate() {

@@ -1,0 +1,639 @@
+//! Least squares over bounds and a sum: min ½‖A x − b‖² over lo ≤ x ≤ hi, and Σ x = r where wanted.
+//!
+//! One builder, [`BoundedLeastSquares`], for dense, sparse and matrix-free A. Entries of lo and hi may be infinite, and
+//! equal: the first frees a coordinate, the second fixes it. What reduces to bounds and a sum has a constructor:
+//! [`simplex`](BoundedLeastSquares::simplex), [`capped_simplex`](BoundedLeastSquares::capped_simplex),
+//! [`l1_ball`](BoundedLeastSquares::l1_ball), [`monotone`](BoundedLeastSquares::monotone).
+//!
+//! The answer is certified as for x ≥ 0: its natural residual is computed afresh from A, b and x,
+//!
+//! ```text
+//! ρ(x) = max_j c_j |x − P(x − g/c²)|_j / ‖b‖      P the projection in the metric diag(c²), c_j = ‖a_j‖, g = Aᵀ(A x − b)
+//! ```
+//!
+//! and [`Status::Solved`](crate::Status::Solved) means that it is at most the tolerance. Every coordinate lies between
+//! its bounds exactly, equals a bound bit for bit where it is held by it, and Σ x = r up to the rounding of x.
+//!
+//! Which method runs ([`Strategy::Auto`]):
+//!
+//! ```text
+//! dense, n ≤ m            block exchange with three states on the Gram matrix, refined in A; the active set where that is not exact
+//! dense, n > m            active set on a growing QR factor
+//! sparse, large           coordinate descent (with a sum: projected gradients); working sets in a dense Gram matrix
+//! products only           projected gradients, then the active set from the face they found; written out when n ≤ 512
+//! ```
+
+mod active_set;
+mod block_exchange;
+mod certificate;
+mod coordinate_descent;
+mod driver;
+mod face;
+mod projected_gradient;
+mod reduction;
+mod region;
+mod working_set;
+
+use crate::checks::{check_finite, check_len, check_not_empty};
+use crate::nnls::problem::Problem;
+use crate::operators::{Dense, LinearOperator};
+use crate::solve::{CancelToken, Limits, Solution};
+use crate::{Error, LinalgScalar, Result};
+use driver::{Posed, Prepared};
+use reduction::{Change, Reduced};
+use std::time::{Duration, Instant};
+
+/// The method of a solve over bounds.
+///
+/// ```
+/// use reparam::bounded::{BoundedLeastSquares, Strategy};
+/// let a = nalgebra::dmatrix![2.0, 1.0; 1.0, 2.0];
+/// for strategy in [Strategy::BlockExchange, Strategy::ActiveSet, Strategy::WorkingSet, Strategy::ProjectedGradient] {
+///     let solver = BoundedLeastSquares::simplex(&a, 1.0).strategy(strategy);
+///     assert!(solver.solve(&[3.0, 2.0]).unwrap().status.is_solved(), "{strategy:?}");
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Strategy {
+    /// By shape and storage; see the [module](crate::bounded).
+    #[default]
+    Auto,
+    /// Block exchange on the Gram matrix, refined in A: columns of full rank and a moderate condition number; ends stalled
+    /// elsewhere.
+    BlockExchange,
+    /// Monotone active set on a growing QR factor: always ends, does not square the condition number.
+    ActiveSet,
+    /// A rough answer by coordinate descent or projected gradients, then working sets solved exactly. Needs the columns.
+    WorkingSet,
+    /// Accelerated projected gradients: needs products only.
+    ProjectedGradient,
+}
+
+/// Options that do not depend on A.
+#[derive(Debug, Clone)]
+struct Settings<T> {
+    tolerance: T,
+    strategy: Strategy,
+    limits: Limits,
+}
+
+/// The set.
+#[derive(Debug, Clone)]
+enum Shape<T> {
+    Bounds(Vec<T>, Vec<T>),
+    Capped(T),
+    L1(T),
+    Monotone(T, T),
+}
+
+/// What adds up to what.
+#[derive(Debug, Clone)]
+struct SumOver<T> {
+    r: T,
+    /// All coordinates when None.
+    part: Option<Vec<usize>>,
+}
+
+/// A least-squares problem over bounds for one matrix: options, then [`solve`](Self::solve) as often as wanted.
+///
+/// ```
+/// use reparam::BoundedLeastSquares;
+/// let a = nalgebra::dmatrix![1.0, 0.0; 0.0, 1.0; 1.0, 1.0];
+/// let solver = BoundedLeastSquares::new(&a, &[0.0, -1.0], &[1.0, f64::INFINITY]);
+/// let solution = solver.solve(&[3.0, -4.0, 0.0]).unwrap();
+/// assert!(solution.status.is_solved());
+/// assert_eq!(solution.x, [1.0, -1.0]); // both at a bound, exactly
+/// assert!(solution.certificate.multipliers[0] < 0.0); // held down by the upper bound
+/// ```
+#[derive(Debug, Clone)]
+pub struct BoundedLeastSquares<'a, T, A: ?Sized> {
+    a: &'a A,
+    shape: Shape<T>,
+    sum: Option<SumOver<T>>,
+    settings: Settings<T>,
+    start: Option<Vec<T>>,
+}
+
+impl<'a, T, A> BoundedLeastSquares<'a, T, A>
+where
+    T: LinalgScalar,
+    A: LinearOperator<T> + ?Sized,
+{
+    /// min ½‖A x − b‖² over lo ≤ x ≤ hi, entries ±∞ where there is no bound. The bounds are checked by
+    /// [`solve`](Self::solve).
+    ///
+    /// ```
+    /// use reparam::{BoundedLeastSquares, Error};
+    /// let a = nalgebra::dmatrix![1.0, 2.0; 3.0, 4.0];
+    /// let crossed = BoundedLeastSquares::new(&a, &[0.0, 2.0], &[1.0, 1.0]).solve(&[1.0, 1.0]);
+    /// assert!(matches!(crossed, Err(Error::CrossedBounds { index: 1, .. })));
+    /// ```
+    pub fn new<L: AsRef<[T]> + ?Sized, U: AsRef<[T]> + ?Sized>(a: &'a A, lower: &L, upper: &U) -> Self {
+        Self::over(a, Shape::Bounds(lower.as_ref().to_vec(), upper.as_ref().to_vec()))
+    }
+
+    /// The simplex {x ≥ 0, Σ x = r}. With upper bounds: [`new`](Self::new) and [`sum`](Self::sum).
+    ///
+    /// ```
+    /// use reparam::BoundedLeastSquares;
+    /// // shares of two spectra in a mixture
+    /// let spectra = nalgebra::dmatrix![1.0, 0.0; 0.0, 1.0; 1.0, 1.0];
+    /// let s = BoundedLeastSquares::simplex(&spectra, 1.0).solve(&[0.75, 0.25, 1.0]).unwrap();
+    /// assert_eq!(s.x, [0.75, 0.25]);
+    /// assert!(s.certificate.gap < 1e-15);
+    /// ```
+    pub fn simplex(a: &'a A, r: T) -> Self {
+        let n = a.columns();
+        Self::over(a, Shape::Bounds(vec![T::zero(); n], vec![T::infinity(); n])).sum(r)
+    }
+
+    /// The capped simplex {x ≥ 0, Σ x ≤ r}.
+    ///
+    /// ```
+    /// use reparam::BoundedLeastSquares;
+    /// let a = nalgebra::dmatrix![1.0, 0.0; 0.0, 1.0];
+    /// let capped = BoundedLeastSquares::capped_simplex(&a, 1.0);
+    /// assert_eq!(capped.solve(&[0.25, 0.5]).unwrap().x, [0.25, 0.5]); // the cap does not matter
+    /// assert_eq!(capped.solve(&[1.0, 1.0]).unwrap().x, [0.5, 0.5]);
+    /// ```
+    pub fn capped_simplex(a: &'a A, r: T) -> Self {
+        Self::over(a, Shape::Capped(r))
+    }
+
+    /// The ball {Σ |x| ≤ r}: the lasso in its constrained form.
+    ///
+    /// ```
+    /// use reparam::BoundedLeastSquares;
+    /// let a = nalgebra::dmatrix![1.0, 0.0; 0.0, 1.0];
+    /// assert_eq!(BoundedLeastSquares::l1_ball(&a, 1.0).solve(&[0.5, -2.0]).unwrap().x, [0.0, -1.0]);
+    /// ```
+    pub fn l1_ball(a: &'a A, r: T) -> Self {
+        Self::over(a, Shape::L1(r))
+    }
+
+    /// Monotone sequences lower ≤ x_1 ≤ x_2 ≤ … ≤ x_n ≤ upper; ∓∞ where there is no bound. Equal neighbours are equal bit
+    /// for bit.
+    ///
+    /// ```
+    /// use reparam::BoundedLeastSquares;
+    /// let a = nalgebra::DMatrix::<f64>::identity(4, 4);
+    /// let free = BoundedLeastSquares::monotone(&a, f64::NEG_INFINITY, f64::INFINITY);
+    /// assert_eq!(free.solve(&[-1.0, 3.0, 1.0, 7.0]).unwrap().x, [-1.0, 2.0, 2.0, 7.0]);
+    /// let bounded = BoundedLeastSquares::monotone(&a, 0.0, 5.0);
+    /// assert_eq!(bounded.solve(&[-1.0, 3.0, 1.0, 7.0]).unwrap().x, [0.0, 2.0, 2.0, 5.0]);
+    /// ```
+    pub fn monotone(a: &'a A, lower: T, upper: T) -> Self {
+        Self::over(a, Shape::Monotone(lower, upper))
+    }
+
+    fn over(a: &'a A, shape: Shape<T>) -> Self {
+        // what every method reaches; the exact ones do far better by themselves
+        let tolerance = if T::epsilon().as_f64() < 1e-10 {
+            T::lit(1e-8)
+        } else {
+            T::lit(1e-4)
+        };
+        Self {
+            a,
+            shape,
+            sum: None,
+            settings: Settings {
+                tolerance,
+                strategy: Strategy::Auto,
+                limits: Limits::default(),
+            },
+            start: None,
+        }
+    }
+
+    /// Demands Σ x = r besides the bounds.
+    ///
+    /// ```
+    /// use reparam::{BoundedLeastSquares, Error};
+    /// let a = nalgebra::dmatrix![1.0, 0.0; 0.0, 1.0];
+    /// let solver = BoundedLeastSquares::new(&a, &[0.0, 0.0], &[0.75, 0.75]);
+    /// assert_eq!(solver.clone().sum(1.0).solve(&[2.0, 0.0]).unwrap().x, [0.75, 0.25]);
+    /// assert!(matches!(solver.sum(2.0).solve(&[2.0, 0.0]), Err(Error::Infeasible { .. })));
+    /// ```
+    pub fn sum(mut self, r: T) -> Self {
+        self.sum = Some(SumOver { r, part: None });
+        self
+    }
+
+    /// Demands that some coordinates, given by their indices from 0, add up to r: a simplex times a box, for instance.
+    ///
+    /// ```
+    /// use reparam::BoundedLeastSquares;
+    /// let a = nalgebra::DMatrix::<f64>::identity(3, 3);
+    /// // shares in two coordinates, a free offset in the third
+    /// let (lo, hi) = ([0.0, 0.0, f64::NEG_INFINITY], [f64::INFINITY; 3]);
+    /// let solver = BoundedLeastSquares::new(&a, &lo, &hi).sum_over(&[0, 1], 1.0);
+    /// assert_eq!(solver.solve(&[0.5, 1.0, -7.0]).unwrap().x, [0.25, 0.75, -7.0]);
+    /// ```
+    pub fn sum_over(mut self, coordinates: &[usize], r: T) -> Self {
+        self.sum = Some(SumOver {
+            r,
+            part: Some(coordinates.to_vec()),
+        });
+        self
+    }
+
+    /// Calls an answer solved when its natural residual ρ is at most this: 1e-8 (`f64`) or 1e-4 (`f32`) unless given.
+    ///
+    /// ```
+    /// use reparam::BoundedLeastSquares;
+    /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+    /// let c = BoundedLeastSquares::simplex(&a, 1.0).tolerance(1e-13).solve(&[1.0, 0.9]).unwrap().certificate;
+    /// assert!(c.natural_residual <= 1e-13);
+    /// ```
+    pub fn tolerance(mut self, tolerance: T) -> Self {
+        self.settings.tolerance = tolerance;
+        self
+    }
+
+    /// Chooses the method.
+    ///
+    /// ```
+    /// use reparam::{Phase, bounded::{BoundedLeastSquares, Strategy}};
+    /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+    /// let solver = BoundedLeastSquares::simplex(&a, 1.0).strategy(Strategy::ActiveSet);
+    /// assert_eq!(solver.solve(&[1.0, 1.0]).unwrap().phase, Phase::ActiveSet);
+    /// ```
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.settings.strategy = strategy;
+        self
+    }
+
+    /// All limits at once.
+    ///
+    /// ```
+    /// use reparam::{BoundedLeastSquares, Limits, Status};
+    /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+    /// let limits = Limits { iterations: Some(0), ..Limits::default() };
+    /// let stopped = BoundedLeastSquares::simplex(&a, 1.0).limits(limits).solve(&[1.0, 1.0]).unwrap();
+    /// assert_eq!(stopped.status, Status::IterationLimit);
+    /// assert_eq!(stopped.x.iter().sum::<f64>(), 1.0); // feasible all the same
+    /// ```
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// At most this many iterations, over all phases.
+    ///
+    /// ```
+    /// use reparam::BoundedLeastSquares;
+    /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+    /// let stopped = BoundedLeastSquares::new(&a, &[0.5, -1.0], &[2.0, 1.0]).max_iterations(0).solve(&[9.0, 1.0]).unwrap();
+    /// assert_eq!(stopped.x, [0.5, 0.0]); // the feasible point nearest to zero
+    /// ```
+    pub fn max_iterations(mut self, iterations: usize) -> Self {
+        self.settings.limits.iterations = Some(iterations);
+        self
+    }
+
+    /// At most this much wall-clock time. Looked at once per iteration, so a solve overshoots by one (in the dense
+    /// methods: by one factorisation).
+    ///
+    /// ```
+    /// use reparam::BoundedLeastSquares;
+    /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+    /// let solver = BoundedLeastSquares::l1_ball(&a, 1.0).time_limit(std::time::Duration::ZERO);
+    /// assert_eq!(solver.solve(&[1.0, 1.0]).unwrap().status, reparam::Status::TimeLimit);
+    /// ```
+    pub fn time_limit(mut self, time: Duration) -> Self {
+        self.settings.limits.time = Some(time);
+        self
+    }
+
+    /// A flag with which somebody else may stop the solve.
+    ///
+    /// ```
+    /// use reparam::{BoundedLeastSquares, CancelToken};
+    /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+    /// let solver = BoundedLeastSquares::simplex(&a, 1.0).cancel_token(CancelToken::new());
+    /// assert!(solver.solve(&[1.0, 1.0]).unwrap().status.is_solved());
+    /// ```
+    pub fn cancel_token(mut self, token: CancelToken) -> Self {
+        self.settings.limits.cancel = Some(token);
+        self
+    }
+
+    /// A warm start: any feasible x, best a solution of a similar problem. Which bounds it touches is no restriction.
+    ///
+    /// It is checked by [`solve`](Self::solve): a wrong length, NaN, a coordinate outside its bounds or a wrong sum is an
+    /// error there.
+    ///
+    /// ```
+    /// use reparam::{BoundedLeastSquares, Error};
+    /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+    /// let solver = BoundedLeastSquares::simplex(&a, 1.0);
+    /// assert!(solver.clone().start(&[0.5, 0.5]).solve(&[1.0, 1.0]).unwrap().status.is_solved());
+    /// let wrong = solver.clone().start(&[1.5, -0.5]).solve(&[1.0, 1.0]);
+    /// assert!(matches!(wrong, Err(Error::InfeasibleStart { index: 1, .. })));
+    /// let wrong = solver.start(&[0.5, 0.25]).solve(&[1.0, 1.0]);
+    /// assert!(matches!(wrong, Err(Error::InfeasibleStartSum { .. })));
+    /// ```
+    pub fn start(mut self, x: &[T]) -> Self {
+        self.start = Some(x.to_vec());
+        self
+    }
+
+    /// Solves for one right-hand side of length m.
+    ///
+    /// The multipliers of the [`Certificate`](crate::Certificate) are g_j (with a sum: g_j − λ for the coordinates that take
+    /// part in it, λ the multiplier of the sum): at a solution positive only where x_j = lo_j, negative only where
+    /// x_j = hi_j. For the l1 ball they are g, for monotone sequences those of x_1 ≥ lower and x_j ≥ x_{j−1}. For the sets
+    /// with a constructor of their own, ρ is that of the problem in the variables of the reduction.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] when A has no rows or no columns; [`Error::Dimension`] for wrong lengths; [`Error::NotFinite`] and
+    /// [`Error::NotFiniteEntry`] for NaN and infinities in A, b and the start; [`Error::CrossedBounds`] when lo > hi or a
+    /// bound is NaN; [`Error::Infeasible`] when nothing between the bounds adds up to r; [`Error::InfeasibleStart`],
+    /// [`Error::InfeasibleStartSum`]; [`Error::Setting`]; [`Error::Unrepresentable`] when the solution exceeds the number type.
+    ///
+    /// ```
+    /// let a = nalgebra::dmatrix![1.0, 2.0; 3.0, 4.0];
+    /// assert!(reparam::BoundedLeastSquares::simplex(&a, f64::NAN).solve(&[1.0, 1.0]).is_err());
+    /// ```
+    pub fn solve<B: AsRef<[T]> + ?Sized>(&self, b: &B) -> Result<Solution<T>> {
+        let (b, clock) = (b.as_ref(), Instant::now());
+        let mut solutions = self.solve_columns(&[b], clock)?;
+        solutions.pop().ok_or(Error::Empty {
+            what: "the right-hand sides",
+        })
+    }
+
+    /// Solves for many right-hand sides: the columns of B, m×k, column after column (`DMatrix::as_slice`). What depends
+    /// on A alone is prepared once. A time limit is for all of them together, an iteration limit for each.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); [`Error::Dimension`] when the length of B is not a multiple of m.
+    ///
+    /// ```
+    /// use nalgebra::dmatrix;
+    /// let a = dmatrix![1.0, 0.0; 0.0, 1.0];
+    /// let b = dmatrix![1.0, -2.0, 3.0; 1.0, 5.0, -3.0];
+    /// let solutions = reparam::BoundedLeastSquares::simplex(&a, 1.0).solve_many(&b).unwrap();
+    /// assert_eq!(solutions[1].x, vec![0.0, 1.0]);
+    /// ```
+    pub fn solve_many<B: AsRef<[T]> + ?Sized>(&self, b: &B) -> Result<Vec<Solution<T>>> {
+        let (b, clock) = (b.as_ref(), Instant::now());
+        check_not_empty("the right-hand sides", b.len())?;
+        check_not_empty("the matrix (no rows)", self.a.rows())?;
+        let m = self.a.rows();
+        if b.len() % m != 0 {
+            return Err(Error::Dimension {
+                what: "the right-hand sides (m × k)",
+                expected: b.len().div_ceil(m) * m,
+                found: b.len(),
+            });
+        }
+        let columns: Vec<&[T]> = b.chunks_exact(m).collect();
+        self.solve_columns(&columns, clock)
+    }
+
+    fn solve_columns(&self, columns: &[&[T]], clock: Instant) -> Result<Vec<Solution<T>>> {
+        let tolerance = self.settings.tolerance;
+        if tolerance.is_nan() || tolerance <= T::zero() || tolerance == T::infinity() {
+            return Err(Error::Setting {
+                name: "tolerance",
+                why: "must be positive and finite",
+            });
+        }
+        check_not_empty("the matrix (no rows)", self.a.rows())?;
+        check_not_empty("the matrix (no columns)", self.a.columns())?;
+        let keep_form = matches!(
+            self.settings.strategy,
+            Strategy::WorkingSet | Strategy::ProjectedGradient
+        );
+        let n = self.a.columns();
+        if !matches!(self.shape, Shape::Bounds(..)) && self.sum.is_some() {
+            return Err(Error::Setting {
+                name: "sum",
+                why: "this set has no room for another one",
+            });
+        }
+        if let Some(x) = &self.start {
+            check_len("the start", n, x.len())?;
+            check_finite("start", x)?;
+        }
+        let Some((change, total)) = self.change() else {
+            let Shape::Bounds(lo, hi) = &self.shape else {
+                return Ok(vec![]); // every other shape has a change of variables
+            };
+            let problem = Problem::new(self.a, keep_form)?;
+            check_len("the lower bounds", n, lo.len())?;
+            check_len("the upper bounds", n, hi.len())?;
+            let posed = Posed {
+                lo,
+                hi,
+                sum: self.chosen(n)?,
+            };
+            return self.solve_posed(problem, posed, columns, None, clock);
+        };
+        let (lo, hi) = self.bounds_in_z(change)?;
+        let posed = Posed {
+            lo: &lo,
+            hi: &hi,
+            sum: total.map(|r| (r, vec![true; lo.len()])),
+        };
+        posed.check()?;
+        let reduced = Reduced { a: self.a, change };
+        if let Some(data) = reduced.written::<T>() {
+            let a = Dense::column_major(&data, self.a.rows(), lo.len())?;
+            let problem = Problem::new(&a, false).map_err(|e| self.blame(e))?;
+            self.solve_posed(problem, posed, columns, Some(change), clock)
+        } else {
+            let problem = Problem::new(&reduced, keep_form)?;
+            self.solve_posed(problem, posed, columns, Some(change), clock)
+        }
+    }
+
+    /// An entry that is not finite, found in the matrix of the reduction: where it is in A.
+    fn blame(&self, error: Error) -> Error {
+        match (error, self.a.first_not_finite()) {
+            (Error::NotFiniteEntry { .. }, Some((row, column))) => Error::NotFiniteEntry { row, column },
+            (error, _) => error,
+        }
+    }
+
+    /// The change of variables, and Σ z.
+    fn change(&self) -> Option<(Change, Option<T>)> {
+        match self.shape {
+            Shape::Bounds(..) => None,
+            Shape::Capped(r) => Some((Change::Slack, Some(r))),
+            Shape::L1(r) => Some((Change::Signed, Some(r))),
+            Shape::Monotone(_, hi) if hi < T::infinity() => Some((Change::Increments(true), Some(hi))),
+            Shape::Monotone(..) => Some((Change::Increments(false), None)),
+        }
+    }
+
+    fn bounds_in_z(&self, change: Change) -> Result<(Vec<T>, Vec<T>)> {
+        let n = change.columns(self.a.columns());
+        let (mut lower, upper) = (vec![T::zero(); n], vec![T::infinity(); n]);
+        if let Shape::Monotone(lo, hi) = self.shape {
+            crate::sets::check_bounds(0, lo, hi)?;
+            lower[0] = lo;
+        }
+        Ok((lower, upper))
+    }
+
+    /// r and the coordinates that add up to it.
+    fn chosen(&self, n: usize) -> Result<Option<(T, Vec<bool>)>> {
+        let Some(sum) = &self.sum else {
+            return Ok(None);
+        };
+        let setting = |why| Err(Error::Setting { name: "sum", why });
+        let Some(part) = &sum.part else {
+            return Ok(Some((sum.r, vec![true; n])));
+        };
+        if part.is_empty() {
+            return setting("adds up no coordinate");
+        }
+        let mut chosen = vec![false; n];
+        for j in part {
+            match chosen.get_mut(*j) {
+                Some(c) => *c = true,
+                None => return setting("names a coordinate that does not exist"),
+            }
+        }
+        Ok(Some((sum.r, chosen)))
+    }
+
+    fn solve_posed(
+        &self,
+        problem: Problem<'_, T>,
+        posed: Posed<'_, T>,
+        columns: &[&[T]],
+        change: Option<Change>,
+        clock: Instant,
+    ) -> Result<Vec<Solution<T>>> {
+        if self.settings.strategy == Strategy::WorkingSet && !problem.has_columns() {
+            return Err(Error::Setting {
+                name: "strategy",
+                why: "this one reads columns, and the operator has only products",
+            });
+        }
+        posed.check()?;
+        for b in columns {
+            check_len("the right-hand side", problem.rows(), b.len())?;
+            check_finite("right-hand side", b)?;
+        }
+        let start = match &self.start {
+            None => None,
+            Some(x) => Some(self.checked_start(x, &posed, change)?),
+        };
+        let prepared = Prepared::new(problem, posed);
+        columns
+            .iter()
+            .map(|b| {
+                let solution = driver::solve(&prepared, b, &self.settings, start.as_deref(), clock)?;
+                Ok(match change {
+                    None => solution,
+                    Some(change) => self.translate(solution, change, b),
+                })
+            })
+            .collect()
+    }
+
+    /// The start in the variables of the reduction, feasible.
+    fn checked_start(&self, x: &[T], posed: &Posed<'_, T>, change: Option<Change>) -> Result<Vec<T>> {
+        let outside = |index: usize, value: T, bound: T| {
+            Err(Error::InfeasibleStart {
+                index,
+                value: value.as_f64(),
+                bound: bound.as_f64(),
+            })
+        };
+        let n = x.len();
+        let size = x.iter().map(|v| v.abs()).sum::<T>();
+        let slack = T::lit(8.0) * T::epsilon() * T::count(n);
+        let z = match (&self.shape, change) {
+            (Shape::Monotone(lo, hi), Some(change)) => {
+                if let Some(j) = (1..n).find(|j| x[*j] < x[*j - 1]) {
+                    return outside(j, x[j], x[j - 1]);
+                }
+                if x[0] < *lo {
+                    return outside(0, x[0], *lo);
+                }
+                if x[n - 1] > *hi {
+                    return outside(n - 1, x[n - 1], *hi);
+                }
+                change.z(x, *hi)
+            }
+            (Shape::Capped(r) | Shape::L1(r), Some(change)) => {
+                if let (Change::Slack, Some(j)) = (change, x.iter().position(|v| *v < T::zero())) {
+                    return outside(j, x[j], T::zero());
+                }
+                if size > *r + slack * (size + *r) {
+                    return Err(Error::InfeasibleStartSum {
+                        sum: size.as_f64(),
+                        expected: r.as_f64(),
+                    });
+                }
+                change.z(x, *r)
+            }
+            _ => x.to_vec(),
+        };
+        for (j, v) in z.iter().enumerate() {
+            if *v < posed.lo[j] {
+                return outside(j, *v, posed.lo[j]);
+            }
+            if *v > posed.hi[j] {
+                return outside(j, *v, posed.hi[j]);
+            }
+        }
+        if let (None, Some((r, part))) = (change, &posed.sum) {
+            let chosen = || z.iter().zip(part).filter(|(_, p)| **p).map(|(v, _)| *v);
+            let size = chosen().map(|v| v.abs()).sum::<T>() + r.abs();
+            let sum = driver::sum_of(chosen());
+            if (sum - *r).abs() > slack * size {
+                return Err(Error::InfeasibleStartSum {
+                    sum: sum.as_f64(),
+                    expected: r.as_f64(),
+                });
+            }
+        }
+        Ok(z)
+    }
+
+    /// The answer in x.
+    fn translate(&self, mut solution: Solution<T>, change: Change, b: &[T]) -> Solution<T> {
+        let n = self.a.columns();
+        let mut x = vec![T::zero(); n];
+        change.x(&solution.x, &mut x);
+        if let Shape::Monotone(lo, hi) = self.shape {
+            for v in &mut x {
+                *v = crate::sets::clip(*v, lo, hi);
+            }
+        }
+        let certificate = &mut solution.certificate;
+        if change == Change::Signed {
+            // g − λ and −g − λ: half their difference is g
+            let mu = &certificate.multipliers;
+            certificate.multipliers = (0..n).map(|j| (mu[j] - mu[n + j]) * T::lit(0.5)).collect();
+        } else {
+            certificate.multipliers.truncate(n);
+        }
+        let beyond = |sum: T, r: T| (sum - r).max(T::zero());
+        certificate.violation = match self.shape {
+            Shape::Capped(r) => beyond(driver::sum_of(x.iter().copied()), r),
+            Shape::L1(r) => beyond(driver::sum_of(x.iter().map(|v| v.abs())), r),
+            Shape::Bounds(..) | Shape::Monotone(..) => T::zero(),
+        };
+        // the residual of this x, not of the z behind it
+        let mut r = vec![T::zero(); b.len()];
+        self.a.apply(&x, &mut r);
+        r.iter_mut().zip(b).for_each(|(r, b)| *r = *b - *r);
+        solution.counts.passes += 1.0;
+        if r.iter().all(|v| v.is_finite()) {
+            solution.residual_norm = crate::linalg::norm2(&r);
+            solution.objective = T::lit(0.5) * solution.residual_norm * solution.residual_norm;
+            solution.residual = r;
+        }
+        solution.x = x;
+        solution
+    }
+}

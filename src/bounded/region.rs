@@ -1,0 +1,412 @@
+//! The feasible set in the units of a solve: bounds, and perhaps one weighted sum.
+
+use crate::Scalar;
+
+/// {lo ≤ x ≤ hi}, and Σ w_j x_j = r where there is a sum.
+#[derive(Debug, Clone)]
+pub(super) struct Region<T> {
+    pub(super) lo: Vec<T>,
+    pub(super) hi: Vec<T>,
+    pub(super) sum: Option<Sum<T>>,
+}
+
+/// Σ w_j x_j = r with w ≥ 0: zero where a coordinate takes no part; elsewhere 1, or a power of two when the columns are
+/// scaled by powers of two.
+#[derive(Debug, Clone)]
+pub(super) struct Sum<T> {
+    pub(super) w: Vec<T>,
+    pub(super) r: T,
+}
+
+impl<T: Scalar> Sum<T> {
+    /// r − Σ w x with the rounding of one addition, and Σ |w x| + |r|.
+    pub(super) fn gap(&self, x: &[T]) -> (T, T) {
+        let terms = self.w.iter().zip(x).filter(|(w, _)| **w > T::zero());
+        let (mut total, mut lost, mut size) = (self.r, T::zero(), self.r.abs());
+        for (w, v) in terms {
+            add(&mut total, &mut lost, -(*w * *v));
+            size += (*w * *v).abs();
+        }
+        (total + lost, size)
+    }
+}
+
+/// One addition of a compensated sum (Neumaier 1974): the value is `total + lost`.
+pub(super) fn add<T: Scalar>(total: &mut T, lost: &mut T, v: T) {
+    let next = *total + v;
+    if next.is_finite() {
+        *lost += if total.abs() >= v.abs() {
+            (*total - next) + v
+        } else {
+            (v - next) + *total
+        };
+    }
+    *total = next;
+}
+
+impl<T: Scalar> Region<T> {
+    pub(super) fn dim(&self) -> usize {
+        self.lo.len()
+    }
+
+    /// w_j, 0 without a sum.
+    #[inline]
+    pub(super) fn weight(&self, j: usize) -> T {
+        self.sum.as_ref().map_or(T::zero(), |s| s.w[j])
+    }
+
+    #[inline]
+    pub(super) fn is_fixed(&self, j: usize) -> bool {
+        self.lo[j] >= self.hi[j]
+    }
+
+    #[inline]
+    pub(super) fn clip(&self, j: usize, v: T) -> T {
+        crate::sets::clip(v, self.lo[j], self.hi[j])
+    }
+
+    /// lo_j < v < hi_j
+    #[inline]
+    pub(super) fn is_inside(&self, j: usize, v: T) -> bool {
+        self.lo[j] < v && v < self.hi[j]
+    }
+
+    /// The point of the box nearest to zero.
+    pub(super) fn nearest_to_zero(&self) -> Vec<T> {
+        (0..self.dim()).map(|j| self.clip(j, T::zero())).collect()
+    }
+
+    /// A feasible point near the box's point nearest to zero: what the sum lacks goes to the coordinates that pay most, given
+    /// the gradient g at that point, each up to its bound. At most one of them ends between its bounds.
+    pub(super) fn vertex(&self, norms: &[T], g: &[T]) -> Vec<T> {
+        let mut x = self.nearest_to_zero();
+        let Some(sum) = &self.sum else { return x };
+        let (mut lacking, _) = sum.gap(&x);
+        let up = lacking > T::zero();
+        let room = |j: usize, v: T| if up { self.hi[j] - v } else { self.lo[j] - v };
+        // f changes by this per unit of the sum when all that lacks goes to j
+        let price = |j: usize| {
+            let w = sum.w[j];
+            let linear = if up { g[j] / w } else { -g[j] / w };
+            let scale = norms[j] / w;
+            linear + T::lit(0.5) * scale * scale * lacking.abs()
+        };
+        let mut order: Vec<(T, usize)> = (0..self.dim())
+            .filter(|j| sum.w[*j] > T::zero() && room(*j, x[*j]) != T::zero())
+            .map(|j| (price(j), j))
+            .collect();
+        order.sort_by(|a, b| {
+            a.0.partial_cmp(&b.0)
+                .unwrap_or(std::cmp::Ordering::Equal)
+                .then(a.1.cmp(&b.1))
+        });
+        for (_, j) in order {
+            let want = lacking / sum.w[j];
+            let room = room(j, x[j]);
+            if want.abs() < room.abs() {
+                x[j] += want;
+                break;
+            }
+            x[j] = if up { self.hi[j] } else { self.lo[j] };
+            // afresh: a bound that is huge beside r must not leave its rounding behind
+            lacking = sum.gap(&x).0;
+            if (lacking > T::zero()) != up {
+                break;
+            }
+        }
+        x
+    }
+
+    /// c_j (P(x − g/c²) − x)_j into `out`, P the projection in the metric diag(c²); returns t, with which
+    /// P(x − g/c²)_j = clip(x_j − (g_j + t w_j)/c_j²). Coordinates with c_j = 0 are left alone.
+    pub(super) fn displacement(&self, norms: &[T], x: &[T], g: &[T], out: &mut [T]) -> T {
+        let room = |j: usize| (norms[j] * (self.lo[j] - x[j]), norms[j] * (self.hi[j] - x[j]));
+        let step = |j: usize, t: T| {
+            let c = norms[j];
+            if c == T::zero() {
+                return T::zero();
+            }
+            let d = -(g[j] + t * self.weight(j)) / c;
+            let (down, up) = room(j);
+            if d.is_nan() {
+                d
+            } else {
+                crate::sets::clip(d, down, up)
+            }
+        };
+        let t = match &self.sum {
+            None => T::zero(),
+            Some(sum) => self.multiplier(sum, norms, x, g, room, step),
+        };
+        for (j, o) in out.iter_mut().enumerate() {
+            *o = step(j, t);
+        }
+        t
+    }
+
+    /// The root of t ↦ Σ (w_j/c_j) step(j, t) − (r − Σ w x), which is piecewise linear and does not increase.
+    fn multiplier(
+        &self,
+        sum: &Sum<T>,
+        norms: &[T],
+        x: &[T],
+        g: &[T],
+        room: impl Fn(usize) -> (T, T),
+        step: impl Fn(usize, T) -> T,
+    ) -> T {
+        let target = sum.gap(x).0;
+        let part: Vec<usize> = (0..x.len())
+            .filter(|j| sum.w[*j] > T::zero() && norms[*j] > T::zero() && !self.is_fixed(*j))
+            .collect();
+        // t at which j arrives at its upper bound, and at its lower one
+        let kinks = |j: usize| {
+            let (c, w) = (norms[j], sum.w[j]);
+            let (down, up) = room(j);
+            ((-up - g[j] / c) * (c / w), (-down - g[j] / c) * (c / w))
+        };
+        let ends: Vec<(T, T)> = part.iter().map(|j| kinks(*j)).collect();
+        let mut sorted: Vec<T> = ends
+            .iter()
+            .flat_map(|(a, b)| [*a, *b])
+            .filter(|t| t.is_finite())
+            .collect();
+        sorted.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+        let value = |t: T| -> T {
+            part.iter()
+                .map(|j| sum.w[*j] / norms[*j] * step(*j, t))
+                .sum::<T>()
+        };
+        let at = sorted.partition_point(|t| value(*t) > target);
+        let left = if at == 0 {
+            T::neg_infinity()
+        } else {
+            sorted[at - 1]
+        };
+        let right = sorted.get(at).copied().unwrap_or_else(T::infinity);
+        let (mut slope, mut rest) = (T::zero(), -target);
+        for (j, (first, last)) in part.iter().zip(&ends) {
+            let (c, w) = (norms[*j], sum.w[*j]);
+            let (down, up) = room(*j);
+            if *last <= left {
+                rest += w / c * down;
+            } else if *first >= right {
+                rest += w / c * up;
+            } else {
+                slope += (w / c) * (w / c);
+                rest -= (w / c) * (g[*j] / c);
+            }
+        }
+        let inner = if slope > T::zero() {
+            rest / slope
+        } else if left.is_finite() && right.is_finite() {
+            // nothing moves between the two: any multiplier is right, the middle one most surely
+            left + (right - left) * T::lit(0.5)
+        } else if left.is_finite() {
+            left
+        } else if right.is_finite() {
+            right
+        } else {
+            T::zero()
+        };
+        // not clip: NaN must come through
+        if inner < left {
+            left
+        } else if inner > right {
+            right
+        } else {
+            inner
+        }
+    }
+
+    /// x ← the nearest point of the set in the metric diag(c²); a coordinate with c_j = 0 is clipped.
+    pub(super) fn project(&self, norms: &[T], x: &mut [T]) {
+        for j in 0..x.len() {
+            if norms[j] == T::zero() {
+                x[j] = self.clip(j, x[j]);
+            }
+        }
+        let still = vec![T::zero(); x.len()];
+        let mut e = vec![T::zero(); x.len()];
+        self.displacement(norms, x, &still, &mut e);
+        for j in 0..x.len() {
+            if norms[j] > T::zero() {
+                x[j] = self.stepped(j, x[j], e[j], norms[j]);
+            }
+        }
+    }
+
+    /// x_j + e/c, exactly at a bound when e reaches it.
+    #[inline]
+    pub(super) fn stepped(&self, j: usize, x: T, e: T, c: T) -> T {
+        if e <= c * (self.lo[j] - x) {
+            self.lo[j]
+        } else if e >= c * (self.hi[j] - x) {
+            self.hi[j]
+        } else {
+            self.clip(j, x + e / c)
+        }
+    }
+
+    /// Whether hᵀx is bounded below on the set for every h, as far as coordinate j is concerned.
+    pub(super) fn is_bounded(&self, j: usize) -> bool {
+        let (below, above) = (self.lo[j].is_finite(), self.hi[j].is_finite());
+        below && above
+    }
+
+    /// max hᵀ(x − s) over s in the set, as a sum of terms that are not negative; +∞ where there is no maximum.
+    pub(super) fn excess(&self, x: &[T], h: &[T]) -> T {
+        let term = |j: usize, h: T| {
+            if h > T::zero() {
+                h * (x[j] - self.lo[j])
+            } else if h < T::zero() {
+                -h * (self.hi[j] - x[j])
+            } else {
+                h // zero, or NaN
+            }
+        };
+        let Some(sum) = &self.sum else {
+            return (0..x.len()).map(|j| term(j, h[j])).sum();
+        };
+        // by duality min over λ of Σ max over box of (h − λ w)ᵀ(x − s): convex in λ, kinks at h_j/w_j
+        let mut kinks: Vec<(T, usize)> = (0..x.len())
+            .filter(|j| sum.w[*j] > T::zero() && !self.is_fixed(*j))
+            .map(|j| (h[j] / sum.w[j], j))
+            .collect();
+        kinks.sort_by(|a, b| a.0.partial_cmp(&b.0).unwrap_or(std::cmp::Ordering::Equal));
+        let below = |j: usize| sum.w[j] * (x[j] - self.lo[j]);
+        let above = |j: usize| sum.w[j] * (self.hi[j] - x[j]);
+        // the slope right of a kink; terms without end are counted, so that they do not meet as ∞ − ∞
+        let endless = kinks.iter().filter(|(_, j)| !below(*j).is_finite()).count();
+        let mut open_below = endless;
+        let mut slope: T = -kinks
+            .iter()
+            .map(|(_, j)| below(*j))
+            .filter(|v| v.is_finite())
+            .sum::<T>();
+        let mut lambda = T::zero();
+        for (kink, j) in &kinks {
+            lambda = *kink;
+            if below(*j).is_finite() {
+                slope += below(*j);
+            } else {
+                open_below -= 1;
+            }
+            if !above(*j).is_finite() {
+                break;
+            }
+            slope += above(*j);
+            if open_below == 0 && slope >= T::zero() {
+                break;
+            }
+        }
+        (0..x.len())
+            .map(|j| {
+                let w = sum.w[j];
+                if w > T::zero() {
+                    if h[j] / w == lambda || self.is_fixed(j) {
+                        T::zero()
+                    } else {
+                        term(j, h[j] - lambda * w)
+                    }
+                } else {
+                    term(j, h[j])
+                }
+            })
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Random;
+
+    fn simplex(n: usize, r: f64) -> Region<f64> {
+        Region {
+            lo: vec![0.0; n],
+            hi: vec![f64::INFINITY; n],
+            sum: Some(Sum { w: vec![1.0; n], r }),
+        }
+    }
+
+    #[test]
+    fn projections_are_nearest() {
+        let mut random = Random::new(3);
+        for round in 0..400 {
+            let n = 1 + round % 7;
+            let lo: Vec<f64> = random.normals::<f64>(n).iter().map(|v| v - 1.0).collect();
+            let hi: Vec<f64> = lo.iter().map(|l| l + 2.0 * random.uniform::<f64>()).collect();
+            let inside: Vec<f64> = lo
+                .iter()
+                .zip(&hi)
+                .map(|(l, h)| l + (h - l) * random.uniform::<f64>())
+                .collect();
+            let w: Vec<f64> = (0..n).map(|j| if j == 1 { 0.0 } else { 1.0 }).collect();
+            let r = inside.iter().zip(&w).map(|(x, w)| x * w).sum();
+            let region = Region {
+                lo,
+                hi,
+                sum: Some(Sum { w, r }),
+            };
+            let norms: Vec<f64> = (0..n).map(|_| 0.1 + random.uniform::<f64>()).collect();
+            let z = random
+                .normals::<f64>(n)
+                .iter()
+                .map(|v| 3.0 * v)
+                .collect::<Vec<_>>();
+            let mut y = z.clone();
+            region.project(&norms, &mut y);
+            assert!(region.sum.as_ref().unwrap().gap(&y).0.abs() < 1e-13);
+            // the variational inequality against a point inside
+            let angle: f64 = (0..n)
+                .map(|j| norms[j].powi(2) * (z[j] - y[j]) * (inside[j] - y[j]))
+                .sum();
+            assert!(angle < 1e-12, "{angle}");
+            // the certificate is zero at a projection: min ½‖c(x − z)‖²
+            let g: Vec<f64> = (0..n).map(|j| norms[j].powi(2) * (y[j] - z[j])).collect();
+            let mut e = vec![0.0; n];
+            region.displacement(&norms, &y, &g, &mut e);
+            assert!(e.iter().all(|v| v.abs() < 1e-13), "{e:?}");
+            let gap = region.excess(&y, &g);
+            assert!((0.0..1e-12).contains(&gap), "{gap}");
+            // elsewhere it is the linear minimum, here by its definition over the vertices of pairs
+            let gap = region.excess(&inside, &g);
+            let better: f64 = g.iter().zip(&inside).zip(&y).map(|((g, x), y)| g * (x - y)).sum();
+            assert!(gap >= better - 1e-12);
+        }
+    }
+
+    #[test]
+    fn the_simplex_gap_is_that_of_frank_and_wolfe() {
+        let region = simplex(3, 2.0);
+        // g·x − 2 min g
+        let gap = region.excess(&[0.5, 1.5, 0.0], &[3.0, 1.0, -1.0]);
+        assert!((gap - (0.5 * 3.0 + 1.5 + 2.0)).abs() < 1e-15);
+        assert_eq!(simplex(2, 0.0).vertex(&[1.0, 1.0], &[-1.0, 1.0]), vec![0.0, 0.0]);
+        assert_eq!(simplex(2, 3.0).vertex(&[1.0, 1.0], &[1.0, -1.0]), vec![0.0, 3.0]);
+    }
+
+    #[test]
+    fn unbounded_sets_have_no_gap() {
+        let region = Region {
+            lo: vec![0.0, f64::NEG_INFINITY],
+            hi: vec![f64::INFINITY, 1.0],
+            sum: None,
+        };
+        assert_eq!(region.excess(&[1.0, 0.0], &[0.0, 0.0]), 0.0);
+        assert_eq!(region.excess(&[1.0, 0.0], &[-1e-300, 0.0]), f64::INFINITY);
+        let line = Region {
+            lo: vec![f64::NEG_INFINITY; 2],
+            hi: vec![f64::INFINITY; 2],
+            sum: Some(Sum {
+                w: vec![1.0; 2],
+                r: 1.0,
+            }),
+        };
+        assert_eq!(line.excess(&[0.5, 0.5], &[2.0, 2.0]), 0.0);
+        assert_eq!(line.excess(&[0.5, 0.5], &[2.0, 1.0]), f64::INFINITY);
+        let mut x = vec![3.0, 0.0];
+        line.project(&[1.0, 1.0], &mut x);
+        assert_eq!(x, vec![2.0, -1.0]);
+    }
+}
