@@ -1,6 +1,9 @@
 //! The sets: projections, minimisers, residuals and gaps, on random points and on the problems of `tests/data/sets`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp)]
 
+mod common;
+
+use common::sets::{bounds, map_of, numbers, problems, set_of};
 use proptest::prelude::*;
 use reparam::maps::{self, Boundary, Reparametrization};
 use reparam::sets::{
@@ -9,7 +12,6 @@ use reparam::sets::{
 };
 use reparam::testing::{Random, check_set};
 use reparam::{MapError, Scalar};
-use serde_json::Value;
 
 /// Every convex set of coupled coordinates at dimension n.
 fn catalogue<T: Scalar>(n: usize, seed: u64) -> Vec<(&'static str, Box<dyn ConstraintSet<T>>)> {
@@ -354,148 +356,6 @@ fn nothing_is_certified_that_overflows() {
 }
 
 // ---- the reference problems ----
-
-struct Problem {
-    name: String,
-    a: nalgebra::DMatrix<f64>,
-    b: nalgebra::DVector<f64>,
-    x: Vec<f64>,
-    gradient: Vec<f64>,
-    objective: f64,
-    raw: Value,
-}
-
-fn numbers(v: &Value) -> Vec<f64> {
-    v.as_array()
-        .unwrap()
-        .iter()
-        .map(|v| v.as_f64().unwrap())
-        .collect()
-}
-
-fn bounds(v: &Value, missing: f64) -> Vec<f64> {
-    v.as_array()
-        .unwrap()
-        .iter()
-        .map(|v| v.as_f64().unwrap_or(missing))
-        .collect()
-}
-
-fn problems() -> Vec<Problem> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sets");
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|f| f.unwrap().path())
-        .collect();
-    files.retain(|f| f.extension().is_some_and(|e| e == "json"));
-    files.sort();
-    files
-        .iter()
-        .map(|f| {
-            let raw: Value = serde_json::from_str(&std::fs::read_to_string(f).unwrap()).unwrap();
-            let (m, n) = (
-                raw["m"].as_u64().unwrap() as usize,
-                raw["n"].as_u64().unwrap() as usize,
-            );
-            Problem {
-                name: raw["name"].as_str().unwrap().to_owned(),
-                a: nalgebra::DMatrix::from_row_slice(m, n, &numbers(&raw["A"])),
-                b: nalgebra::DVector::from_vec(numbers(&raw["b"])),
-                x: numbers(&raw["x"]),
-                gradient: numbers(&raw["gradient"]),
-                objective: raw["objective"].as_f64().unwrap(),
-                raw,
-            }
-        })
-        .collect()
-}
-
-impl Problem {
-    fn gradient_at(&self, x: &[f64]) -> Vec<f64> {
-        let r = &self.a * nalgebra::DVector::from_column_slice(x) - &self.b;
-        self.a.tr_mul(&r).as_slice().to_vec()
-    }
-    fn value(&self, x: &[f64]) -> f64 {
-        (&self.a * nalgebra::DVector::from_column_slice(x) - &self.b).norm_squared() / 2.0
-    }
-    fn column_norms(&self) -> Vec<f64> {
-        self.a.column_iter().map(|c| c.norm()).collect()
-    }
-}
-
-type Boxed<T> = Box<T>;
-
-fn set_of(set: &Value, n: usize) -> Boxed<dyn ConstraintSet<f64>> {
-    let real = |key: &str| set[key].as_f64();
-    match set["type"].as_str().unwrap() {
-        "box" => {
-            let (lo, hi) = (
-                bounds(&set["lower"], f64::NEG_INFINITY),
-                bounds(&set["upper"], f64::INFINITY),
-            );
-            Box::new(BoxSet::new(lo, hi).unwrap())
-        }
-        "simplex" => Box::new(Simplex::new(n, real("radius").unwrap()).unwrap()),
-        "capped_simplex" => Box::new(CappedSimplex::new(n, real("radius").unwrap()).unwrap()),
-        "simplex_with_upper_bounds" => {
-            Box::new(BoundedSimplex::new(numbers(&set["upper"]), real("radius").unwrap()).unwrap())
-        }
-        "l1_ball" => Box::new(L1Ball::new(n, real("radius").unwrap()).unwrap()),
-        "ball" => Box::new(Ball::with_centre(numbers(&set["center"]), real("radius").unwrap()).unwrap()),
-        "product" => {
-            let blocks = set["blocks"].as_array().unwrap().iter();
-            Box::new(Product::new(
-                blocks
-                    .map(|b| set_of(b, b["size"].as_u64().unwrap() as usize))
-                    .collect(),
-            ))
-        }
-        "psd_trace" => {
-            Box::new(Psd::with_trace(set["size"].as_u64().unwrap() as usize, real("trace").unwrap()).unwrap())
-        }
-        "correlation" => Box::new(Psd::unit_diagonal(set["size"].as_u64().unwrap() as usize).unwrap()),
-        "monotone" => Box::new(MonotoneCone::with_bounds(n, real("lower"), real("upper")).unwrap()),
-        other => panic!("{other}"),
-    }
-}
-
-fn map_of(set: &Value, n: usize) -> Option<Boxed<dyn Reparametrization<f64>>> {
-    let real = |key: &str| set[key].as_f64();
-    Some(match set["type"].as_str().unwrap() {
-        "box" => {
-            let (lo, hi) = (
-                bounds(&set["lower"], f64::NEG_INFINITY),
-                bounds(&set["upper"], f64::INFINITY),
-            );
-            Box::new(maps::Bounds::new(lo, hi).unwrap())
-        }
-        "simplex" => Box::new(maps::NormalizedSquares::new(n, real("radius").unwrap()).unwrap()),
-        "capped_simplex" => Box::new(maps::CappedSimplex::new(n, real("radius").unwrap()).unwrap()),
-        "l1_ball" => Box::new(maps::L1Ball::new(n, real("radius").unwrap()).unwrap()),
-        "ball" => {
-            Box::new(maps::Ball::with_centre(numbers(&set["center"]), real("radius").unwrap()).unwrap())
-        }
-        "product" => {
-            let blocks = set["blocks"].as_array().unwrap().iter();
-            let blocks = blocks.map(|b| map_of(b, b["size"].as_u64().unwrap() as usize).unwrap());
-            Box::new(maps::Product::new(blocks.collect()))
-        }
-        "psd_trace" => {
-            let size = set["size"].as_u64().unwrap() as usize;
-            Box::new(maps::LowRank::with_trace(size, size, real("trace").unwrap()).unwrap())
-        }
-        "correlation" => {
-            let size = set["size"].as_u64().unwrap() as usize;
-            Box::new(maps::LowRank::unit_diagonal(size, size).unwrap())
-        }
-        "monotone" => match (real("lower"), real("upper")) {
-            (None, None) => Box::new(maps::Monotone::new(n).unwrap()),
-            (Some(lo), Some(hi)) => Box::new(maps::Monotone::bounded(n, lo, hi).unwrap()),
-            _ => return None,
-        },
-        _ => return None,
-    })
-}
 
 /// At the stored solution with the stored gradient everything vanishes, in any scale.
 #[test]

@@ -251,4 +251,7 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Reparametrization
     fn renormalize(&self, u: &mut [T]) {
         self.image.map.renormalize(u);
     }
+    fn interior(&self, u: &mut [T]) {
+        self.image.map.interior(u);
+    }
 }

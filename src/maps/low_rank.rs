@@ -714,6 +714,16 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
         }
         1
     }
+    /// U = I, continued periodically below: equal rows would stay equal, a rank-one trap.
+    fn interior(&self, u: &mut [T]) {
+        for (i, row) in u.chunks_exact_mut(self.rank).enumerate() {
+            for (j, v) in row.iter_mut().enumerate() {
+                // the rows beyond the width differ from those they repeat
+                let tilt = T::lit(0.25) * T::count(i / self.rank) / T::count(j + 1);
+                *v = if i % self.rank == j { T::one() } else { tilt };
+            }
+        }
+    }
     fn renormalize(&self, u: &mut [T]) {
         match self.kind {
             Kind::Cone => {}

@@ -258,6 +258,13 @@ pub trait Reparametrization<T: Scalar> {
     fn renormalize(&self, u: &mut [T]) {
         let _ = u;
     }
+
+    /// u ← a point from which every direction of X can be reached (J of full rank): where a run begins that was given no start.
+    ///
+    /// The default, all ones, is such a point of every map whose coordinates do not mirror each other.
+    fn interior(&self, u: &mut [T]) {
+        u.fill(T::one());
+    }
 }
 
 /// Central difference of u ↦ J(u)ᵀ w along v.
@@ -305,6 +312,7 @@ macro_rules! forward {
             fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> { (**self).ray(u, d, lin, quad) }
             fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize { (**self).release(u, x, g, h, du) }
             fn renormalize(&self, u: &mut [T]) { (**self).renormalize(u); }
+            fn interior(&self, u: &mut [T]) { (**self).interior(u); }
         }
     )*};
 }

@@ -238,6 +238,11 @@ macro_rules! block_maps {
                     p.map.renormalize(&mut u[p.u]);
                 }
             }
+            fn interior(&self, u: &mut [T]) {
+                for p in self.parts() {
+                    p.map.interior(&mut u[p.u]);
+                }
+            }
         }
     };
 }

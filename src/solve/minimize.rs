@@ -144,7 +144,8 @@ where
     O: Objective<T>,
     M: Reparametrization<T>,
 {
-    /// The problem with defaults: tolerance 1e-8 (`f64`) or 1e-4 (`f32`), no limit but 10 000 iterations, start at φ(1, …, 1).
+    /// The problem with defaults: tolerance 1e-8 (`f64`) or 1e-4 (`f32`), no limit but 10 000 iterations, start at the map's own
+    /// [interior point](crate::maps::Reparametrization::interior).
     ///
     /// # Errors
     /// [`Error::Dimension`] when f and φ disagree about n.
@@ -308,7 +309,8 @@ where
     pub fn run(mut self) -> Result<Solution<T>> {
         self.check()?;
         let p = self.map.dim_u();
-        let mut u = vec![T::one(); p];
+        let mut u = vec![T::zero(); p];
+        self.map.interior(&mut u);
         if let Some(x) = &self.start {
             check_len("the start", self.map.dim_x(), x.len())?;
             crate::checks::check_finite("start", x)?;

@@ -133,11 +133,11 @@ impl<T: crate::Scalar> Solution<T> {
 impl<T: crate::Scalar> fmt::Display for Solution<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "status      {}", self.status)?;
-        writeln!(
-            f,
-            "objective   {:.10e}   ‖b − A x‖ = {:.6e}",
-            self.objective, self.residual_norm
-        )?;
+        write!(f, "objective   {:.10e}", self.objective)?;
+        if !self.residual.is_empty() {
+            write!(f, "   ‖b − A x‖ = {:.6e}", self.residual_norm)?;
+        }
+        writeln!(f)?;
         writeln!(
             f,
             "optimality  ρ = {:.1e}   gap ≤ {:.1e}",
@@ -145,13 +145,14 @@ impl<T: crate::Scalar> fmt::Display for Solution<T> {
         )?;
         writeln!(f, "support     {} of {}", self.support_len(), self.x.len())?;
         writeln!(f, "method      {}", self.phase)?;
-        write!(
-            f,
-            "cost        {} iterations, {:.0} passes over A, {} factorisations, {:.3?}",
-            self.iterations,
-            self.counts.passes.ceil(),
-            self.counts.factorisations,
-            self.elapsed
-        )
+        write!(f, "cost        {} iterations", self.iterations)?;
+        if self.counts.passes > 0.0 {
+            let (passes, factors) = (self.counts.passes.ceil(), self.counts.factorisations);
+            write!(f, ", {passes:.0} passes over A, {factors} factorisations")?;
+        }
+        if self.counts.values > 0 {
+            write!(f, ", {} evaluations", self.counts.values)?;
+        }
+        write!(f, ", {:.3?}", self.elapsed)
     }
 }

@@ -5,6 +5,7 @@
 pub mod bounded;
 pub mod convex;
 pub mod nist;
+pub mod sets;
 
 use std::path::{Path, PathBuf};
 
