@@ -130,11 +130,13 @@ impl<T: crate::Scalar> Solution<T> {
 impl<T: crate::Scalar> fmt::Display for Solution<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "status      {}", self.status)?;
-        writeln!(
-            f,
-            "objective   {:.10e}   ‖b − A x‖ = {:.6e}",
-            self.objective, self.residual_norm
-        )?;
+        write!(f, "objective   {:.10e}", self.objective)?;
+        // objectives other than linear least squares have none
+        if self.residual_norm.is_nan() {
+            writeln!(f)?;
+        } else {
+            writeln!(f, "   ‖b − A x‖ = {:.6e}", self.residual_norm)?;
+        }
         writeln!(
             f,
             "optimality  ρ = {:.1e}   gap ≤ {:.1e}",
@@ -142,13 +144,21 @@ impl<T: crate::Scalar> fmt::Display for Solution<T> {
         )?;
         writeln!(f, "support     {} of {}", self.support_len(), self.x.len())?;
         writeln!(f, "method      {}", self.phase)?;
-        write!(
-            f,
-            "cost        {} iterations, {:.0} passes over A, {} factorisations, {:.3?}",
-            self.iterations,
-            self.counts.passes.ceil(),
-            self.counts.factorisations,
-            self.elapsed
-        )
+        write!(f, "cost        {} iterations, ", self.iterations)?;
+        let c = &self.counts;
+        if c.values > 0 {
+            write!(f, "{} values, {} gradients", c.values, c.gradients)?;
+            if c.hessian_products > 0 {
+                write!(f, ", {} Hessian products", c.hessian_products)?;
+            }
+        } else {
+            write!(
+                f,
+                "{:.0} passes over A, {} factorisations",
+                c.passes.ceil(),
+                c.factorisations
+            )?;
+        }
+        write!(f, ", {:.3?}", self.elapsed)
     }
 }
