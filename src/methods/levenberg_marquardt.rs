@@ -62,7 +62,8 @@ impl<T: Scalar> LevenbergMarquardt<T> {
         let m = view.residual_count();
         let (mut r, mut j) = (vec![T::zero(); m], vec![T::zero(); m * n]);
         let (mut w, mut c) = (vec![T::zero(); m], vec![T::zero(); m]);
-        view.residual_vector(&point.x, &mut r).map_err(Error::Evaluation)?;
+        view.residual_vector(&point.x, &mut r)
+            .map_err(Error::Evaluation)?;
         view.jacobian(&point.x, &mut j).map_err(Error::Evaluation)?;
         view.weights(&r, &mut w, &mut c);
         let mut columns = vec![T::zero(); m * p];

@@ -151,7 +151,7 @@ pub fn curve_search<T: Scalar>(
         zt[i] = z[i] + t * (ap[i] + t * aq[i]);
     }
     // the image at the end is known, unless its rounding errors should be cleared now
-    if lifted.counts.gradients % 32 != 0 {
+    if !lifted.counts.gradients.is_multiple_of(32) {
         lifted.apply_map(&next.u, &mut next.x);
         lifted.objective().remember_image(&next.x, &zt);
     }
