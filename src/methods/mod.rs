@@ -113,3 +113,8 @@ macro_rules! states {
     };
 }
 states!(Lbfgs, ConjugateGradient, TrustRegion, LevenbergMarquardt);
+
+/// The examples of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/methods.md")]
+pub struct Guide;

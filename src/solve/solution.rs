@@ -23,8 +23,6 @@ pub enum Phase {
     CoordinateDescent,
     /// Working sets solved exactly in a small dense Gram matrix, refined with the residual in A.
     WorkingSet,
-    /// Accelerated projected gradients.
-    ProjectedGradient,
     /// The flow on the lift x = u∘u (preconditioned conjugate gradients).
     Flow,
     /// L-BFGS on the lift.
@@ -45,7 +43,6 @@ impl fmt::Display for Phase {
             Self::ActiveSet => "active set on a growing QR factor",
             Self::CoordinateDescent => "coordinate descent",
             Self::WorkingSet => "working sets in a dense Gram matrix",
-            Self::ProjectedGradient => "projected gradients",
             Self::Flow => "flow on the lift",
             Self::Lbfgs => "L-BFGS on the lift",
             Self::ConjugateGradient => "conjugate gradients on the lift",
@@ -134,10 +131,12 @@ impl<T: crate::Scalar> fmt::Display for Solution<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "status      {}", self.status)?;
         write!(f, "objective   {:.10e}", self.objective)?;
-        if !self.residual.is_empty() {
-            write!(f, "   ‖b − A x‖ = {:.6e}", self.residual_norm)?;
+        // objectives other than linear least squares have none
+        if self.residual_norm.is_nan() {
+            writeln!(f)?;
+        } else {
+            writeln!(f, "   ‖b − A x‖ = {:.6e}", self.residual_norm)?;
         }
-        writeln!(f)?;
         writeln!(
             f,
             "optimality  ρ = {:.1e}   gap ≤ {:.1e}",
@@ -145,13 +144,20 @@ impl<T: crate::Scalar> fmt::Display for Solution<T> {
         )?;
         writeln!(f, "support     {} of {}", self.support_len(), self.x.len())?;
         writeln!(f, "method      {}", self.phase)?;
-        write!(f, "cost        {} iterations", self.iterations)?;
-        if self.counts.passes > 0.0 {
-            let (passes, factors) = (self.counts.passes.ceil(), self.counts.factorisations);
-            write!(f, ", {passes:.0} passes over A, {factors} factorisations")?;
-        }
-        if self.counts.values > 0 {
-            write!(f, ", {} evaluations", self.counts.values)?;
+        write!(f, "cost        {} iterations, ", self.iterations)?;
+        let c = &self.counts;
+        if c.values > 0 {
+            write!(f, "{} values, {} gradients", c.values, c.gradients)?;
+            if c.hessian_products > 0 {
+                write!(f, ", {} Hessian products", c.hessian_products)?;
+            }
+        } else {
+            write!(
+                f,
+                "{:.0} passes over A, {} factorisations",
+                c.passes.ceil(),
+                c.factorisations
+            )?;
         }
         write!(f, ", {:.3?}", self.elapsed)
     }
