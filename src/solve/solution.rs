@@ -23,6 +23,8 @@ pub enum Phase {
     CoordinateDescent,
     /// Working sets solved exactly in a small dense Gram matrix, refined with the residual in A.
     WorkingSet,
+    /// Accelerated projected gradients.
+    ProjectedGradient,
     /// The flow on the lift x = u∘u (preconditioned conjugate gradients).
     Flow,
     /// L-BFGS on the lift.
@@ -43,6 +45,7 @@ impl fmt::Display for Phase {
             Self::ActiveSet => "active set on a growing QR factor",
             Self::CoordinateDescent => "coordinate descent",
             Self::WorkingSet => "working sets in a dense Gram matrix",
+            Self::ProjectedGradient => "projected gradients",
             Self::Flow => "flow on the lift",
             Self::Lbfgs => "L-BFGS on the lift",
             Self::ConjugateGradient => "conjugate gradients on the lift",
