@@ -501,13 +501,10 @@ fn checkpoints_resume_exactly() {
     }
 }
 
-fn resumes<'a, O: Objective<f64> + 'a, M: Reparametrization<f64> + 'a>(
+fn resumes<O: Objective<f64> + 'static, M: Reparametrization<f64> + 'static>(
     problem: impl Fn() -> Minimize<'static, f64, O, M>,
     method: State<f64>,
-) where
-    O: 'static,
-    M: 'static,
-{
+) {
     let saved = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
     let keep = saved.clone();
     let whole = problem()
