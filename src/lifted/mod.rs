@@ -207,7 +207,6 @@ impl<'a, T: Scalar> Lifted<'a, T> {
     /// ```
     pub fn hessian_vector(&mut self, point: &Point<T>, v: &[T], out: &mut [T]) -> Result<bool> {
         self.map.jvp(&point.u, v, &mut self.jv, &mut self.work);
-        self.counts.hessian_products += 1;
         if !self
             .objective
             .hessian_vector(&point.x, &self.jv, &mut self.hjv)
@@ -215,6 +214,7 @@ impl<'a, T: Scalar> Lifted<'a, T> {
         {
             return Ok(false);
         }
+        self.counts.hessian_products += 1;
         self.map.vjp(&point.u, &self.hjv, out, &mut self.work);
         self.map
             .curvature(&point.u, &point.g, v, &mut self.curved, &mut self.work);
