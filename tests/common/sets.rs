@@ -1,6 +1,5 @@
 //! The 46 least-squares problems over sets, with their sets and maps.
 
-use super::data;
 use reparam::maps::{self, Reparametrization};
 use reparam::sets::{
     Ball, BoundedSimplex, BoxSet, CappedSimplex, ConstraintSet, L1Ball, MonotoneCone, Product, Psd, Simplex,
