@@ -156,3 +156,350 @@ fn reference_problems() {
     }
     println!("34 reference problems, worst ρ = {worst:.1e}, worst error of x = {worst_x:.1e}");
 }
+
+// ---- random problems ----------------------------------------------------------------------------------------------
+
+/// A random matrix: 0 normal, 1 small integers (ties), 2 positive, 3 low rank, 4 copies and multiples of columns,
+/// 5 nearly equal columns, 6 columns of very different size, 7 a Hilbert matrix.
+fn matrix(q: &mut Random, kind: u64, m: usize, n: usize) -> Vec<f64> {
+    let pick = |q: &mut Random, k: usize| usize::try_from(q.bits() % k as u64).unwrap();
+    let mut a: Vec<f64> = (0..m * n)
+        .map(|_| match kind {
+            1 => (q.bits() % 5) as f64 - 2.0,
+            2 => q.uniform(),
+            _ => q.normal(),
+        })
+        .collect();
+    match kind {
+        3 => {
+            let k = 1 + pick(q, m.min(n));
+            let (u, v): (Vec<f64>, Vec<f64>) = (q.normals(m * k), q.normals(k * n));
+            for i in 0..m {
+                for j in 0..n {
+                    a[i * n + j] = (0..k).map(|l| u[i * k + l] * v[l * n + j]).sum();
+                }
+            }
+        }
+        4 | 5 => {
+            for j in 1..n {
+                if q.bits().is_multiple_of(2) {
+                    let (from, factor) = (pick(q, j), [1.0, -1.0, 2.0, 0.37][pick(q, 4)]);
+                    for i in 0..m {
+                        let noise = if kind == 5 { 1e-8 * q.normal::<f64>() } else { 0.0 };
+                        a[i * n + j] = if kind == 5 { 1.0 } else { factor } * a[i * n + from] + noise;
+                    }
+                }
+            }
+        }
+        6 => {
+            for j in 0..n {
+                let factor = 10.0_f64.powi(pick(q, 5) as i32 - 2);
+                (0..m).for_each(|i| a[i * n + j] *= factor);
+            }
+        }
+        7 => (0..m * n).for_each(|k| a[k] = 1.0 / ((k / n + k % n + 1) as f64)),
+        _ => {}
+    }
+    if q.bits().is_multiple_of(4) {
+        let j = pick(q, n);
+        (0..m).for_each(|i| a[i * n + j] = 0.0);
+    }
+    a
+}
+
+/// Bounds of one style and a point between them, often at a bound: 0 orthant, 1 [0, w], 2 around a centre, 3 a mixture
+/// with free, one-sided and fixed coordinates, 4 small integers, 5 narrow and far from zero.
+fn bounds(q: &mut Random, style: u64, n: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    let (mut lo, mut hi, mut x) = (vec![], vec![], vec![]);
+    for _ in 0..n {
+        let (c, w): (f64, f64) = (q.normal(), 2.0 * q.uniform::<f64>());
+        let (l, h) = match style {
+            0 => (0.0, INF),
+            1 => (0.0, w),
+            2 => (c - w, c + w),
+            3 => {
+                [(-INF, INF), (c, INF), (-INF, c), (c, c), (c - w, c)][usize::try_from(q.bits() % 5).unwrap()]
+            }
+            4 => (-((q.bits() % 4) as f64), (q.bits() % 3) as f64),
+            _ => (1e3 + c, 1e3 + c + 1e-6 * w),
+        };
+        let u = [0.0, 1.0, q.uniform()][usize::try_from(q.bits() % 3).unwrap()];
+        x.push(match (l.is_finite(), h.is_finite()) {
+            (true, true) => (l + u * (h - l)).clamp(l, h),
+            (true, false) => l + u,
+            (false, true) => h - u,
+            _ => c,
+        });
+        lo.push(l);
+        hi.push(h);
+    }
+    (lo, hi, x)
+}
+
+fn random_problem(seed: u64, m: usize, n: usize, kind: u64, style: u64, set: u64, rhs: u64) -> Problem {
+    let q = &mut Random::new(seed);
+    let a = matrix(q, kind, m, n);
+    let (lo, hi, mut inside) = bounds(q, style, n);
+    let total = |x: &[f64], part: &[usize]| part.iter().map(|j| x[*j]).sum::<f64>();
+    let all: Vec<usize> = (0..n).collect();
+    let r = 0.1 + q.uniform::<f64>();
+    let set = match set {
+        0 => Set::Bounds { lo, hi, sum: None },
+        1 => Set::Bounds {
+            sum: Some((all.clone(), total(&inside, &all))),
+            lo,
+            hi,
+        },
+        2 => {
+            let part: Vec<usize> = all.iter().copied().filter(|j| j % 2 == 0).collect();
+            Set::Bounds {
+                sum: Some((part.clone(), total(&inside, &part))),
+                lo,
+                hi,
+            }
+        }
+        // all of them at their lower bounds: one feasible point
+        3 if lo.iter().all(|l| l.is_finite()) => {
+            inside.copy_from_slice(&lo);
+            Set::Bounds {
+                sum: Some((all.clone(), total(&lo, &all))),
+                lo,
+                hi,
+            }
+        }
+        4 => Set::Capped(r),
+        5 => Set::L1(r),
+        _ => {
+            let low = [-INF, -0.5][usize::try_from(seed % 2).unwrap()];
+            let high = [INF, 0.5, low.max(0.0)][usize::try_from(seed % 3).unwrap()];
+            Set::Monotone(low, high)
+        }
+    };
+    if !matches!(set, Set::Bounds { .. }) {
+        inside = vec![0.0; n];
+    }
+    let mut b: Vec<f64> = q.normals(m);
+    if rhs > 0 {
+        // almost or exactly consistent with a point on the boundary: degenerate
+        let noise = if rhs == 1 { 0.0 } else { 1e-3 };
+        for i in 0..m {
+            b[i] = noise * b[i] + (0..n).map(|j| a[i * n + j] * inside[j]).sum::<f64>();
+        }
+    }
+    Problem {
+        name: format!("seed {seed}, {m}x{n}, matrix {kind}, bounds {style}, rhs {rhs}"),
+        m,
+        n,
+        a,
+        b,
+        set,
+        x: vec![],
+        objective: 0.0,
+        unique: false,
+    }
+}
+
+fn problem() -> impl Strategy<Value = Problem> {
+    (
+        0u64..1_000_000,
+        1usize..16,
+        1usize..16,
+        0u64..8,
+        0u64..6,
+        0u64..7,
+        0u64..3,
+    )
+        .prop_map(|(seed, m, n, kind, style, set, rhs)| random_problem(seed, m, n, kind, style, set, rhs))
+}
+
+/// ½‖b‖² and ½ max ‖a_j x_j‖²: the size of what rounding works on.
+fn size(p: &Problem, x: &[f64]) -> f64 {
+    let terms = (0..p.n).map(|j| p.column(j).iter().map(|a| (a * x[j]).powi(2)).sum::<f64>());
+    0.5 * terms.fold(p.b.iter().map(|v| v * v).sum::<f64>(), f64::max)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Feasible, optimal, and what it says of itself is true.
+    #[test]
+    fn the_answer_is_a_solution(p in problem()) {
+        let s = solve(&p);
+        let v = judge(&p, &s.x);
+        prop_assert_eq!(v.bounds, 0.0);
+        prop_assert!(v.sum <= 1e-15, "{}: {:e}", p.name, v.sum);
+        prop_assert!(v.relative <= 1e-10, "{} {:?}: ρ = {:e}, {:e}; {}", p.name, p.set, v.rho, v.relative, s);
+        // where b is much smaller than A x, rounding may keep ρ above the tolerance: then that is what is said
+        let ratio = if v.half_b > 0.0 { (size(&p, &s.x) / v.half_b).sqrt() } else { 1.0 };
+        if ratio < 1e3 {
+            prop_assert!(s.status.is_solved(), "{}: {}", p.name, s.status);
+        }
+        if s.status.is_solved() && matches!(p.set, Set::Bounds { .. }) {
+            prop_assert!(v.rho <= 1e-8 + 1e-11 * ratio, "{}: {:e}", p.name, v.rho);
+            prop_assert!((s.certificate.natural_residual - v.rho).abs() <= 1e-11 * ratio);
+        }
+        prop_assert!(s.certificate.gap >= 0.0);
+    }
+
+    /// The multipliers are those of a Lagrange point: with the sum they have the right signs where x is at its bounds.
+    #[test]
+    fn multipliers_have_the_right_signs(p in problem()) {
+        let Set::Bounds { lo, hi, .. } = &p.set else { return Ok(()) };
+        let s = solve(&p);
+        let scale = size(&p, &s.x).sqrt();
+        for j in 0..p.n {
+            let c = p.column(j).iter().map(|v| v * v).sum::<f64>().sqrt();
+            let mu = s.certificate.multipliers[j];
+            let noise = 1e-11 * c * scale + 1e-300;
+            if c > 0.0 && lo[j] < hi[j] {
+                // what only makes up for the rounding of the sum is at its bound as far as this goes
+                let at = |bound: f64| (s.x[j] - bound).abs() <= 1e-13 * (1.0 + bound.abs());
+                prop_assert!(at(lo[j]) || mu <= noise, "{}: {j} {mu:e}", p.name);
+                prop_assert!(at(hi[j]) || mu >= -noise, "{}: {j} {mu:e}", p.name);
+            }
+        }
+    }
+
+    /// No door and no method leads to a better objective, and none to an infeasible point.
+    #[test]
+    fn doors_and_methods_agree(p in problem()) {
+        let s = solve(&p);
+        let columns = p.column_major();
+        let dense = Dense::column_major(&columns, p.m, p.n).unwrap();
+        let sparse = SparseColumns::from_triplets(p.m, p.n, &p.triplets()).unwrap();
+        let products = by_products(&p);
+        let many: Vec<f64> = p.b.repeat(6);
+        let mut answers = vec![
+            builder(&dense, &p.set).solve(&p.b).unwrap(),
+            builder(&sparse, &p.set).solve(&p.b).unwrap(),
+            builder(&products, &p.set).solve(&p.b).unwrap(),
+        ];
+        answers.extend(builder(&dense, &p.set).solve_many(&many).unwrap());
+        for strategy in [Choice::ActiveSet, Choice::BlockExchange, Choice::WorkingSet, Choice::ProjectedGradient] {
+            let solver = builder(&dense, &p.set).strategy(strategy).max_iterations(2000);
+            answers.push(solver.solve(&p.b).unwrap());
+        }
+        let room = size(&p, &s.x);
+        for t in answers {
+            let v = judge(&p, &t.x);
+            prop_assert!(v.bounds == 0.0 && v.sum <= 1e-15, "{}: {:?} {}", p.name, v, t.phase);
+            prop_assert!(v.objective >= s.objective * (1.0 - 1e-9) - 1e-17 * room, "{}: {:e} {:e} {}", p.name, v.objective, s.objective, t.phase);
+            if s.certificate.gap.is_finite() {
+                prop_assert!(s.objective - v.objective <= s.certificate.gap + 1e-13 * s.objective + 1e-26 * room);
+            }
+        }
+    }
+
+    /// Powers of two on A, b and x change no mantissa anywhere, so the answer scales exactly.
+    #[test]
+    fn powers_of_two(p in problem(), on_a in -300i32..300, on_b in -300i32..300) {
+        let Set::Bounds { lo, hi, sum } = &p.set else { return Ok(()) };
+        let s = solve(&p);
+        let two = |e: i32| 2.0_f64.powi(e);
+        let on_x = on_b - on_a;
+        let mut other = p.clone();
+        other.a.iter_mut().for_each(|v| *v *= two(on_a));
+        other.b.iter_mut().for_each(|v| *v *= two(on_b));
+        let scaled = |v: &[f64]| v.iter().map(|v| v * two(on_x)).collect::<Vec<_>>();
+        other.set = Set::Bounds { lo: scaled(lo), hi: scaled(hi), sum: sum.as_ref().map(|(part, r)| (part.clone(), r * two(on_x))) };
+        let t = solve(&other);
+        for j in 0..p.n {
+            prop_assert_eq!(t.x[j], s.x[j] * two(on_x), "{}: coordinate {}", p.name, j);
+        }
+        prop_assert_eq!(t.certificate.natural_residual, s.certificate.natural_residual);
+        prop_assert_eq!(t.status, s.status);
+    }
+
+    /// Powers of two on single columns: without a sum the same holds column by column.
+    #[test]
+    fn powers_of_two_on_columns(p in problem(), shifts in prop::collection::vec(-60i32..60, 16)) {
+        let Set::Bounds { lo, hi, sum: None } = &p.set else { return Ok(()) };
+        let s = solve(&p);
+        let two = |e: i32| 2.0_f64.powi(e);
+        let mut other = p.clone();
+        for i in 0..p.m {
+            for j in 0..p.n {
+                other.a[i * p.n + j] *= two(shifts[j]);
+            }
+        }
+        let scaled = |v: &[f64]| v.iter().enumerate().map(|(j, v)| v * two(-shifts[j])).collect::<Vec<_>>();
+        other.set = Set::Bounds { lo: scaled(lo), hi: scaled(hi), sum: None };
+        let t = solve(&other);
+        for j in 0..p.n {
+            prop_assert_eq!(t.x[j], s.x[j] * two(-shifts[j]), "{}: coordinate {}", p.name, j);
+        }
+    }
+
+    /// Stopped after any number of iterations: feasible, no worse than the start, and the status says why.
+    #[test]
+    fn iteration_limits(p in problem(), limit in 0usize..12) {
+        let a = Dense::row_major(&p.a, p.m, p.n).unwrap();
+        for strategy in [Choice::Auto, Choice::BlockExchange, Choice::ActiveSet, Choice::WorkingSet, Choice::ProjectedGradient] {
+            let solver = builder(&a, &p.set).strategy(strategy);
+            let start = solver.clone().max_iterations(0).solve(&p.b).unwrap();
+            let s = solver.max_iterations(limit).solve(&p.b).unwrap();
+            let (v, first) = (judge(&p, &s.x), judge(&p, &start.x));
+            prop_assert!(v.bounds == 0.0 && v.sum <= 1e-15, "{}: {v:?}", p.name);
+            prop_assert!(v.objective <= first.objective + 1e-12 * ((first.objective + size(&p, &s.x) * 1e-26) * size(&p, &s.x)).sqrt(), "{} {strategy:?}: {:e} > {:e}", p.name, v.objective, first.objective);
+            prop_assert!(s.iterations <= limit);
+            let limited = [Status::Solved, Status::IterationLimit, Status::Stalled];
+            prop_assert!(limited.contains(&s.status), "{}", s.status);
+        }
+    }
+
+    /// From any feasible start to the same objective; a solution as start is kept.
+    #[test]
+    fn warm_starts(p in problem(), other in 0u64..1000) {
+        let a = Dense::row_major(&p.a, p.m, p.n).unwrap();
+        let s = solve(&p);
+        let b: Vec<f64> = Random::new(other).normals(p.m);
+        let elsewhere = builder(&a, &p.set).solve(&b).unwrap().x;
+        for strategy in [Choice::Auto, Choice::ActiveSet] {
+            for x in [&elsewhere, &s.x] {
+                let t = builder(&a, &p.set).strategy(strategy).start(x).solve(&p.b).unwrap();
+                let v = judge(&p, &t.x);
+                prop_assert!(v.bounds == 0.0 && v.sum <= 1e-15, "{}", p.name);
+                // b = 0: nothing but x itself to compare rounding with
+                let tiny = v.half_b == 0.0 && v.objective <= 1e-26 * size(&p, x);
+                prop_assert!(tiny || v.relative <= 1e-8, "{} {strategy:?} {:?}: {:e} {}", p.name, p.set, v.relative, t);
+            }
+        }
+    }
+
+    #[test]
+    fn single_precision(p in problem()) {
+        let Set::Bounds { lo, hi, sum } = &p.set else { return Ok(()) };
+        let short = |v: &[f64]| v.iter().map(|v| *v as f32).collect::<Vec<f32>>();
+        let long = |v: &[f32]| v.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
+        let (a, b, lo, hi) = (short(&p.a), short(&p.b), short(lo), short(hi));
+        let matrix = Dense::row_major(&a, p.m, p.n).unwrap();
+        let mut solver = BoundedLeastSquares::new(&matrix, &lo, &hi);
+        let sum = sum.as_ref().map(|(part, r)| (part.clone(), *r as f32));
+        if let Some((part, r)) = &sum {
+            solver = solver.sum_over(part, *r);
+        }
+        let s = match solver.solve(&b) {
+            Ok(s) => s,
+            // rounding may have emptied the set
+            Err(Error::Infeasible { .. } | Error::CrossedBounds { .. }) => return Ok(()),
+            Err(e) => return Err(TestCaseError::fail(e.to_string())),
+        };
+        let rounded = Problem {
+            a: long(&a),
+            b: long(&b),
+            set: Set::Bounds { lo: long(&lo), hi: long(&hi), sum: sum.map(|(part, r)| (part, f64::from(r))) },
+            ..p
+        };
+        let v = judge(&rounded, &long(&s.x));
+        prop_assert!(v.bounds == 0.0 && v.sum <= 1e-6, "{}: {v:?}", rounded.name);
+        prop_assert!(v.relative <= 1e-3, "{} {:?}: ρ = {:e} {}", rounded.name, rounded.set, v.relative, s);
+    }
+
+    #[test]
+    fn lower_zero_is_nnls(seed in 0u64..1_000_000, m in 1usize..16, n in 1usize..16, kind in 0u64..8, rhs in 0u64..3) {
+        let p = random_problem(seed, m, n, kind, 0, 0, rhs);
+        let a = Dense::row_major(&p.a, m, n).unwrap();
+        let (s, t) = (solve(&p), reparam::nnls(&a, &p.b).unwrap());
+        prop_assert!((s.objective - t.objective).abs() <= 1e-9 * t.objective + 1e-17 * size(&p, &t.x), "{}: {:e} {:e}", p.name, s.objective, t.objective);
+    }
+}

@@ -19,10 +19,14 @@ pub(super) struct Pricing<'s, T> {
     pub(super) size: T,
     /// Candidates kept from one pass.
     pub(super) pool: usize,
+    /// Gives up when the face has more members than this.
+    pub(super) largest: usize,
 }
 
 /// Improves x (feasible, all coordinates) until no coordinate wants to move. The members of the face may lie anywhere
 /// between their bounds.
+///
+/// False when the face outgrew `pricing.largest`, or rounding kept it from coming to an end.
 ///
 /// # Errors
 /// The limit that was hit; x is feasible then too.
@@ -32,7 +36,7 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
     region: &Region<T>,
     pricing: &Pricing<'_, T>,
     run: &mut Run<'_>,
-) -> Result<(), Status> {
+) -> Result<bool, Status> {
     let n = x.len();
     let mut state = State {
         region,
@@ -73,7 +77,7 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
                 continue;
             }
             state.drop_rounding(face, x, run);
-            return Ok(());
+            return Ok(true);
         }
         let best = state.candidates[0].0;
         let candidates = std::mem::take(&mut state.candidates);
@@ -103,8 +107,11 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
             }
         }
         state.candidates = candidates;
+        if face.members().len() > pricing.largest {
+            return Ok(false);
+        }
     }
-    Ok(())
+    Ok(false)
 }
 
 struct State<'s, T> {

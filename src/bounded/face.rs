@@ -162,14 +162,17 @@ impl<T: LinalgScalar> Face<T> for QrFace<'_, '_, T> {
         if rows > m {
             self.column[m] = self.alpha * self.region.weight(j);
         }
-        let before = norm2(&self.column);
+        // the entries of A and that of the appended row carry their own rounding: a small column beside a large row is
+        // judged by its own size
+        let smallest = dependence::<T>() * norm2(&self.column[..m])
+            + T::lit(16.0) * T::epsilon() * norm2(&self.column[m..]);
         self.coefficients.clear();
         self.coefficients.resize(self.members.len(), T::zero());
         // twice is enough (Giraud, Langou & Rozložník 2005): orthogonal to working precision
         orthogonalise(&self.q, &mut self.column, &mut self.coefficients);
         orthogonalise(&self.q, &mut self.column, &mut self.coefficients);
         let after = norm2(&self.column);
-        if after.is_nan() || after <= dependence::<T>() * before {
+        if after.is_nan() || after <= smallest {
             return false;
         }
         let inverse = after.recip();

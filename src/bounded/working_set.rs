@@ -105,6 +105,7 @@ pub(super) fn working_set<T: LinalgScalar>(
             norms: &set_norms,
             size,
             pool: 10,
+            largest: k,
         };
         let outcome = active_set(&mut face, &mut z, &local, &pricing, run);
         let members: Vec<usize> = face.members().to_vec();

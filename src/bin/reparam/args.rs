@@ -27,6 +27,28 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Bounded least squares: minimise ½‖A x − b‖² over lower ≤ x ≤ upper
+    Bvls {
+        #[command(flatten)]
+        common: Common,
+
+        /// Lower bounds: numpy array (n,), entries may be -inf
+        #[arg(long, value_name = "lo.npy")]
+        lower: PathBuf,
+
+        /// Upper bounds: numpy array (n,), entries may be inf
+        #[arg(long, value_name = "hi.npy")]
+        upper: PathBuf,
+    },
+    /// Least squares over a simplex: minimise ½‖A x − b‖² over x ≥ 0 with a given sum
+    Simplex {
+        #[command(flatten)]
+        common: Common,
+
+        /// The sum of x
+        #[arg(long, value_name = "R", default_value = "1", value_parser = radius, allow_hyphen_values = true)]
+        radius: f64,
+    },
 }
 
 /// What every problem class reads, writes and is limited by.
@@ -79,6 +101,13 @@ fn tolerance(text: &str) -> Result<f64, String> {
     }
 }
 
+fn radius(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(r) if r.is_finite() && r >= 0.0 => Ok(r),
+        _ => Err("must be a finite number, at least 0".into()),
+    }
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let number = text.parse::<f64>().ok();
     number
@@ -106,6 +135,10 @@ mod tests {
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
         for bad in ["-1", "nan", "inf", "1e300", "x"] {
             assert!(seconds(bad).is_err(), "{bad}");
+        }
+        assert_eq!(radius("0"), Ok(0.0));
+        for bad in ["-1", "nan", "inf", "x"] {
+            assert!(radius(bad).is_err(), "{bad}");
         }
         assert_eq!(at_least_one("3"), Ok(3));
         for bad in ["0", "-1", "1.5", "x"] {

@@ -124,6 +124,21 @@ pub(crate) enum Fault {
         /// From 1.
         column: usize,
     },
+    /// NaN where infinities are allowed.
+    #[error("{0} is not a number")]
+    NotANumber(Position),
+    /// Nothing lies between a lower and an upper bound.
+    #[error("entry {index} is {upper:e}, where {} has {lower:e}: no number lies between", below.display())]
+    Crossed {
+        /// The coordinate, from 0.
+        index: usize,
+        /// Its lower bound.
+        lower: f64,
+        /// Its upper bound.
+        upper: f64,
+        /// The file of the lower bounds.
+        below: PathBuf,
+    },
     /// The answer would go where no file can be.
     #[error("cannot be written: {0}")]
     Unwritable(String),

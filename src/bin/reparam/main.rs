@@ -13,9 +13,11 @@ mod write;
 use args::{Cli, Command, Common};
 use clap::Parser;
 use error::Failure;
+use read::Bounds;
 use reparam::Status;
 use report::Summary;
-use solve::{Class, NonNegative};
+use solve::{Bounded, Class, NonNegative, OnSimplex};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use terminal::Progress;
 
@@ -37,12 +39,17 @@ fn main() -> ExitCode {
         }
     };
     let ended = match &cli.command {
-        Command::Nnls { common } => run(
-            common,
-            &NonNegative {
-                tolerance: common.tolerance,
-            },
-        ),
+        Command::Nnls { common } => run(common, None, |_| NonNegative {
+            tolerance: common.tolerance,
+        }),
+        Command::Bvls { common, lower, upper } => run(common, Some((lower, upper)), |bounds| Bounded {
+            tolerance: common.tolerance,
+            bounds,
+        }),
+        Command::Simplex { common, radius } => run(common, None, |_| OnSimplex {
+            tolerance: common.tolerance,
+            radius: *radius,
+        }),
     };
     match ended {
         Ok(Status::Solved) => ExitCode::SUCCESS,
@@ -55,7 +62,11 @@ fn main() -> ExitCode {
 }
 
 /// Reads, solves, writes and reports: the same for every class of problems.
-fn run(common: &Common, class: &impl Class) -> Result<Status, Failure> {
+fn run<C: Class>(
+    common: &Common,
+    bounds: Option<(&PathBuf, &PathBuf)>,
+    class: impl FnOnce(Bounds) -> C,
+) -> Result<Status, Failure> {
     let cancel = terminal::catch_interrupts()?;
     if let Some(threads) = common.threads {
         let pool = rayon::ThreadPoolBuilder::new()
@@ -70,9 +81,9 @@ fn run(common: &Common, class: &impl Class) -> Result<Status, Failure> {
 
     let progress = Progress::start();
     progress.say(format!("reading {}", common.matrix.display()));
-    let system = read::read(&common.matrix, &common.rhs)?;
+    let (system, bounds) = read::read(&common.matrix, &common.rhs, bounds)?;
     progress.say(format!("solving {} × {}", system.rows, system.columns));
-    let outcome = solve::solve(&system, class, common, &cancel)?;
+    let outcome = solve::solve(&system, &class(bounds), common, &cancel)?;
     progress.say(format!("writing {}", common.out.display()));
     output.write(&outcome.solutions, system.kind)?;
     drop(progress);

@@ -2,10 +2,10 @@
 
 use crate::args::Common;
 use crate::error::Failure;
-use crate::read::{Kind, Matrix, System};
+use crate::read::{Bounds, Kind, Matrix, System};
 use rayon::prelude::*;
 use reparam::operators::{Dense, LinearOperator};
-use reparam::{CancelToken, Error, Limits, Nnls, Solution};
+use reparam::{BoundedLeastSquares, CancelToken, Error, Limits, Nnls, Solution};
 use std::time::{Duration, Instant};
 
 /// A class of problems: what to do with one matrix. Everything else is the same for all.
@@ -35,6 +35,57 @@ impl Class for NonNegative {
         } else {
             Ok(vec![solver.solve(rhs)?])
         }
+    }
+}
+
+/// Least squares between bounds.
+pub(crate) struct Bounded {
+    pub(crate) tolerance: Option<f64>,
+    pub(crate) bounds: Bounds,
+}
+
+impl Class for Bounded {
+    fn solve<A>(&self, a: &A, rhs: &[f64], many: bool, limits: Limits) -> Result<Vec<Solution<f64>>, Error>
+    where
+        A: LinearOperator<f64> + Sync,
+    {
+        let solver = BoundedLeastSquares::new(a, &self.bounds.lower, &self.bounds.upper);
+        answers(solver.limits(limits), self.tolerance, rhs, many)
+    }
+}
+
+/// Least squares over a simplex.
+pub(crate) struct OnSimplex {
+    pub(crate) tolerance: Option<f64>,
+    pub(crate) radius: f64,
+}
+
+impl Class for OnSimplex {
+    fn solve<A>(&self, a: &A, rhs: &[f64], many: bool, limits: Limits) -> Result<Vec<Solution<f64>>, Error>
+    where
+        A: LinearOperator<f64> + Sync,
+    {
+        let solver = BoundedLeastSquares::simplex(a, self.radius);
+        answers(solver.limits(limits), self.tolerance, rhs, many)
+    }
+}
+
+fn answers<A>(
+    mut solver: BoundedLeastSquares<'_, f64, A>,
+    tolerance: Option<f64>,
+    rhs: &[f64],
+    many: bool,
+) -> Result<Vec<Solution<f64>>, Error>
+where
+    A: LinearOperator<f64> + Sync,
+{
+    if let Some(t) = tolerance {
+        solver = solver.tolerance(t);
+    }
+    if many {
+        solver.solve_many(rhs)
+    } else {
+        Ok(vec![solver.solve(rhs)?])
     }
 }
 

@@ -6,7 +6,7 @@ mod npy;
 use crate::error::{Failure, Fault};
 use reparam::operators::SparseColumns;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A linear least squares problem, or several that are solved together.
 pub(crate) struct System {
@@ -52,12 +52,28 @@ pub(crate) enum Matrix {
     Sparse(SparseColumns<f64>),
 }
 
-/// Reads the problem. Sizes are compared before the bulk of the data is read.
-pub(crate) fn read(matrix: &Path, rhs: &Path) -> Result<System, Failure> {
+/// Bounds of x; empty where the problem has none.
+#[derive(Debug, Default)]
+pub(crate) struct Bounds {
+    pub(crate) lower: Vec<f64>,
+    pub(crate) upper: Vec<f64>,
+}
+
+/// Reads the problem, and the files of the lower and the upper bounds if there are any. Sizes are compared before the
+/// bulk of the data is read.
+pub(crate) fn read(
+    matrix: &Path,
+    rhs: &Path,
+    bounds: Option<(&PathBuf, &PathBuf)>,
+) -> Result<(System, Bounds), Failure> {
     let a = open_matrix(matrix)?;
     let b = npy::open(rhs)?;
     let (rows, columns, batch) = a.sizes(matrix)?;
     let kind = check_rhs(rows, batch, &b.shape, matrix).map_err(|fault| fault.of(rhs))?;
+    let bounds = match bounds {
+        None => Bounds::default(),
+        Some((lower, upper)) => read_bounds(lower, upper, columns, matrix)?,
+    };
     let a = a.read(matrix)?;
     let b = b.read()?;
     // right-hand sides are wanted one after the other; the shapes (m, k) and (k, m) say the same in other words
@@ -71,13 +87,52 @@ pub(crate) fn read(matrix: &Path, rhs: &Path) -> Result<System, Failure> {
     } else {
         b.data
     };
-    Ok(System {
+    let system = System {
         matrix: a,
         rhs,
         rows,
         columns,
         kind,
-    })
+    };
+    Ok((system, bounds))
+}
+
+fn read_bounds(lower: &Path, upper: &Path, columns: usize, matrix: &Path) -> Result<Bounds, Failure> {
+    let open = |path: &Path| {
+        let pending = npy::open(path)?;
+        let fault = match *pending.shape.as_slice() {
+            [n] if n == columns => return Ok(pending),
+            [n] => Fault::Mismatch {
+                what: "entries",
+                found: n,
+                expected: columns,
+                of: "columns",
+                matrix: matrix.to_path_buf(),
+            },
+            ref other => Fault::Dimensions {
+                found: other.len(),
+                expected: "1 (columns)",
+            },
+        };
+        Err(fault.of(path))
+    };
+    let (lo, hi) = (open(lower)?, open(upper)?);
+    let bounds = Bounds {
+        lower: lo.read_with_infinities()?.data,
+        upper: hi.read_with_infinities()?.data,
+    };
+    for (index, (lo, hi)) in bounds.lower.iter().zip(&bounds.upper).enumerate() {
+        if lo > hi || *lo == f64::INFINITY || *hi == f64::NEG_INFINITY {
+            let fault = Fault::Crossed {
+                index,
+                lower: *lo,
+                upper: *hi,
+                below: lower.to_path_buf(),
+            };
+            return Err(fault.of(upper));
+        }
+    }
+    Ok(bounds)
 }
 
 enum Pending {

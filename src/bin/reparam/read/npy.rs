@@ -182,10 +182,16 @@ impl Pending {
     /// Reads the data, converts them to float64 without rounding, and checks that they are finite.
     pub(super) fn read(self) -> Result<Array, Failure> {
         let path = self.path.clone();
-        self.read_data().map_err(|fault| fault.of(&path))
+        self.read_data(false).map_err(|fault| fault.of(&path))
     }
 
-    fn read_data(self) -> Result<Array, Fault> {
+    /// As `read`, for data that may be infinite.
+    pub(super) fn read_with_infinities(self) -> Result<Array, Failure> {
+        let path = self.path.clone();
+        self.read_data(true).map_err(|fault| fault.of(&path))
+    }
+
+    fn read_data(self, infinities: bool) -> Result<Array, Fault> {
         let Self {
             header,
             reader,
@@ -200,6 +206,7 @@ impl Pending {
         let layout = Layout {
             shape: &shape,
             fortran,
+            infinities,
         };
         let data = match (kind.type_char(), kind.size_field()) {
             (TypeChar::Float, 4) => layout.convert(array, |v: f32| Ok(f64::from(v))),
@@ -223,6 +230,8 @@ impl Pending {
 struct Layout<'a> {
     shape: &'a [usize],
     fortran: bool,
+    /// Whether elements may be infinite.
+    infinities: bool,
 }
 
 impl Layout<'_> {
@@ -244,7 +253,10 @@ impl Layout<'_> {
                 at: self.position(k),
                 value,
             })?;
-            if !value.is_finite() {
+            if self.infinities && value.is_nan() {
+                return Err(Fault::NotANumber(self.position(k)));
+            }
+            if !self.infinities && !value.is_finite() {
                 return Err(Fault::NotFinite(self.position(k)));
             }
             data.push(value);
@@ -278,10 +290,12 @@ mod tests {
         let c = Layout {
             shape: &[2, 3],
             fortran: false,
+            infinities: false,
         };
         let f = Layout {
             shape: &[2, 3],
             fortran: true,
+            infinities: false,
         };
         assert_eq!(c.position(4), Position(vec![1, 1]));
         assert_eq!(f.position(4), Position(vec![0, 2]));

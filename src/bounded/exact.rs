@@ -1,0 +1,316 @@
+//! The exact methods for dense problems: block exchange, the active set on a QR factor, and on a Gram matrix that many
+//! right-hand sides share.
+
+use super::active_set::{Pricing, active_set, rounding_of_bound};
+use super::block_exchange::{Exchange, Failure, Shifted, State, block_exchange};
+use super::driver::{Candidate, Context, residual_of};
+use super::face::{Face, GramFace, QrFace};
+use super::region::{Region, Sum};
+use crate::LinalgScalar;
+use crate::linalg::{axpy, dot, max_or_nan};
+use crate::solve::{Phase, Run, Status};
+
+impl<T: LinalgScalar> Context<'_, '_, '_, T> {
+    /// Block exchange; the active set from where it ended when that is not exact. With a sum the active set has the first
+    /// try, as most coordinates are then at bounds as a rule: until its face has cost a third of what the Gram matrix costs.
+    pub(super) fn dense(&self, mut origin: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
+        if self.region.sum.is_some() {
+            let (candidate, done) = self.grow(&origin, 10 + origin.len() / 6, run);
+            if done || candidate.limit.is_some() {
+                return candidate;
+            }
+            origin = candidate.x;
+        }
+        let origin = &origin;
+        let first = self.block_exchange(origin, run);
+        match first {
+            Some(candidate) if candidate.limit.is_some() => candidate,
+            Some(candidate) => {
+                let rho = self.rho(&candidate.x, run);
+                if rho <= self.exact {
+                    return candidate;
+                }
+                let second = self.active_set(&candidate.x, run);
+                let better = self.rho(&second.x, run);
+                if better < rho || rho.is_nan() {
+                    second
+                } else {
+                    Candidate {
+                        limit: second.limit,
+                        ..candidate
+                    }
+                }
+            }
+            None => self.active_set(origin, run),
+        }
+    }
+
+    /// None when the Gram matrix is too ill-conditioned or the states cycle.
+    pub(super) fn block_exchange(&self, origin: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
+        let (p, region) = (self.problem, self.region);
+        let n = p.columns();
+        let warm = self.start.is_some();
+        let states: Vec<State> = (0..n)
+            .map(|j| {
+                if region.is_fixed(j) || self.norms[j] == T::zero() {
+                    State::Fixed
+                } else if warm && origin[j] <= region.lo[j] {
+                    State::Lower
+                } else if warm && origin[j] >= region.hi[j] {
+                    State::Upper
+                } else {
+                    State::Free
+                }
+            })
+            .collect();
+        let gram = self.prepared.gram(run);
+        let base = region.nearest_to_zero();
+        let r = residual_of(p, self.b, &base, run);
+        let mut c = vec![T::zero(); n];
+        p.adjoint(&r, &mut c, run);
+        let shifted = Region {
+            lo: region.lo.iter().zip(&base).map(|(l, x)| *l - *x).collect(),
+            hi: region.hi.iter().zip(&base).map(|(h, x)| *h - *x).collect(),
+            sum: region.sum.as_ref().map(|s| Sum {
+                w: s.w.clone(),
+                r: s.gap(&base).0,
+            }),
+        };
+        let problem = Shifted {
+            gram,
+            c: &c,
+            norms: self.norms,
+            region: &shifted,
+            alpha_squared: self.prepared.alpha * self.prepared.alpha,
+        };
+        match block_exchange(&problem, states, run) {
+            Ok(exchange) => {
+                let candidate = self.refine(&exchange, &base, run);
+                // columns so small that their coordinates are rounding may still be what the sum is made of
+                self.adds_up(&candidate.x).then_some(candidate)
+            }
+            Err(Failure::Limit(status, exchange)) => {
+                Some(self.stopped(status, &exchange, &base, origin, run))
+            }
+            Err(Failure::Singular | Failure::Cycling) => None,
+        }
+    }
+
+    /// Whether Σ w x = r up to rounding.
+    fn adds_up(&self, x: &[T]) -> bool {
+        self.region.sum.as_ref().is_none_or(|sum| {
+            let (gap, size) = sum.gap(x);
+            gap.abs() <= T::lit(1e3) * T::epsilon() * size
+        })
+    }
+
+    /// x⁰ + z, exactly at the bounds where the exchange says so.
+    fn assemble(&self, exchange: &Exchange<T>, base: &[T]) -> Vec<T> {
+        let mut x: Vec<T> = (0..base.len())
+            .map(|j| match exchange.states[j] {
+                State::Lower => self.region.lo[j],
+                State::Upper => self.region.hi[j],
+                State::Free | State::Fixed => base[j],
+            })
+            .collect();
+        for (j, z) in exchange.face.iter().zip(&exchange.z) {
+            if exchange.states[*j] == State::Free {
+                x[*j] += *z;
+            }
+        }
+        x
+    }
+
+    /// Iterative refinement with the residual in A: repairs what the squared condition number of the Gram matrix cost.
+    fn refine(&self, exchange: &Exchange<T>, base: &[T], run: &mut Run<'_>) -> Candidate<T> {
+        let (p, region, face) = (self.problem, self.region, &exchange.face);
+        let mut x = self.assemble(exchange, base);
+        for j in face {
+            x[*j] = region.clip(*j, x[*j]);
+        }
+        let mut delta = vec![T::zero(); face.len()];
+        let mut last = T::infinity();
+        for _ in 0..4 {
+            let r = residual_of(p, self.b, &x, run);
+            p.combine_adjoint(face, &r, &mut delta, run);
+            let lacking = region.sum.as_ref().map_or(T::zero(), |s| s.gap(&x).0);
+            exchange.solve(&mut delta, |j| region.weight(j), lacking);
+            // in column-norm units
+            let size = max_or_nan(face.iter().zip(&delta).map(|(j, d)| (self.norms[*j] * *d).abs()));
+            if size.is_nan() || size >= T::lit(0.5) * last {
+                break;
+            }
+            for (j, d) in face.iter().zip(&delta) {
+                x[*j] = region.clip(*j, x[*j] + *d);
+            }
+            last = size;
+        }
+        let size = self.size_of(&x);
+        for (j, d) in face.iter().zip(&delta) {
+            if let Some(bound) = rounding_of_bound(region, *j, x[*j], *d, self.norms[*j], size) {
+                x[*j] = bound;
+            }
+        }
+        let dual = self.wants_dual().then(|| {
+            let mut v: Vec<T> = face.iter().map(|j| self.dual_sign(*j)).collect();
+            exchange.solve_plain(&mut v);
+            let mut w = vec![T::zero(); p.rows()];
+            p.combine(face, &v, &mut w, run);
+            w
+        });
+        Candidate {
+            x,
+            phase: Phase::BlockExchange,
+            limit: None,
+            dual,
+        }
+    }
+
+    /// The best feasible point that an interrupted exchange has to offer.
+    fn stopped(
+        &self,
+        status: Status,
+        exchange: &Exchange<T>,
+        base: &[T],
+        origin: &[T],
+        run: &mut Run<'_>,
+    ) -> Candidate<T> {
+        let mut projected = self.assemble(exchange, base);
+        self.region.project(self.norms, &mut projected);
+        let objective = |x: &[T], run: &mut Run<'_>| {
+            let r = residual_of(self.problem, self.b, x, run);
+            dot(&r, &r)
+        };
+        let here = objective(origin, run);
+        if objective(&projected, run) < here {
+            Candidate {
+                x: projected,
+                phase: Phase::BlockExchange,
+                limit: Some(status),
+                dual: None,
+            }
+        } else {
+            Candidate {
+                x: origin.to_vec(),
+                phase: Phase::Start,
+                limit: Some(status),
+                dual: None,
+            }
+        }
+    }
+
+    /// The active set on a growing QR factor, from a feasible point.
+    pub(super) fn active_set(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
+        self.grow(from, usize::MAX, run).0
+    }
+
+    /// The active set for many right-hand sides: on the Gram matrix they share, refined with the residual in A; on a QR
+    /// factor from there when that is not exact.
+    pub(super) fn shared_gram(&self, origin: &[T], run: &mut Run<'_>) -> Candidate<T> {
+        let p = self.problem;
+        let mut x = origin.to_vec();
+        let gram = self.prepared.gram(run);
+        let mut c = vec![T::zero(); x.len()];
+        p.adjoint(self.b, &mut c, run);
+        if let Some(sum) = &self.region.sum {
+            axpy(self.prepared.alpha * self.prepared.alpha * sum.r, &sum.w, &mut c);
+        }
+        let size = self.size_of(&x);
+        let mut face = GramFace::new(gram, &c, self.region, size);
+        for (j, v) in origin.iter().enumerate() {
+            if self.norms[j] > T::zero() && self.region.is_inside(j, *v) && *v != T::zero() {
+                face.append(j, run);
+            }
+        }
+        let pricing = Pricing {
+            norms: self.norms,
+            size,
+            pool: 3,
+            largest: usize::MAX,
+        };
+        let outcome = active_set(&mut face, &mut x, self.region, &pricing, run);
+        let members = face.members().to_vec();
+        let mut delta = vec![T::zero(); members.len()];
+        for _ in 0..2 {
+            let r = residual_of(p, self.b, &x, run);
+            p.combine_adjoint(&members, &r, &mut delta, run);
+            face.step(&mut delta);
+            if members
+                .iter()
+                .zip(&delta)
+                .any(|(j, d)| self.region.clip(*j, x[*j] + *d) != x[*j] + *d)
+            {
+                break;
+            }
+            members.iter().zip(&delta).for_each(|(j, d)| x[*j] += *d);
+        }
+        let candidate = Candidate {
+            x,
+            phase: Phase::WorkingSet,
+            limit: outcome.err(),
+            dual: None,
+        };
+        if candidate.limit.is_some()
+            || (self.rho(&candidate.x, run) <= self.exact && self.adds_up(&candidate.x))
+        {
+            return candidate;
+        }
+        self.active_set(&candidate.x, run)
+    }
+
+    /// The active set until its face has more than `largest` members; whether it came to an end.
+    fn grow(&self, from: &[T], largest: usize, run: &mut Run<'_>) -> (Candidate<T>, bool) {
+        let (p, region) = (self.problem, self.region);
+        let mut face = QrFace::new(p, self.b, region, self.prepared.alpha);
+        let mut x = from.to_vec();
+        for (j, v) in from.iter().enumerate() {
+            if self.norms[j] == T::zero() {
+                continue;
+            }
+            // what rests at zero may stay there until it is priced; what has no bounds is in every face
+            let unbounded = region.lo[j] == T::neg_infinity() && region.hi[j] == T::infinity();
+            if unbounded || (region.is_inside(j, *v) && *v != T::zero()) {
+                // a dependent coordinate is left where it is: it moves when the face has lost what it depends on
+                face.append(j, run);
+            }
+        }
+        let elements = p.rows().saturating_mul(p.columns());
+        let pricing = Pricing {
+            norms: self.norms,
+            size: self.size_of(&x),
+            pool: if elements > 5_000_000 { 50 } else { 10 },
+            largest,
+        };
+        let outcome = active_set(&mut face, &mut x, region, &pricing, run);
+        let dual = self.wants_dual().then(|| {
+            let v = face.members().iter().map(|j| self.dual_sign(*j)).collect();
+            face.dual_direction(v)
+        });
+        let done = outcome == Ok(true);
+        let candidate = Candidate {
+            x,
+            phase: Phase::ActiveSet,
+            limit: outcome.err(),
+            dual,
+        };
+        (candidate, done)
+    }
+
+    /// Whether some coordinate has one infinite bound: a dual point then needs a direction.
+    fn wants_dual(&self) -> bool {
+        let r = self.region;
+        (0..r.dim()).any(|j| {
+            !r.is_bounded(j) && (r.weight(j) == T::zero()) && r.lo[j].is_finite() != r.hi[j].is_finite()
+        })
+    }
+
+    /// ±‖a_j‖ where coordinate j has one infinite bound, on the side where its gradient must be.
+    fn dual_sign(&self, j: usize) -> T {
+        let r = self.region;
+        match (r.lo[j].is_finite(), r.hi[j].is_finite()) {
+            (true, false) => self.norms[j],
+            (false, true) => -self.norms[j],
+            _ => T::zero(),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The judgement of a candidate: everything anew from A, b and the x that is handed out.
+
+use super::certificate::certify;
+use super::driver::{Candidate, Context, relative};
+use super::prepared::close_sum;
+use super::region::Sum;
+use crate::linalg::norm2;
+use crate::sets::clip;
+use crate::solve::{Certificate, Run, Solution, Status};
+use crate::{Error, LinalgScalar, Result};
+
+impl<T: LinalgScalar> Context<'_, '_, '_, T> {
+    /// The judgement: everything anew from A, b and the x that is handed out.
+    pub(super) fn judge(
+        &self,
+        candidate: Candidate<T>,
+        b: &[T],
+        unit: T,
+        mut run: Run<'_>,
+    ) -> Result<Solution<T>> {
+        let (p, region, posed) = (self.problem, self.region, &self.prepared.posed);
+        let n = p.columns();
+        let mut inner = candidate.x;
+        let mut failed = false;
+        if inner.iter().any(|v| !v.is_finite()) {
+            // a method that broke down: never hand that out
+            inner = self.origin(&mut run);
+            failed = true;
+        }
+        let mut x = vec![T::zero(); n];
+        for j in 0..n {
+            let (lo, hi) = (posed.lo[j], posed.hi[j]);
+            x[j] = if self.norms[j] == T::zero() {
+                clip(T::zero(), lo, hi)
+            } else if inner[j] <= region.lo[j] {
+                lo
+            } else if inner[j] >= region.hi[j] {
+                hi
+            } else {
+                clip(inner[j] * p.factor(j) * unit, lo, hi)
+            };
+            if !x[j].is_finite() {
+                return Err(Error::Unrepresentable { index: j });
+            }
+            if x[j] == T::zero() {
+                x[j] = T::zero(); // never a negative zero
+            }
+        }
+        let outer = posed.sum.as_ref().map(|(r, part)| Sum {
+            w: part
+                .iter()
+                .map(|p| if *p { T::one() } else { T::zero() })
+                .collect(),
+            r: *r,
+        });
+        close_sum(&mut x, outer.as_ref(), posed.lo, posed.hi);
+        // what is judged is what is handed out, rounded: back in scaled units
+        let scaled: Vec<T> = (0..n)
+            .map(|j| {
+                if x[j] == posed.lo[j] {
+                    region.lo[j]
+                } else if x[j] == posed.hi[j] {
+                    region.hi[j]
+                } else {
+                    x[j] / p.factor(j) / unit
+                }
+            })
+            .collect();
+        let (mut r, g) = self.gradient(&scaled, &mut run);
+        let evidence = certify(
+            self.problem,
+            region,
+            self.norms,
+            self.b,
+            &scaled,
+            &r,
+            &g,
+            self.size_of(&scaled),
+            candidate.dual,
+            &mut run,
+        );
+        let rho = relative(evidence.displacement, self.unit_of(&scaled));
+        let status = match candidate.limit {
+            _ if rho <= self.tolerance => Status::Solved,
+            _ if rho.is_nan() => Status::NotFinite,
+            Some(limit) if !failed => limit,
+            _ => Status::Stalled,
+        };
+        let multipliers: Vec<T> = (0..n)
+            .map(|j| (g[j] + evidence.t * region.weight(j)) / p.factor(j) * unit)
+            .collect();
+        let residual_norm = norm2(&r) * unit;
+        r.iter_mut().for_each(|v| *v *= unit);
+        debug_assert_eq!(b.len(), r.len());
+        let violation = outer.as_ref().map_or(T::zero(), |s| s.gap(&x).0.abs());
+        Ok(Solution {
+            x,
+            objective: T::lit(0.5) * residual_norm * residual_norm,
+            residual: r,
+            residual_norm,
+            status,
+            certificate: Certificate::new(rho, evidence.gap * unit * unit, violation, multipliers),
+            iterations: run.iterations,
+            counts: run.counts(),
+            phase: if failed {
+                crate::solve::Phase::Start
+            } else {
+                candidate.phase
+            },
+            elapsed: run.elapsed(),
+        })
+    }
+}

@@ -1,0 +1,220 @@
+//! What a solve works on: the set as posed, checked; what depends on A and the set alone; and the same in scaled units.
+
+use super::region::{Region, Sum, add};
+use crate::linalg::{axpy, exponent, norm2, safe_exponent};
+use crate::nnls::problem::Problem;
+use crate::sets::{check_bounds, clip};
+use crate::solve::Run;
+use crate::{Error, LinalgScalar, Result};
+use std::cell::OnceCell;
+
+/// The set as the caller posed it, checked.
+pub(super) struct Posed<'s, T> {
+    pub(super) lo: &'s [T],
+    pub(super) hi: &'s [T],
+    /// r, and which coordinates add up to it.
+    pub(super) sum: Option<(T, Vec<bool>)>,
+}
+
+/// What depends on A and the set, but not on b.
+pub(super) struct Prepared<'p, 'a, T: LinalgScalar> {
+    pub(super) problem: Problem<'a, T>,
+    pub(super) posed: Posed<'p, T>,
+    /// ‖a_j‖ in scaled units; of a column of zeros that takes part in the sum, the largest.
+    pub(super) norms: Vec<T>,
+    /// Weights of the sum in scaled units, and the power of two that they are divided by.
+    weights: Option<(Vec<T>, T)>,
+    /// The factor of the row appended for the sum.
+    pub(super) alpha: T,
+    gram: OnceCell<Vec<T>>,
+}
+
+impl<T: LinalgScalar> Posed<'_, T> {
+    /// lo ≤ hi everywhere, and a point between them that adds up to r.
+    pub(super) fn check(&self) -> Result<()> {
+        for (j, (lo, hi)) in self.lo.iter().zip(self.hi).enumerate() {
+            check_bounds(j, *lo, *hi)?;
+        }
+        let Some((r, part)) = &self.sum else {
+            return Ok(());
+        };
+        if !r.is_finite() {
+            return Err(Error::Setting {
+                name: "sum",
+                why: "must be finite",
+            });
+        }
+        let total = |v: &[T]| {
+            let chosen = || v.iter().zip(part).filter(|(_, p)| **p).map(|(v, _)| *v);
+            (sum_of(chosen()), r.abs() + chosen().map(|v| v.abs()).sum::<T>())
+        };
+        // bounds that add up to r in the reals need not do so in floating point
+        let rounding = T::lit(8.0) * T::epsilon();
+        let (least, size) = total(self.lo);
+        if least.is_finite() && least - *r > rounding * size {
+            return Err(Error::Infeasible {
+                what: "the lower bounds add up to more than the sum",
+            });
+        }
+        let (most, size) = total(self.hi);
+        if most.is_finite() && *r - most > rounding * size {
+            return Err(Error::Infeasible {
+                what: "the upper bounds add up to less than the sum",
+            });
+        }
+        Ok(())
+    }
+}
+
+impl<'p, 'a, T: LinalgScalar> Prepared<'p, 'a, T> {
+    pub(super) fn new(problem: Problem<'a, T>, posed: Posed<'p, T>) -> Self {
+        let n = problem.columns();
+        let mut norms = problem.norms().to_vec();
+        let weights = posed.sum.as_ref().map(|(_, part)| {
+            let mut w: Vec<T> = (0..n)
+                .map(|j| if part[j] { problem.factor(j) } else { T::zero() })
+                .collect();
+            let unit = w.iter().fold(T::zero(), |m, v| m.max(*v));
+            w.iter_mut().for_each(|v| *v /= unit);
+            (w, unit)
+        });
+        let mut alpha = T::zero();
+        if let Some((w, _)) = &weights {
+            // of the size of the largest column: smaller, and faces that are independent only by their sum would look
+            // dependent
+            let part = || (0..n).filter(|j| w[*j] > T::zero());
+            alpha = part().map(|j| norms[j] / w[j]).fold(T::zero(), T::max);
+            if alpha == T::zero() {
+                let largest = norms.iter().fold(T::zero(), |m, c| m.max(*c));
+                alpha = if largest > T::zero() { largest } else { T::one() };
+            }
+            for j in part() {
+                if norms[j] == T::zero() {
+                    norms[j] = alpha * w[j];
+                }
+            }
+        }
+        Self {
+            alpha,
+            problem,
+            posed,
+            norms,
+            weights,
+            gram: OnceCell::new(),
+        }
+    }
+
+    /// The Gram matrix of A, with a sum that of A with the row α wᵀ below it. Formed once.
+    pub(super) fn gram(&self, run: &mut Run<'_>) -> &[T] {
+        if self.weights.is_none() {
+            if let Some(g) = self.problem.gram(run) {
+                return g;
+            }
+        }
+        self.gram.get_or_init(|| {
+            let n = self.problem.columns();
+            let mut g = vec![T::zero(); n * n];
+            if let Some(a) = self.problem.dense() {
+                run.passes += n as f64;
+                T::gram(&a, &mut g);
+            } else {
+                let everything: Vec<usize> = (0..n).collect();
+                self.problem.gram_of(&everything, &mut g, run);
+            }
+            if let Some((w, _)) = &self.weights {
+                for (column, wj) in g.chunks_exact_mut(n).zip(w) {
+                    axpy(self.alpha * self.alpha * *wj, w, column);
+                }
+            }
+            g
+        })
+    }
+
+    /// The set in units in which x = factor · unit · x̂.
+    pub(super) fn region(&self, unit: T) -> Region<T> {
+        let scale = |v: &[T]| -> Vec<T> {
+            v.iter()
+                .enumerate()
+                .map(|(j, v)| *v / self.problem.factor(j) / unit)
+                .collect()
+        };
+        Region {
+            lo: scale(self.posed.lo),
+            hi: scale(self.posed.hi),
+            sum: self.weights.as_ref().map(|(w, divisor)| Sum {
+                w: w.clone(),
+                r: self.posed.sum.as_ref().map_or(T::zero(), |(r, _)| *r) / *divisor / unit,
+            }),
+        }
+    }
+
+    /// The exponent of the largest thing that the problem is about, when that is extreme; 0 otherwise.
+    pub(super) fn shift(&self, b: &[T]) -> i32 {
+        let mut size = norm2(b);
+        for j in 0..self.norms.len() {
+            let (lo, hi) = (self.posed.lo[j], self.posed.hi[j]);
+            let nearest = clip(T::zero(), lo, hi).abs() / self.problem.factor(j);
+            size = size.max(self.norms[j] * nearest);
+        }
+        if let (Some((r, _)), Some((w, divisor))) = (&self.posed.sum, &self.weights) {
+            // some coordinate carries its share of r
+            let least = (0..w.len())
+                .filter(|j| w[*j] > T::zero())
+                .map(|j| self.norms[j] / w[j])
+                .fold(T::infinity(), T::min);
+            if least.is_finite() {
+                size = size.max(r.abs() / *divisor * least);
+            }
+        }
+        let e = exponent(size);
+        if e.unsigned_abs() > safe_exponent::<T>() / 8 {
+            e
+        } else {
+            0
+        }
+    }
+}
+
+/// Σ v, with the rounding of one addition.
+pub(super) fn sum_of<T: LinalgScalar>(values: impl Iterator<Item = T>) -> T {
+    let (mut total, mut lost) = (T::zero(), T::zero());
+    for v in values {
+        add(&mut total, &mut lost, v);
+    }
+    total + lost
+}
+
+/// Makes Σ w x = r up to the rounding of x: by the largest coordinates between their bounds, and only where that is not
+/// enough by others.
+pub(super) fn close_sum<T: LinalgScalar>(x: &mut [T], sum: Option<&Sum<T>>, lo: &[T], hi: &[T]) {
+    let Some(sum) = sum else { return };
+    let (gap, _) = sum.gap(x);
+    if gap == T::zero() || gap.is_nan() {
+        return;
+    }
+    let part = || (0..x.len()).filter(|j| sum.w[*j] > T::zero() && lo[*j] < hi[*j]);
+    let inside = |j: usize| lo[j] < x[j] && x[j] < hi[j];
+    let room = |j: usize| sum.w[j] * (x[j] - lo[j]).max(hi[j] - x[j]);
+    let mut order: Vec<usize> = part().filter(|j| inside(*j)).collect();
+    let mut others: Vec<usize> = part().filter(|j| !inside(*j)).collect();
+    let by = |v: &mut Vec<usize>, key: &dyn Fn(usize) -> T| {
+        v.sort_by(|i, j| {
+            let order = key(*j).partial_cmp(&key(*i));
+            order.unwrap_or(std::cmp::Ordering::Equal).then(i.cmp(j))
+        });
+    };
+    by(&mut order, &|j| sum.w[j] * x[j].abs());
+    by(&mut others, &room);
+    let inner = order.len();
+    order.append(&mut others);
+    for (k, j) in order.into_iter().enumerate() {
+        let (gap, size) = sum.gap(x);
+        // small coordinates know their values better than the rounding of the large ones, and what has arrived at a
+        // bound stays there unless more than rounding is lacking
+        let tolerable = if k < inner { T::one() } else { T::lit(4.0) };
+        if k > 0 && gap.abs() <= tolerable * T::epsilon() * size {
+            return;
+        }
+        x[j] = clip(x[j] + gap / sum.w[j], lo[j], hi[j]);
+    }
+}
