@@ -5,7 +5,7 @@ mod common;
 
 use common::sets::{bounds, map_of, numbers, problems, set_of};
 use proptest::prelude::*;
-use reparam::maps::{self, Boundary, Reparametrization};
+use reparam::maps::{Boundary, Reparametrization};
 use reparam::sets::{
     AffineImage, Ball, BoundedSimplex, BoxSet, CappedSimplex, ConstraintSet, ConvexSequence, L1Ball,
     MonotoneCone, Orthant, Product, Psd, SecondOrderCone, Simplex, Sphere, StochasticMatrices, WholeSpace,
