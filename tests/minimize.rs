@@ -52,17 +52,21 @@ fn functions_with_bounds() {
             .run()
             .unwrap();
         evaluations += counts.values() + counts.gradients();
-        // powell_badly_scaled ends in a valley 10⁴ times narrower than long: rounding stops it there, and the status says so
-        assert!(
-            s.status.is_converged() || name == "powell_badly_scaled",
-            "{name}: {}",
-            s.status
+        let excess = (s.objective - p.optimum) / p.optimum.abs().max(1.0);
+        println!(
+            "{name:24} {:12} excess {excess:9.1e}  ρ {:.1e}  {:4} evaluations",
+            s.status.word(),
+            s.certificate.natural_residual,
+            s.counts.values
         );
+        // f* = 0 can end at rounding, where no residual relative to f means anything; powell_badly_scaled ends in a valley 10⁴
+        // times narrower than long. Both are said to have stalled
+        let at_rounding = s.status == Status::Stalled && (excess <= 1e-12 || name == "powell_badly_scaled");
+        assert!(s.status.is_converged() || at_rounding, "{name}: {}", s.status);
         assert_eq!(s.certificate.violation, 0.0, "{name}");
         for (j, x) in s.x.iter().enumerate() {
             assert!(p.lower[j] <= *x && *x <= p.upper[j], "{name}: x[{j}] = {x:e}");
         }
-        let excess = (s.objective - p.optimum) / p.optimum.abs().max(1.0);
         if excess > 1e-9 {
             elsewhere.push(name);
         } else if ![
@@ -82,10 +86,6 @@ fn functions_with_bounds() {
                 p.x
             );
         }
-        println!(
-            "{name:24} excess {excess:9.1e}  ρ {:.1e}  {:4} evaluations",
-            s.certificate.natural_residual, s.counts.values
-        );
     }
     println!("{evaluations} evaluations in all; other stationary points: {elsewhere:?}");
     // README of the data: a local minimum is what the usual solvers reach from these starts too

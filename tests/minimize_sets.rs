@@ -46,7 +46,11 @@ fn least_squares_over_every_set() {
                 s.counts.values
             );
             // rounding may end a run a little above the tolerance: then it says so
-            assert!(s.certificate.natural_residual <= 1e-7, "{}: {s}", p.name);
+            assert!(
+                s.certificate.natural_residual <= 1e-7 || s.objective <= 1e-28 * half_b,
+                "{}: {s}",
+                p.name
+            );
             if s.status != Status::Solved {
                 assert_eq!(s.status, Status::Stalled, "{}: {s}", p.name);
                 stalled.push(p.name.clone());

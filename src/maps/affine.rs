@@ -144,6 +144,9 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> ConstraintSet<T> 
     fn multipliers(&self, _x: &[T], _g: &[T], out: &mut [T]) {
         out.fill(T::nan());
     }
+    fn is_convex(&self) -> bool {
+        self.map.set().is_convex()
+    }
     fn project(&self, x: &mut [T]) -> bool {
         self.image().project(x)
     }

@@ -134,6 +134,9 @@ macro_rules! block_maps {
             fn multipliers(&self, x: &[T], g: &[T], out: &mut [T]) {
                 blockwise::multipliers(self.$sets(), x, g, out);
             }
+            fn is_convex(&self) -> bool {
+                self.$sets().all(|s| s.is_convex())
+            }
             fn project(&self, x: &mut [T]) -> bool {
                 blockwise::project(self.$sets(), x)
             }

@@ -172,9 +172,12 @@ impl<T: Scalar> Method<T> for TrustRegion<T> {
                 .map(|(u, m)| *u * *u * *m)
                 .sum::<T>()
                 .sqrt();
-            scale
-                .min(length.max(norm2(&point.u) * T::lit(1e-3)))
-                .max(T::min_positive_value().sqrt())
+            // (at u = 0 there is no such length)
+            if length > T::zero() {
+                scale.min(length)
+            } else {
+                scale
+            }
         });
         let mut next = self.next.take().unwrap_or_else(|| point.clone());
         let mut outcome = Step::Stalled;

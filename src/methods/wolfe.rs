@@ -78,9 +78,9 @@ pub fn wolfe_search<T: Scalar>(
     }
 }
 
-/// The search along the lifted curve: for f = ℓ(A x + a) + … and a map whose rays are quadratic, three products (two images and
-/// one gradient at the end) serve any number of trials. For a quadratic f the minimiser of the quartic is exact, otherwise the
-/// strong Wolfe conditions hold. None where f or φ do not offer it.
+/// The search along the lifted curve: for f = ℓ(A x + a) + … and a map whose rays are quadratic, four products (two images, and value and
+/// gradient at the end) serve any number of trials. For a quadratic f the minimiser of the quartic is exact, otherwise the
+/// strong Wolfe conditions hold. The end is evaluated afresh: an updated image drifts. None where f or φ do not offer it.
 ///
 /// # Errors
 /// [`Error::Evaluation`](crate::Error::Evaluation).
@@ -150,11 +150,6 @@ pub fn curve_search<T: Scalar>(
     for i in 0..m {
         zt[i] = z[i] + t * (ap[i] + t * aq[i]);
     }
-    // the image at the end is known, unless its rounding errors should be cleared now
-    if !lifted.counts.gradients.is_multiple_of(32) {
-        lifted.apply_map(&next.u, &mut next.x);
-        lifted.objective().remember_image(&next.x, &zt);
-    }
     lifted.evaluate(next)?;
     let noise = T::lit(16.0) * T::epsilon() * start.value.abs();
     Ok(Some(if !next.is_finite() {
@@ -184,9 +179,11 @@ fn bracket<T: Scalar>(
     let mut low = (T::zero(), f0, slope0);
     let mut high: Option<(T, T, T)> = None;
     let mut finite_seen = false;
+    let mut wall = T::infinity();
     for _ in 0..40 {
         let Some((f, slope)) = at(t)? else {
             // back: a tenth of the way beyond the best point so far
+            wall = wall.min(t);
             high = None;
             t = low.0 + T::lit(0.1) * (t - low.0);
             if t == low.0 {
@@ -209,8 +206,13 @@ fn bracket<T: Scalar>(
         } else {
             low = current;
             if high.is_none() {
-                // still going down: further out
-                t *= T::lit(4.0);
+                // still going down: further out, but not through a wall that has been met
+                let beyond = t * T::lit(4.0);
+                t = if beyond < wall {
+                    beyond
+                } else {
+                    (t + wall) * T::lit(0.5)
+                };
                 continue;
             }
         }

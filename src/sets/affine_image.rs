@@ -111,6 +111,9 @@ impl<T: Scalar, A: LinearOperator<T>, S: ConstraintSet<T>> ConstraintSet<T> for 
     fn multipliers(&self, _x: &[T], _g: &[T], out: &mut [T]) {
         out.fill(T::nan());
     }
+    fn is_convex(&self) -> bool {
+        self.inner.is_convex()
+    }
     fn project(&self, x: &mut [T]) -> bool {
         self.view().project(x)
     }

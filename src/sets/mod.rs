@@ -90,6 +90,11 @@ pub trait ConstraintSet<T: Scalar> {
     /// Lagrange multipliers of the constraints, one per coordinate, into `out`.
     fn multipliers(&self, x: &[T], g: &[T], out: &mut [T]);
 
+    /// Whether the set is convex: a stationary point of a convex function is then a solution.
+    fn is_convex(&self) -> bool {
+        true
+    }
+
     /// Whether the set is a product of intervals, so that coordinates may be scaled one by one before a projection.
     fn is_separable(&self) -> bool {
         false
@@ -128,6 +133,12 @@ macro_rules! forward {
             }
             fn multipliers(&self, x: &[T], g: &[T], out: &mut [T]) {
                 (**self).multipliers(x, g, out);
+            }
+            fn is_convex(&self) -> bool {
+                (**self).is_convex()
+            }
+            fn is_separable(&self) -> bool {
+                (**self).is_separable()
             }
             fn project(&self, x: &mut [T]) -> bool {
                 (**self).project(x)

@@ -174,6 +174,9 @@ impl<T: Scalar, S: ConstraintSet<T>> ConstraintSet<T> for Product<T, S> {
     fn multipliers(&self, x: &[T], g: &[T], out: &mut [T]) {
         blockwise::multipliers(self.sets(), x, g, out);
     }
+    fn is_convex(&self) -> bool {
+        self.blocks.iter().all(|b| b.is_convex())
+    }
     fn project(&self, x: &mut [T]) -> bool {
         blockwise::project(self.sets(), x)
     }

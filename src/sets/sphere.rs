@@ -108,6 +108,9 @@ impl<T: Scalar> ConstraintSet<T> for Sphere<T> {
         let d = offset(x, &self.centre);
         out.fill(-dot(&d, g) / self.radius / self.radius);
     }
+    fn is_convex(&self) -> bool {
+        false
+    }
     fn project(&self, x: &mut [T]) -> bool {
         let d = offset(x, &self.centre);
         let norm = norm2(&d);

@@ -3,21 +3,12 @@
 use super::minimize::Checkpoint;
 use super::{Certificate, Phase, Solution, Status};
 use crate::lifted::Lifted;
-use crate::linalg::{dot, max_abs};
+use crate::linalg::max_abs;
 use crate::maps::{Boundary, Reparametrization};
 use crate::methods::{Method, State, Step};
 use crate::objectives::{Convexity, Objective};
 use crate::{Error, MapError, Result, Scalar};
 use std::time::Instant;
-
-/// A stationary point of a convex function is a solution.
-pub(super) fn converged<T: Scalar>(objective: &dyn Objective<T>) -> Status {
-    if objective.convexity() == Convexity::Convex {
-        Status::Solved
-    } else {
-        Status::Stationary
-    }
-}
 
 /// u with φ(u) = x; a map that never reaches the boundary starts as near to it as its size allows.
 pub(super) fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(
@@ -31,6 +22,19 @@ pub(super) fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(
     }
 }
 
+/// How many past values of f are kept for the floor of the residual.
+const RECENT: usize = 5;
+
+/// The curvature for which a step changes x by its own size.
+fn own_size<T: Scalar>(x: &[T], g: &[T]) -> T {
+    let s = max_abs(g) / max_abs(x).max(T::one());
+    if s > T::zero() && s.is_finite() {
+        s
+    } else {
+        T::one()
+    }
+}
+
 /// What happens in x: the residual, the steps that leave a face, the last touch.
 pub(super) struct Judge<'m, T, M: ?Sized> {
     map: &'m M,
@@ -38,6 +42,9 @@ pub(super) struct Judge<'m, T, M: ?Sized> {
     target: Vec<T>,
     metric: Vec<T>,
     before: Option<(Vec<T>, Vec<T>)>,
+    /// Whether f offers its Hessian diagonal.
+    known: bool,
+    diagonal: Vec<T>,
 }
 
 impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
@@ -49,46 +56,115 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             target: vec![T::zero(); n],
             metric: vec![T::zero(); map.dim_u()],
             before: None,
+            known: false,
+            diagonal: Vec::new(),
         }
     }
 
-    /// h ← diag ∇²f where f offers it; else the secant ⟨Δx, Δg⟩/⟨Δx, Δx⟩ of the last move, when that is positive.
+    /// h ← diag ∇²f where f offers it; else what [`verify`](Self::verify) has estimated, or the secant
+    /// ⟨Δx, Δg⟩/⟨Δx, Δx⟩ of the last move, when that is positive.
     pub(super) fn curvature(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<()> {
-        let known = lifted
+        let mut diagonal = std::mem::take(&mut self.diagonal);
+        diagonal.resize(c.point.x.len(), T::zero());
+        self.known = lifted
             .objective()
-            .hessian_diagonal(&c.point.x, &mut c.h)
-            .map_err(Error::Evaluation)?;
-        if !known || c.h.iter().any(|v| !v.is_finite()) {
+            .hessian_diagonal(&c.point.x, &mut diagonal)
+            .map_err(Error::Evaluation)?
+            && diagonal.iter().all(|v| v.is_finite());
+        if self.known {
+            c.h.copy_from_slice(&diagonal);
+            // where f is flat or concave there is no scale but that of the step which changes x by its own size; true scales
+            // may differ by any number of decades
+            let stand_in = own_size(&c.point.x, &c.point.g);
+            let flat = max_abs(&c.h) * T::epsilon() * T::epsilon();
+            c.h.iter_mut().filter(|v| **v <= flat).for_each(|v| *v = stand_in);
+        } else if !c.estimated {
             let secant = self.before.as_ref().and_then(|(x, g)| {
-                let dx: Vec<T> = c.point.x.iter().zip(x).map(|(a, b)| *a - *b).collect();
-                let dg: Vec<T> = c.point.g.iter().zip(g).map(|(a, b)| *a - *b).collect();
-                let s = dot(&dx, &dg) / dot(&dx, &dx);
+                let (mut xg, mut xx) = (T::zero(), T::zero());
+                for j in 0..x.len() {
+                    let dx = c.point.x[j] - x[j];
+                    xg += dx * (c.point.g[j] - g[j]);
+                    xx += dx * dx;
+                }
+                let s = xg / xx;
                 (s.is_finite() && s > T::zero()).then_some(s)
             });
             match secant {
                 Some(s) => c.h.fill(s),
-                None if c.iteration == 0 => {
-                    // the step that changes x by its own size
-                    let s = max_abs(&c.point.g) / max_abs(&c.point.x).max(T::one());
-                    c.h.fill(if s > T::zero() && s.is_finite() {
-                        s
-                    } else {
-                        T::one()
-                    });
-                }
+                None if c.iteration == 0 => c.h.fill(own_size(&c.point.x, &c.point.g)),
                 None => {}
             }
-        } else {
-            // only a direction without any curvature gets a stand-in: scales may differ by any number of decades
-            let stand_in = (max_abs(&c.h) * T::epsilon()).max(T::min_positive_value());
-            c.h.iter_mut()
-                .filter(|v| **v <= T::zero())
-                .for_each(|v| *v = stand_in);
         }
-        for (o, h) in self.c.iter_mut().zip(&c.h) {
+        self.diagonal = diagonal;
+        self.set_scale(&c.h);
+        Ok(())
+    }
+
+    fn set_scale(&mut self, h: &[T]) {
+        for (o, h) in self.c.iter_mut().zip(h) {
             *o = h.sqrt();
         }
-        Ok(())
+    }
+
+    /// Before convergence is claimed on an estimated curvature: one gradient nearby gives a curvature per coordinate, and the
+    /// claim must hold with that too. (One secant for all is that of the stiffest direction, and hides the others.)
+    pub(super) fn verify(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T>,
+        tolerance: T,
+    ) -> Result<bool> {
+        let set = self.map.set();
+        if self.known || !set.is_separable() {
+            return Ok(true);
+        }
+        let x = &c.point.x;
+        let n = x.len();
+        let small = T::epsilon().cbrt();
+        let span = max_abs(x).max(T::one());
+        let step =
+            |j: usize| small * x[j].abs().max(small * span) * if j % 2 == 0 { T::one() } else { -T::one() };
+        for j in 0..n {
+            self.target[j] = x[j] + step(j);
+        }
+        set.project(&mut self.target);
+        let other: Vec<T> = (0..n)
+            .map(|j| {
+                if self.target[j] == x[j] {
+                    x[j] - step(j)
+                } else {
+                    self.target[j]
+                }
+            })
+            .collect();
+        self.target.copy_from_slice(&other);
+        set.project(&mut self.target);
+        let mut nearby = vec![T::zero(); n];
+        lifted.counts.values += 1;
+        lifted.counts.gradients += 1;
+        let value = lifted
+            .objective()
+            .value_gradient(&self.target, &mut nearby)
+            .map_err(Error::Evaluation)?;
+        if !value.is_finite() || nearby.iter().any(|v| !v.is_finite()) {
+            c.verified = Some(c.iteration);
+            return Ok(true); // the edge of the domain: nothing to learn here
+        }
+        let stand_in = own_size(x, &c.point.g);
+        for j in 0..n {
+            let (dx, dg) = (self.target[j] - x[j], nearby[j] - c.point.g[j]);
+            let noise = T::lit(1e3) * T::epsilon() * nearby[j].abs().max(c.point.g[j].abs());
+            // too little change to tell: a curvature of about zero
+            c.h[j] = if dx != T::zero() && dg.abs() > noise {
+                (dg / dx).abs()
+            } else {
+                stand_in
+            };
+        }
+        c.estimated = true;
+        c.verified = Some(c.iteration);
+        self.set_scale(&c.h);
+        Ok(self.residual(c) <= tolerance)
     }
 
     /// In units of √f, before division by the size of f.
@@ -96,9 +172,19 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         self.map.set().natural_residual(x, g, Some(&self.c))
     }
 
+    /// √(2 max(|f|, what f has changed by lately, scaled by √ε)): f* = 0 needs a floor. Only recent values count: against
+    /// those of a far start everything would look converged.
     fn size(c: &Checkpoint<T>) -> T {
         let f = c.point.value;
-        (T::lit(2.0) * f.abs().max(T::epsilon().sqrt() * (f - c.first_value).abs())).sqrt()
+        let (root, eps) = (T::epsilon().sqrt(), T::epsilon());
+        let lately = c.recent.iter().fold(T::zero(), |m, v| m.max((f - *v).abs()));
+        let weight = if c.recent.len() >= RECENT {
+            root
+        } else {
+            root * eps
+        };
+        let floor = (weight * lately).max(root * eps * (f - c.first_value).abs());
+        (T::lit(2.0) * f.abs().max(floor)).sqrt()
     }
 
     pub(super) fn residual(&self, c: &Checkpoint<T>) -> T {
@@ -118,6 +204,10 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     ) -> Result<Option<Status>> {
         let x_before = c.point.x.clone();
         let g_before = c.point.g.clone();
+        if c.recent.len() >= RECENT {
+            c.recent.remove(0);
+        }
+        c.recent.push(c.point.value);
         lifted.metric(&c.point, &c.h, &mut self.metric);
         // what the lift and what x promise, both as decreases of f
         let lift: T = c
@@ -150,9 +240,9 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
                 if c.stalls > 5 {
                     status = Some(Status::Stalled);
                 }
-                if max_abs(&c.point.x) > T::lit(1e10) * (T::one() + max_abs(&x_before)).min(T::lit(1e10))
-                    && c.point.value < c.first_value
-                {
+                // where squares of x leave the number type soon
+                let far = T::max_value().powf(T::lit(0.0625));
+                if max_abs(&c.point.x) > far && c.point.value < c.first_value {
                     status = Some(Status::AtInfinity);
                 }
                 self.before = Some((x_before, g_before));
@@ -178,7 +268,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     fn step_in_x(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<bool> {
         let (x, g) = (c.point.x.clone(), c.point.g.clone());
         if !self.project(&x, &g, &c.h) {
-            return Ok(false);
+            return self.release(lifted, c);
         }
         let mut next = c.point.clone();
         let mut t = T::one();
@@ -197,13 +287,41 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
                 return Ok(false);
             }
             if section(self.map, &trial, &mut next.u).is_err() {
-                return Ok(false);
+                t *= T::lit(0.25);
+                continue;
             }
             lifted.evaluate(&mut next)?;
             if next.is_finite()
                 && next.value <= c.point.value + T::lit(1e-4) * slope
                 && next.value < c.point.value
             {
+                c.point = next;
+                c.method.reset();
+                return Ok(true);
+            }
+            t *= T::lit(0.25);
+        }
+        Ok(false)
+    }
+
+    /// Where the set has no projection: the map's own way off a face.
+    fn release(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<bool> {
+        let mut du = vec![T::zero(); c.point.u.len()];
+        if self
+            .map
+            .release(&c.point.u, &c.point.x, &c.point.g, &c.h, &mut du)
+            == 0
+        {
+            return Ok(false);
+        }
+        let mut next = c.point.clone();
+        let mut t = T::one();
+        for _ in 0..50 {
+            for ((o, u), d) in next.u.iter_mut().zip(&c.point.u).zip(&du) {
+                *o = *u + t * *d;
+            }
+            lifted.evaluate(&mut next)?;
+            if next.is_finite() && next.value < c.point.value {
                 c.point = next;
                 c.method.reset();
                 return Ok(true);
@@ -226,6 +344,10 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         let h: Vec<T> = c.h.iter().map(|v| *v * shorter).collect();
         if !self.project(&x, &g, &h) || self.target == x {
             return Ok(true);
+        }
+        let mut u = vec![T::zero(); c.point.u.len()];
+        if section(self.map, &self.target, &mut u).is_err() {
+            return Ok(false); // in the set, but not in the range of the map (a rank too high)
         }
         let mut there = c.clone();
         there.point.x.copy_from_slice(&self.target);
@@ -252,6 +374,17 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         Ok(false)
     }
 
+    /// f has gone to zero as far as its start lets one see, and no coordinate would move by more than rounding: where f* = 0 a
+    /// residual relative to f itself says nothing any more.
+    fn at_rounding(&mut self, c: &Checkpoint<T>) -> bool {
+        let (x, g) = (&c.point.x, &c.point.g);
+        c.point.value.abs() <= T::epsilon() * c.first_value.abs()
+            && self.project(x, g, &c.h)
+            && x.iter()
+                .zip(&self.target)
+                .all(|(a, b)| (*a - *b).abs() <= T::lit(1e3) * T::epsilon() * a.abs())
+    }
+
     /// One more projected step, evaluated in x: coordinates held down by their multipliers land exactly on their bounds. Kept
     /// when neither f nor the residual suffers. Then the certificate.
     pub(super) fn finish(
@@ -263,7 +396,8 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         tolerance: T,
         clock: Instant,
     ) -> Result<Solution<T>> {
-        if status != Status::NotFinite && c.point.is_finite() {
+        let touch = matches!(status, Status::Solved | Status::Stationary | Status::Stalled);
+        if touch && c.point.is_finite() {
             // shorter and shorter: all coordinates at once may overshoot where they are strongly coupled
             for shorter in [1.0, 10.0, 1e2, 1e3, 1e4] {
                 if self.last_touch(lifted, &mut c, &mut rho, tolerance, T::lit(shorter))? {
@@ -271,15 +405,27 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
                 }
             }
         }
-        if status != Status::NotFinite && rho <= tolerance {
-            status = converged(&*lifted.objective());
-        }
         let set = self.map.set();
+        let convex = lifted.objective().convexity() == Convexity::Convex && set.is_convex();
+        if status != Status::NotFinite && (rho <= tolerance || (touch && self.at_rounding(&c))) {
+            status = if convex {
+                Status::Solved
+            } else {
+                Status::Stationary
+            };
+        }
         let mut multipliers = vec![T::zero(); c.point.x.len()];
         set.multipliers(&c.point.x, &c.point.g, &mut multipliers);
-        let gap = set
-            .frank_wolfe_gap(&c.point.x, &c.point.g)
-            .unwrap_or_else(T::infinity);
+        // a bound of f − min f for convex problems only
+        let gap = match set.frank_wolfe_gap(&c.point.x, &c.point.g) {
+            Some(gap) if convex && !gap.is_nan() => gap,
+            _ => T::infinity(),
+        };
+        // two witnesses: a gap that is no part of f's size contradicts the residual
+        let size = Self::size(&c);
+        if status == Status::Solved && gap.is_finite() && gap > T::lit(1e-3).max(tolerance) * size * size {
+            status = Status::Stalled;
+        }
         let violation = set.violation(&c.point.x);
         Ok(Solution {
             objective: c.point.value,

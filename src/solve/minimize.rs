@@ -1,6 +1,6 @@
 //! The one loop: any objective over any set, by a method on the lift, judged in x.
 
-use super::judge::{Judge, converged, section};
+use super::judge::{Judge, section};
 use super::{CancelToken, Counts, Limits, Solution, Status};
 use crate::checks::check_len;
 use crate::lifted::{Lifted, Point};
@@ -84,6 +84,12 @@ pub struct Checkpoint<T> {
     /// The diagonal of ∇²f, or a guess of it.
     pub(super) h: Vec<T>,
     pub(super) first_value: T,
+    /// Whether h was estimated coordinate by coordinate.
+    pub(super) estimated: bool,
+    /// The iteration at which convergence was last verified.
+    pub(super) verified: Option<usize>,
+    /// The last few values of f before this one.
+    pub(super) recent: Vec<T>,
     pub(super) stalls: usize,
 }
 
@@ -98,7 +104,7 @@ type Observer<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> ControlFlow<()> + 'a>;
 /// metric of the curvature, relative to the size of f:
 ///
 /// ```text
-/// ρ(x) = max_j c_j |x − P(x − g/c²)|_j / √(2 max(|f|, √ε |f − f₀|))    c² = diag ∇²f, or an estimate of it
+/// ρ(x) = max_j c_j |x − P(x − g/c²)|_j / √(2 max(|f|, √ε |Δf|))    c² = diag ∇²f, or an estimate of it, Δf the recent change of f
 /// ```
 ///
 /// so that ρ² bounds the relative decrease of f that one projected step can still promise. The lifted gradient is never asked:
@@ -336,6 +342,9 @@ where
             iteration: 0,
             counts,
             h: vec![T::one(); n],
+            estimated: false,
+            verified: None,
+            recent: Vec::new(),
             stalls: 0,
         };
         self.drive(checkpoint)
@@ -409,6 +418,13 @@ where
         while status.is_none() {
             judge.curvature(&mut lifted, &mut c)?;
             rho = judge.residual(&c);
+            // (once per iteration: a run resumed here must not count it twice)
+            if rho <= self.tolerance
+                && c.verified != Some(c.iteration)
+                && !judge.verify(&mut lifted, &mut c, self.tolerance)?
+            {
+                rho = judge.residual(&c);
+            }
             c.counts = lifted.counts;
             let progress = Progress {
                 iteration: c.iteration,
@@ -432,7 +448,7 @@ where
                 stop |= observer(&progress).is_break();
             }
             status = if rho <= self.tolerance {
-                Some(converged(&*lifted.objective()))
+                Some(Status::Stationary)
             } else if stop {
                 Some(Status::Cancelled)
             } else {

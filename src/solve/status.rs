@@ -13,7 +13,8 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// The natural residual in x is at most the tolerance: a solution (of a convex problem: a global one).
+    /// The natural residual in x is at most the tolerance: a solution (of a convex problem: a global one). (Where f falls to
+    /// zero, to the rounding of its start, it is enough that no coordinate would move by more than rounding.)
     Solved,
     /// The natural residual in x is at most the tolerance: a stationary (KKT) point of a problem that is not known to be convex.
     Stationary,
@@ -52,7 +53,8 @@ impl Status {
         matches!(self, Self::Solved | Self::Stationary)
     }
 
-    /// A word for machines: `solved`, `stalled`, `iteration-limit`, `time-limit`, `cancelled`, `not-finite`.
+    /// A word for machines: `solved`, `stationary`, `at-infinity`, `stalled`, `iteration-limit`, `evaluation-limit`, `time-limit`,
+    /// `cancelled`, `not-finite`.
     ///
     /// ```
     /// assert_eq!(reparam::Status::IterationLimit.word(), "iteration-limit");
