@@ -177,7 +177,13 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     fn size(c: &Checkpoint<T>) -> T {
         let f = c.point.value;
         let (root, eps) = (T::epsilon().sqrt(), T::epsilon());
-        let lately = c.recent.iter().fold(T::zero(), |m, v| m.max((f - *v).abs()));
+        let mut changes: [T; RECENT] = [T::zero(); RECENT];
+        for (o, v) in changes.iter_mut().zip(&c.recent) {
+            *o = (f - *v).abs();
+        }
+        // the median: one fall from a far start must not count
+        changes.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+        let lately = changes[RECENT / 2];
         let weight = if c.recent.len() >= RECENT {
             root
         } else {
