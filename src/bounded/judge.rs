@@ -76,7 +76,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             &r,
             &g,
             self.size_of(&scaled),
-            candidate.dual,
+            candidate.dual.as_deref(),
             &mut run,
         );
         let rho = relative(evidence.displacement, self.unit_of(&scaled));
