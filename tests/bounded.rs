@@ -503,3 +503,377 @@ proptest! {
         prop_assert!((s.objective - t.objective).abs() <= 1e-9 * t.objective + 1e-17 * size(&p, &t.x), "{}: {:e} {:e}", p.name, s.objective, t.objective);
     }
 }
+
+// ---- large, stopped, wrong ------------------------------------------------------------------------------------------
+
+fn sparse_matrix(m: usize, n: usize, per_column: usize, q: &mut Random) -> SparseColumns<f64> {
+    let mut triplets = Vec::new();
+    for j in 0..n {
+        for _ in 0..per_column {
+            triplets.push((
+                usize::try_from(q.bits() % m as u64).unwrap(),
+                j,
+                q.normal::<f64>(),
+            ));
+        }
+    }
+    SparseColumns::from_triplets(m, n, &triplets).unwrap()
+}
+
+fn hidden(a: &SparseColumns<f64>) -> impl LinearOperator<f64> + '_ {
+    MatrixFree::new(
+        a.rows(),
+        a.columns(),
+        |x: &[f64], y: &mut [f64]| a.apply(x, y),
+        |y: &[f64], x: &mut [f64]| a.apply_adjoint(y, x),
+    )
+}
+
+/// Large enough for the sparse path and the path by products proper.
+#[test]
+fn large_sparse_boxes() {
+    let (m, n) = (3000, 1200);
+    let q = &mut Random::new(5);
+    let a = sparse_matrix(m, n, 8, q);
+    let b: Vec<f64> = q.normals(m);
+    let (lo, hi) = (vec![-0.05; n], vec![0.08; n]);
+    let s = BoundedLeastSquares::new(&a, &lo, &hi).solve(&b).unwrap();
+    assert_eq!(s.phase, Phase::CoordinateDescent);
+    assert!(
+        s.status.is_solved() && s.certificate.gap <= 1e-6 * s.objective,
+        "{s}"
+    );
+    let solver = BoundedLeastSquares::new(&a, &lo, &hi).tolerance(1e-13);
+    let exact = solver.clone().strategy(Choice::WorkingSet).solve(&b).unwrap();
+    assert!(exact.certificate.natural_residual <= 1e-13, "{exact}");
+    assert!((s.objective - exact.objective).abs() <= 1e-9 * exact.objective);
+    let qr = solver.clone().strategy(Choice::ActiveSet).solve(&b).unwrap();
+    assert!((qr.objective - exact.objective).abs() <= 1e-13 * exact.objective);
+    let products = hidden(&a);
+    let free = BoundedLeastSquares::new(&products, &lo, &hi)
+        .tolerance(1e-12)
+        .solve(&b)
+        .unwrap();
+    assert!(free.status.is_solved(), "{free}");
+    assert!((free.objective - exact.objective).abs() <= 1e-12 * exact.objective);
+    for x in [&s.x, &exact.x, &qr.x, &free.x] {
+        assert!(x.iter().all(|v| (-0.05..=0.08).contains(v)) && x.contains(&-0.05) && x.contains(&0.08));
+    }
+}
+
+#[test]
+fn large_sparse_simplices() {
+    let (m, n) = (2500, 1500);
+    let q = &mut Random::new(8);
+    let a = sparse_matrix(m, n, 6, q);
+    let mut truth = vec![0.0; n];
+    truth.iter_mut().step_by(40).for_each(|v| *v = 1.0 / 38.0);
+    let mut b = vec![0.0; m];
+    a.apply(&truth, &mut b);
+    b.iter_mut().for_each(|v| *v += 0.01 * q.normal::<f64>());
+    let tight = BoundedLeastSquares::simplex(&a, 1.0).tolerance(1e-12);
+    let s = tight.solve(&b).unwrap();
+    assert_eq!(s.phase, Phase::WorkingSet, "{s}");
+    assert!(
+        s.status.is_solved() && s.certificate.gap <= 1e-12 * s.objective,
+        "{s}"
+    );
+    let qr = tight.clone().strategy(Choice::ActiveSet).solve(&b).unwrap();
+    assert!((s.objective - qr.objective).abs() <= 1e-12 * qr.objective, "{qr}");
+    let products = hidden(&a);
+    let free = BoundedLeastSquares::simplex(&products, 1.0)
+        .tolerance(1e-12)
+        .solve(&b)
+        .unwrap();
+    assert!(free.status.is_solved(), "{free}");
+    assert!((free.objective - s.objective).abs() <= 1e-12 * s.objective);
+    for x in [&s.x, &qr.x, &free.x] {
+        assert!((x.iter().sum::<f64>() - 1.0).abs() <= 1e-15 && x.iter().all(|v| *v >= 0.0));
+    }
+    // the l1 ball and monotone sequences by products and sparse
+    let ball = BoundedLeastSquares::l1_ball(&a, 0.5).solve(&b).unwrap();
+    let free = BoundedLeastSquares::l1_ball(&products, 0.5).solve(&b).unwrap();
+    assert!(
+        ball.status.is_solved() && free.status.is_solved(),
+        "{ball}\n{free}"
+    );
+    assert!((ball.objective - free.objective).abs() <= 1e-7 * ball.objective);
+    assert!(ball.x.iter().map(|v| v.abs()).sum::<f64>() <= 0.5 + 1e-15);
+}
+
+#[test]
+fn many_right_hand_sides_share_a_gram_matrix() {
+    let (m, n, k) = (40, 25, 12);
+    let q = &mut Random::new(2);
+    let a = nalgebra::DMatrix::from_vec(m, n, q.normals::<f64>(m * n));
+    let b: Vec<f64> = q.normals(m * k);
+    let solver = BoundedLeastSquares::simplex(&a, 1.0);
+    let all = solver.solve_many(&b).unwrap();
+    assert_eq!(all.len(), k);
+    for (s, b) in all.iter().zip(b.chunks_exact(m)) {
+        let alone = solver.solve(b).unwrap();
+        assert!(s.status.is_solved() && s.certificate.natural_residual <= 1e-13);
+        assert!(s.x.iter().zip(&alone.x).all(|(x, y)| (x - y).abs() <= 1e-13));
+        assert!((s.x.iter().sum::<f64>() - 1.0).abs() <= 4e-16);
+    }
+}
+
+#[test]
+fn extreme_scales() {
+    let p = random_problem(4, 12, 8, 0, 1, 1, 0);
+    let Set::Bounds {
+        lo,
+        hi,
+        sum: Some((part, r)),
+    } = &p.set
+    else {
+        unreachable!()
+    };
+    let base = solve(&p);
+    for (on_a, on_b) in [
+        (200, 0),
+        (-200, 0),
+        (0, 200),
+        (0, -200),
+        (200, 200),
+        (-200, -200),
+        (120, -120),
+        (-120, 120),
+    ] {
+        let ten = |e: i32| 10.0_f64.powi(e);
+        let on_x = ten(on_b - on_a);
+        let mut other = p.clone();
+        other.a.iter_mut().for_each(|v| *v *= ten(on_a));
+        other.b.iter_mut().for_each(|v| *v *= ten(on_b));
+        let scaled = |v: &[f64]| v.iter().map(|v| v * on_x).collect::<Vec<_>>();
+        let (lo, hi) = (scaled(lo), scaled(hi));
+        let a = Dense::row_major(&other.a, p.m, p.n).unwrap();
+        let s = BoundedLeastSquares::new(&a, &lo, &hi)
+            .sum_over(part, r * on_x)
+            .solve(&other.b)
+            .unwrap();
+        assert!(
+            s.status.is_solved() && s.certificate.natural_residual <= 1e-13,
+            "{on_a} {on_b}: {s}"
+        );
+        for j in 0..p.n {
+            assert!((s.x[j] / on_x - base.x[j]).abs() <= 1e-12, "{on_a} {on_b}");
+            assert!(lo[j] <= s.x[j] && s.x[j] <= hi[j]);
+        }
+    }
+    // a solution that is no number
+    let a = nalgebra::dmatrix![1e-200];
+    let s = BoundedLeastSquares::new(&a, &[0.0], &[INF]).solve(&[1e200]);
+    assert!(matches!(s, Err(Error::Unrepresentable { index: 0 })));
+    // but its bound is
+    let s = BoundedLeastSquares::new(&a, &[0.0], &[1e300])
+        .solve(&[1e200])
+        .unwrap();
+    assert_eq!((s.x[0], s.status.is_solved()), (1e300, true));
+}
+
+#[test]
+fn time_and_cancellation() {
+    let p = random_problem(3, 12, 9, 0, 1, 1, 0);
+    let a = Dense::row_major(&p.a, p.m, p.n).unwrap();
+    let solver = builder(&a, &p.set);
+    let s = solver.clone().time_limit(Duration::ZERO).solve(&p.b).unwrap();
+    assert_eq!(
+        (s.status, s.phase, s.iterations),
+        (Status::TimeLimit, Phase::Start, 0)
+    );
+    let v = judge(&p, &s.x);
+    assert!(v.bounds == 0.0 && v.sum <= 1e-15 && v.rho > 0.0);
+    let token = CancelToken::new();
+    token.cancel();
+    let start = builder(&a, &p.set).solve(&[1.0; 12]).unwrap().x;
+    let limits = Limits {
+        cancel: Some(token),
+        ..Limits::default()
+    };
+    let s = solver.clone().limits(limits).start(&start).solve(&p.b).unwrap();
+    assert_eq!((s.status, s.x), (Status::Cancelled, start));
+    // a start that is the solution is recognised even when no time is left
+    let x = solver.solve(&p.b).unwrap().x;
+    assert!(
+        solver
+            .start(&x)
+            .time_limit(Duration::ZERO)
+            .solve(&p.b)
+            .unwrap()
+            .status
+            .is_solved()
+    );
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let a = nalgebra::dmatrix![1.0, 2.0; 3.0, 4.0; 5.0, 6.0];
+    let b = [1.0; 3];
+    let solve = |lo: &[f64], hi: &[f64]| BoundedLeastSquares::new(&a, lo, hi).solve(&b);
+    for (lo, hi, at) in [
+        ([0.0, 2.0], [1.0, 1.0], 1),
+        ([f64::NAN, 0.0], [1.0, 1.0], 0),
+        ([0.0, 0.0], [1.0, f64::NAN], 1),
+        ([INF, 0.0], [INF, 1.0], 0),
+        ([0.0, -INF], [1.0, -INF], 1),
+    ] {
+        assert!(matches!(solve(&lo, &hi), Err(Error::CrossedBounds { index, .. }) if index == at));
+    }
+    assert!(matches!(
+        solve(&[0.0], &[1.0, 1.0]),
+        Err(Error::Dimension {
+            what: "the lower bounds",
+            expected: 2,
+            found: 1
+        })
+    ));
+    assert!(matches!(
+        solve(&[0.0; 2], &[1.0; 3]),
+        Err(Error::Dimension {
+            what: "the upper bounds",
+            expected: 2,
+            found: 3
+        })
+    ));
+    let between = BoundedLeastSquares::new(&a, &[0.0, 0.5], &[1.0, 1.0]);
+    assert!(matches!(
+        between.clone().sum(0.4).solve(&b),
+        Err(Error::Infeasible { .. })
+    ));
+    assert!(matches!(
+        between.clone().sum(2.1).solve(&b),
+        Err(Error::Infeasible { .. })
+    ));
+    for r in [f64::NAN, INF] {
+        assert!(matches!(
+            between.clone().sum(r).solve(&b),
+            Err(Error::Setting { name: "sum", .. })
+        ));
+    }
+    assert!(matches!(
+        between.clone().sum_over(&[], 1.0).solve(&b),
+        Err(Error::Setting { .. })
+    ));
+    assert!(matches!(
+        between.clone().sum_over(&[2], 1.0).solve(&b),
+        Err(Error::Setting { .. })
+    ));
+    // bounds that add up to r only in the reals
+    let tenths = BoundedLeastSquares::new(&a, &[0.1, 0.2], &[1.0, 1.0]).sum(0.3);
+    assert_eq!(tenths.solve(&b).unwrap().x, [0.1, 0.2]);
+    assert!(matches!(
+        between.clone().start(&[0.0, 0.4]).solve(&b),
+        Err(Error::InfeasibleStart {
+            index: 1,
+            bound: 0.5,
+            ..
+        })
+    ));
+    assert!(matches!(
+        between.clone().start(&[0.0, 1.5]).solve(&b),
+        Err(Error::InfeasibleStart {
+            index: 1,
+            bound: 1.0,
+            ..
+        })
+    ));
+    assert!(matches!(
+        between.clone().sum(1.25).start(&[0.5, 0.5]).solve(&b),
+        Err(Error::InfeasibleStartSum {
+            sum: 1.0,
+            expected: 1.25
+        })
+    ));
+    assert!(matches!(
+        between.clone().start(&[0.5]).solve(&b),
+        Err(Error::Dimension { .. })
+    ));
+    assert!(matches!(
+        between.clone().start(&[0.5, f64::NAN]).solve(&b),
+        Err(Error::NotFinite {
+            what: "start",
+            index: 1
+        })
+    ));
+    assert!(matches!(
+        between.solve(&[1.0, f64::NAN, 1.0]),
+        Err(Error::NotFinite {
+            what: "right-hand side",
+            index: 1
+        })
+    ));
+    assert!(matches!(between.solve(&[1.0]), Err(Error::Dimension { .. })));
+    assert!(matches!(
+        between.solve_many(&[1.0; 4]),
+        Err(Error::Dimension {
+            expected: 6,
+            found: 4,
+            ..
+        })
+    ));
+    assert!(matches!(
+        between.clone().tolerance(0.0).solve(&b),
+        Err(Error::Setting {
+            name: "tolerance",
+            ..
+        })
+    ));
+
+    for wrong in [
+        BoundedLeastSquares::capped_simplex(&a, -1.0),
+        BoundedLeastSquares::l1_ball(&a, -1.0),
+        BoundedLeastSquares::simplex(&a, -1.0),
+    ] {
+        assert!(matches!(wrong.solve(&b), Err(Error::Infeasible { .. })));
+    }
+    let monotone = |lo, hi| BoundedLeastSquares::monotone(&a, lo, hi);
+    assert!(matches!(
+        monotone(1.0, 0.0).solve(&b),
+        Err(Error::CrossedBounds { .. })
+    ));
+    assert!(matches!(
+        monotone(0.0, f64::NAN).solve(&b),
+        Err(Error::CrossedBounds { .. })
+    ));
+    assert!(matches!(
+        monotone(0.0, 1.0).sum(1.0).solve(&b),
+        Err(Error::Setting { name: "sum", .. })
+    ));
+    assert!(matches!(
+        monotone(0.0, 1.0).start(&[0.5, 0.25]).solve(&b),
+        Err(Error::InfeasibleStart {
+            index: 1,
+            bound: 0.5,
+            ..
+        })
+    ));
+    assert!(
+        monotone(0.0, 1.0)
+            .start(&[0.25, 0.5])
+            .solve(&b)
+            .unwrap()
+            .status
+            .is_solved()
+    );
+    assert!(matches!(
+        BoundedLeastSquares::l1_ball(&a, 1.0)
+            .start(&[0.75, -0.5])
+            .solve(&b),
+        Err(Error::InfeasibleStartSum { .. })
+    ));
+
+    let bad = nalgebra::dmatrix![1.0, 2.0; 3.0, f64::NAN];
+    for result in [
+        BoundedLeastSquares::simplex(&bad, 1.0).solve(&[1.0; 2]),
+        BoundedLeastSquares::l1_ball(&bad, 1.0).solve(&[1.0; 2]),
+        BoundedLeastSquares::monotone(&bad, 0.0, 1.0).solve(&[1.0; 2]),
+    ] {
+        assert!(matches!(result, Err(Error::NotFiniteEntry { row: 1, column: 1 })));
+    }
+    let empty = nalgebra::DMatrix::<f64>::zeros(3, 0);
+    assert!(matches!(
+        BoundedLeastSquares::l1_ball(&empty, 1.0).solve(&b),
+        Err(Error::Empty { .. })
+    ));
+}

@@ -153,9 +153,7 @@ impl<T: Scalar> State<'_, T> {
                 _ => Some((pull, j)),
             });
         if let Some((_, j)) = best {
-            if face.append(j, run) {
-                self.inside[j] = true;
-            }
+            self.inside[j] = face.append(j, run);
         }
     }
 

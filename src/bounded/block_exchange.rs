@@ -4,6 +4,7 @@
 //! coordinates, move all that are wrong, repeat; the number of wrong ones must fall, or only one is moved. Everything is
 //! in z = x − x⁰, x⁰ the feasible point of the box nearest to zero, so that a box far from zero costs no digits.
 
+use super::face::mean_multiplier;
 use super::region::Region;
 use crate::LinalgScalar;
 use crate::linalg::axpy;
@@ -21,7 +22,7 @@ pub(super) enum State {
     Fixed,
 }
 
-/// The problem in z, with the Gram matrix of the appended A.
+/// The problem in z.
 pub(super) struct Shifted<'s, T> {
     pub(super) gram: &'s [T],
     /// Aᵀ(b − A x⁰)
@@ -29,7 +30,7 @@ pub(super) struct Shifted<'s, T> {
     pub(super) norms: &'s [T],
     /// Bounds of z, r − Σ w x⁰.
     pub(super) region: &'s Region<T>,
-    /// α² of the appended row.
+    /// α² of the appended row, 0 without a sum.
     pub(super) alpha_squared: T,
 }
 
@@ -56,11 +57,11 @@ pub(super) enum Failure<T> {
 }
 
 impl<T: LinalgScalar> Exchange<T> {
-    /// v ← the step with gradient −v on the face that changes Σ w z by `lacking`; returns the multiplier.
-    pub(super) fn solve(&self, v: &mut [T], weights: impl Fn(usize) -> T, lacking: T) -> T {
+    /// v ← the step with gradient −v on the face that changes Σ w z by `lacking`.
+    pub(super) fn solve(&self, v: &mut [T], weights: impl Fn(usize) -> T, lacking: T) {
         solve_lower(&self.factor, self.face.len(), v);
         if self.along.is_empty() {
-            return T::zero();
+            return;
         }
         let moved: T = self
             .face
@@ -70,7 +71,6 @@ impl<T: LinalgScalar> Exchange<T> {
             .sum();
         let lambda = (lacking - moved) / self.curvature;
         axpy(lambda, &self.along, v);
-        lambda
     }
 
     /// v ← G_FF⁻¹ v
@@ -84,6 +84,22 @@ impl<T: LinalgScalar> Exchange<T> {
             State::Lower => region.lo[j],
             State::Upper => region.hi[j],
             State::Free | State::Fixed => T::zero(),
+        }
+    }
+}
+
+/// G_FF + α² w wᵀ, lower triangle.
+pub(super) fn append_row<T: LinalgScalar>(l: &mut [T], face: &[usize], region: &Region<T>, alpha_squared: T) {
+    if alpha_squared == T::zero() {
+        return;
+    }
+    let k = face.len();
+    for (q, j) in face.iter().enumerate() {
+        let w = alpha_squared * region.weight(*j);
+        if w > T::zero() {
+            for (p, i) in face.iter().enumerate().skip(q) {
+                l[q * k + p] += w * region.weight(*i);
+            }
         }
     }
 }
@@ -106,7 +122,7 @@ pub(super) fn block_exchange<T: LinalgScalar>(
         curvature: T::zero(),
     };
     let mut h = vec![T::zero(); n];
-    let mut y = vec![T::zero(); n];
+    let mut pull = vec![T::zero(); n];
     let (mut fewest, mut patience) = (n + 1, 3);
     let mut changes: Vec<(usize, State)> = Vec::new();
     // every round of single moves brings a new face; this many without a success means that rounding decides
@@ -120,16 +136,17 @@ pub(super) fn block_exchange<T: LinalgScalar>(
         e.factor.resize(k * k, T::zero());
         gather(p.gram, n, &e.face, &mut e.factor);
         run.factorisations += 1;
-        if !T::cholesky(k, &mut e.factor) || weak_pivot(&e.factor, k, |i| p.gram[e.face[i] * (n + 1)]) {
+        append_row(&mut e.factor, &e.face, region, p.alpha_squared);
+        let diagonal = |i: usize| {
+            let (j, w) = (e.face[i], weight(e.face[i]));
+            p.gram[j * (n + 1)] + p.alpha_squared * w * w
+        };
+        if !T::cholesky(k, &mut e.factor) || weak_pivot(&e.factor, k, diagonal) {
             return Err(Failure::Singular);
         }
-        // h = c − G z with only the bounds in z; of the appended row c has the share α² r w
+        // h = c − G z with only the bounds in z. The appended row is in the factor alone: it moves the multiplier, no more
         h.copy_from_slice(p.c);
-        let mut lacking = T::zero();
-        if let Some(sum) = &region.sum {
-            axpy(p.alpha_squared * sum.r, &sum.w, &mut h);
-            lacking = sum.r;
-        }
+        let mut lacking = region.sum.as_ref().map_or(T::zero(), |s| s.r);
         for j in 0..n {
             let z = e.at_bound(j, region);
             if z != T::zero() {
@@ -150,14 +167,17 @@ pub(super) fn block_exchange<T: LinalgScalar>(
             }
         }
         let mut z: Vec<T> = e.face.iter().map(|j| h[*j]).collect();
-        let lambda = e.solve(&mut z, weight, lacking);
+        e.solve(&mut z, weight, lacking);
         e.z = z;
-        // y = G z − c − λ w, the multipliers off the face
-        for (yj, hj) in y.iter_mut().zip(&h) {
-            *yj = -*hj;
-        }
+        // the pull −(G z − c − λ w), zero on the face
+        pull.copy_from_slice(&h);
         for (j, v) in e.face.iter().zip(&e.z) {
-            axpy(*v, &p.gram[j * n..(j + 1) * n], &mut y);
+            axpy(-*v, &p.gram[j * n..(j + 1) * n], &mut pull);
+        }
+        let mut lambda = T::zero();
+        if let Some(sum) = &region.sum {
+            lambda = mean_multiplier(&e.face, p.norms, &sum.w, &pull).unwrap_or_else(T::zero);
+            axpy(lambda, &sum.w, &mut pull);
         }
         // signs are read in units of the column norms; below this they are rounding
         let scale = (0..n)
@@ -170,7 +190,7 @@ pub(super) fn block_exchange<T: LinalgScalar>(
         let mut position = 0;
         for j in 0..n {
             let c = p.norms[j];
-            let pull = lambda * weight(j) - y[j];
+            let pull = pull[j];
             let new = match e.states[j] {
                 State::Free => {
                     let v = e.z[position];

@@ -33,7 +33,7 @@ pub(super) fn certify<T: LinalgScalar>(
     r: &[T],
     g: &[T],
     size: T,
-    own: Option<Vec<T>>,
+    own: Option<&[T]>,
     run: &mut Run<'_>,
 ) -> Evidence<T> {
     let mut e = vec![T::zero(); x.len()];
@@ -44,7 +44,7 @@ pub(super) fn certify<T: LinalgScalar>(
     if !gap.is_finite() {
         let ones = vec![T::one(); b.len()];
         let mut p = vec![T::zero(); x.len()];
-        for w in [own.as_deref(), Some(b), Some(&ones[..])].into_iter().flatten() {
+        for w in [own, Some(b), Some(&ones[..])].into_iter().flatten() {
             problem.adjoint(w, &mut p, run);
             if let Some(s) = least_shift(region, g, &p) {
                 let h: Vec<T> = g.iter().zip(&p).map(|(g, p)| *g + s * *p).collect();

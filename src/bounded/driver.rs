@@ -55,7 +55,7 @@ pub(super) fn solve<T: LinalgScalar>(
         many,
         start: start.map(|x| {
             let mut x: Vec<T> = (0..x.len())
-                .map(|j| region.clip(j, x[j] / prepared.problem.factor(j) / unit))
+                .map(|j| region.clip(j, x[j] / prepared.factor(j) / unit))
                 .collect();
             close_sum(&mut x, region.sum.as_ref(), &region.lo, &region.hi);
             x

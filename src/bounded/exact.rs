@@ -7,7 +7,7 @@ use super::driver::{Candidate, Context, residual_of};
 use super::face::{Face, GramFace, QrFace};
 use super::region::{Region, Sum};
 use crate::LinalgScalar;
-use crate::linalg::{axpy, dot, max_or_nan};
+use crate::linalg::{dot, max_or_nan};
 use crate::solve::{Phase, Run, Status};
 
 impl<T: LinalgScalar> Context<'_, '_, '_, T> {
@@ -212,11 +212,8 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         let gram = self.prepared.gram(run);
         let mut c = vec![T::zero(); x.len()];
         p.adjoint(self.b, &mut c, run);
-        if let Some(sum) = &self.region.sum {
-            axpy(self.prepared.alpha * self.prepared.alpha * sum.r, &sum.w, &mut c);
-        }
         let size = self.size_of(&x);
-        let mut face = GramFace::new(gram, &c, self.region, size);
+        let mut face = GramFace::new(gram, &c, self.region, self.prepared.alpha, size);
         for (j, v) in origin.iter().enumerate() {
             if self.norms[j] > T::zero() && self.region.is_inside(j, *v) && *v != T::zero() {
                 face.append(j, run);

@@ -8,6 +8,7 @@
 //! then independent exactly where the least-squares problem with the sum has one solution. With A_F = Q R and the last
 //! row of Q equal to α uᵀ, u = R⁻ᵀ w, the step is p = R⁻¹ v where v is the point of {uᵀ v = 0} nearest to d = Qᵀ(b − A x).
 
+use super::block_exchange::append_row;
 use super::region::Region;
 use crate::LinalgScalar;
 use crate::linalg::{PackedUpper, axpy, dot, max_or_nan, norm2};
@@ -291,7 +292,12 @@ impl<T: LinalgScalar> Face<T> for QrFace<'_, '_, T> {
 
 /// −pull_j/w_j, equal for all members at the minimiser: their mean in the metric of the column norms, in which the small
 /// columns know it best.
-fn mean_multiplier<T: LinalgScalar>(members: &[usize], norms: &[T], weights: &[T], pull: &[T]) -> Option<T> {
+pub(super) fn mean_multiplier<T: LinalgScalar>(
+    members: &[usize],
+    norms: &[T],
+    weights: &[T],
+    pull: &[T],
+) -> Option<T> {
     let (mut top, mut bottom) = (T::zero(), T::zero());
     for j in members {
         let w = weights[*j];
@@ -318,12 +324,13 @@ fn worth_closing<T: LinalgScalar>((gap, size): (T, T)) -> T {
 
 /// RᵀR = G_FF on a dense Gram matrix: cheap, at a squared condition number.
 ///
-/// With a sum the Gram matrix is that of the appended A: G + α² w wᵀ.
+/// With a sum the factor is that of the appended A: G + α² w wᵀ.
 pub(super) struct GramFace<'g, T> {
     gram: &'g [T],
     n: usize,
     c: &'g [T],
     region: &'g Region<T>,
+    alpha_squared: T,
     size: T,
     members: Vec<usize>,
     anchors: usize,
@@ -338,13 +345,14 @@ pub(super) struct GramFace<'g, T> {
 }
 
 impl<'g, T: LinalgScalar> GramFace<'g, T> {
-    /// An empty face of the n×n Gram matrix (of the appended A) with c = Aᵀb (of A itself plus α² r w).
-    pub(super) fn new(gram: &'g [T], c: &'g [T], region: &'g Region<T>, size: T) -> Self {
+    /// An empty face of the n×n Gram matrix with c = Aᵀb; α² belongs to the appended row.
+    pub(super) fn new(gram: &'g [T], c: &'g [T], region: &'g Region<T>, alpha: T, size: T) -> Self {
         Self {
             gram,
             n: c.len(),
             c,
             region,
+            alpha_squared: alpha * alpha,
             size,
             members: Vec::new(),
             anchors: 0,
@@ -362,6 +370,12 @@ impl<'g, T: LinalgScalar> GramFace<'g, T> {
         &self.gram[j * self.n..(j + 1) * self.n]
     }
 
+    /// Entry (i, j) of the matrix that is factorised.
+    fn entry(&self, i: usize, j: usize) -> T {
+        let appended = self.alpha_squared * self.region.weight(i) * self.region.weight(j);
+        self.gram[j * self.n + i] + appended
+    }
+
     /// Starts from a given face with one factorisation; false (and empty) when it is not positive definite enough.
     pub(super) fn assign(&mut self, members: &[usize], run: &mut Run<'_>) -> bool {
         self.members.clear();
@@ -372,7 +386,8 @@ impl<'g, T: LinalgScalar> GramFace<'g, T> {
         let mut l = vec![T::zero(); k * k];
         gather(self.gram, self.n, members, &mut l);
         run.factorisations += 1;
-        if !T::cholesky(k, &mut l) || weak_pivot(&l, k, |p| self.gram[members[p] * (self.n + 1)]) {
+        append_row(&mut l, members, self.region, self.alpha_squared);
+        if !T::cholesky(k, &mut l) || weak_pivot(&l, k, |p| self.entry(members[p], members[p])) {
             return false;
         }
         let mut above = Vec::with_capacity(k);
@@ -432,11 +447,13 @@ impl<T: LinalgScalar> Face<T> for GramFace<'_, T> {
     }
 
     fn append(&mut self, j: usize, _run: &mut Run<'_>) -> bool {
-        let column = self.column(j);
         self.scratch.clear();
-        self.scratch.extend(self.members.iter().map(|i| column[*i]));
+        for k in 0..self.members.len() {
+            let v = self.entry(self.members[k], j);
+            self.scratch.push(v);
+        }
         self.factor.solve_transposed(&mut self.scratch);
-        let whole = column[j];
+        let whole = self.entry(j, j);
         let rest = whole - dot(&self.scratch, &self.scratch);
         if rest.is_nan() || rest <= gram_dependence::<T>() * whole {
             return false;

@@ -37,7 +37,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             } else if inner[j] >= region.hi[j] {
                 hi
             } else {
-                clip(inner[j] * p.factor(j) * unit, lo, hi)
+                clip(inner[j] * self.prepared.factor(j) * unit, lo, hi)
             };
             if !x[j].is_finite() {
                 return Err(Error::Unrepresentable { index: j });
@@ -62,7 +62,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
                 } else if x[j] == posed.hi[j] {
                     region.hi[j]
                 } else {
-                    x[j] / p.factor(j) / unit
+                    x[j] / self.prepared.factor(j) / unit
                 }
             })
             .collect();
@@ -76,7 +76,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             &r,
             &g,
             self.size_of(&scaled),
-            candidate.dual,
+            candidate.dual.as_deref(),
             &mut run,
         );
         let rho = relative(evidence.displacement, self.unit_of(&scaled));
@@ -87,7 +87,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             _ => Status::Stalled,
         };
         let multipliers: Vec<T> = (0..n)
-            .map(|j| (g[j] + evidence.t * region.weight(j)) / p.factor(j) * unit)
+            .map(|j| (g[j] + evidence.t * region.weight(j)) / self.prepared.factor(j) * unit)
             .collect();
         let residual_norm = norm2(&r) * unit;
         r.iter_mut().for_each(|v| *v *= unit);

@@ -1,7 +1,7 @@
 //! What a solve works on: the set as posed, checked; what depends on A and the set alone; and the same in scaled units.
 
 use super::region::{Region, Sum, add};
-use crate::linalg::{axpy, exponent, norm2, safe_exponent};
+use crate::linalg::{exponent, norm2, safe_exponent};
 use crate::nnls::problem::Problem;
 use crate::sets::{check_bounds, clip};
 use crate::solve::Run;
@@ -20,12 +20,16 @@ pub(super) struct Posed<'s, T> {
 pub(super) struct Prepared<'p, 'a, T: LinalgScalar> {
     pub(super) problem: Problem<'a, T>,
     pub(super) posed: Posed<'p, T>,
+    /// s_j with x_j = s_j x̂_j. A column of zeros has that of the largest column, or its weight in the sum would be another
+    /// one when all others are scaled.
+    factors: Vec<T>,
     /// ‖a_j‖ in scaled units; of a column of zeros that takes part in the sum, the largest.
     pub(super) norms: Vec<T>,
     /// Weights of the sum in scaled units, and the power of two that they are divided by.
     weights: Option<(Vec<T>, T)>,
     /// The factor of the row appended for the sum.
     pub(super) alpha: T,
+    /// Where the problem does not hold it itself.
     gram: OnceCell<Vec<T>>,
 }
 
@@ -70,9 +74,22 @@ impl<'p, 'a, T: LinalgScalar> Prepared<'p, 'a, T> {
     pub(super) fn new(problem: Problem<'a, T>, posed: Posed<'p, T>) -> Self {
         let n = problem.columns();
         let mut norms = problem.norms().to_vec();
+        let mut factors: Vec<T> = (0..n).map(|j| problem.factor(j)).collect();
+        let largest = (0..n).fold(0, |k, j| {
+            if norms[j] / factors[j] > norms[k] / factors[k] {
+                j
+            } else {
+                k
+            }
+        });
+        for j in 0..n {
+            if norms[j] == T::zero() {
+                factors[j] = factors[largest];
+            }
+        }
         let weights = posed.sum.as_ref().map(|(_, part)| {
             let mut w: Vec<T> = (0..n)
-                .map(|j| if part[j] { problem.factor(j) } else { T::zero() })
+                .map(|j| if part[j] { factors[j] } else { T::zero() })
                 .collect();
             let unit = w.iter().fold(T::zero(), |m, v| m.max(*v));
             w.iter_mut().for_each(|v| *v /= unit);
@@ -96,6 +113,7 @@ impl<'p, 'a, T: LinalgScalar> Prepared<'p, 'a, T> {
         }
         Self {
             alpha,
+            factors,
             problem,
             posed,
             norms,
@@ -104,28 +122,21 @@ impl<'p, 'a, T: LinalgScalar> Prepared<'p, 'a, T> {
         }
     }
 
-    /// The Gram matrix of A, with a sum that of A with the row α wᵀ below it. Formed once.
+    /// s_j with x_j = s_j x̂_j.
+    pub(super) fn factor(&self, j: usize) -> T {
+        self.factors[j]
+    }
+
+    /// The Gram matrix of A, formed once.
     pub(super) fn gram(&self, run: &mut Run<'_>) -> &[T] {
-        if self.weights.is_none() {
-            if let Some(g) = self.problem.gram(run) {
-                return g;
-            }
+        if let Some(g) = self.problem.gram(run) {
+            return g;
         }
         self.gram.get_or_init(|| {
             let n = self.problem.columns();
+            let everything: Vec<usize> = (0..n).collect();
             let mut g = vec![T::zero(); n * n];
-            if let Some(a) = self.problem.dense() {
-                run.passes += n as f64;
-                T::gram(&a, &mut g);
-            } else {
-                let everything: Vec<usize> = (0..n).collect();
-                self.problem.gram_of(&everything, &mut g, run);
-            }
-            if let Some((w, _)) = &self.weights {
-                for (column, wj) in g.chunks_exact_mut(n).zip(w) {
-                    axpy(self.alpha * self.alpha * *wj, w, column);
-                }
-            }
+            self.problem.gram_of(&everything, &mut g, run);
             g
         })
     }
@@ -135,7 +146,7 @@ impl<'p, 'a, T: LinalgScalar> Prepared<'p, 'a, T> {
         let scale = |v: &[T]| -> Vec<T> {
             v.iter()
                 .enumerate()
-                .map(|(j, v)| *v / self.problem.factor(j) / unit)
+                .map(|(j, v)| *v / self.factors[j] / unit)
                 .collect()
         };
         Region {
@@ -153,7 +164,7 @@ impl<'p, 'a, T: LinalgScalar> Prepared<'p, 'a, T> {
         let mut size = norm2(b);
         for j in 0..self.norms.len() {
             let (lo, hi) = (self.posed.lo[j], self.posed.hi[j]);
-            let nearest = clip(T::zero(), lo, hi).abs() / self.problem.factor(j);
+            let nearest = clip(T::zero(), lo, hi).abs() / self.factors[j];
             size = size.max(self.norms[j] * nearest);
         }
         if let (Some((r, _)), Some((w, divisor))) = (&self.posed.sum, &self.weights) {

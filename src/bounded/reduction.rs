@@ -98,7 +98,8 @@ impl Change {
             }
             Self::Increments(_) => {
                 for j in (1..n).rev() {
-                    g[j - 1] = g[j - 1] + g[j];
+                    let v = g[j];
+                    g[j - 1] += v;
                 }
             }
         }

@@ -86,18 +86,13 @@ pub(super) fn working_set<T: LinalgScalar>(
         let mut gram = vec![T::zero(); k * k];
         problem.gram_of(&set, &mut gram, run);
         let mut z: Vec<T> = set.iter().map(|j| x[*j]).collect();
-        // c = Aᵀ(b − the other coordinates' share) = Aᵀr + G z, all of the appended A
+        // c = Aᵀ(b − the other coordinates' share) = Aᵀr + G z
         let mut c: Vec<T> = set.iter().map(|j| pull[*j]).collect();
-        if let Some(sum) = &local.sum {
-            for (column, w) in gram.chunks_exact_mut(k).zip(&sum.w) {
-                axpy(alpha * alpha * *w, &sum.w, column);
-            }
-        }
         for (column, v) in gram.chunks_exact(k).zip(&z) {
             axpy(*v, column, &mut c);
         }
         let set_norms: Vec<T> = set.iter().map(|j| norms[*j]).collect();
-        let mut face = GramFace::new(&gram, &c, &local, size);
+        let mut face = GramFace::new(&gram, &c, &local, alpha, size);
         let first: Vec<usize> = (0..inside.len()).collect();
         // a dependent face is built up again, coordinate by coordinate
         face.assign(&first, run);
