@@ -122,8 +122,9 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         let n = x.len();
         let small = T::epsilon().cbrt();
         let span = max_abs(x).max(T::one());
-        let step =
-            |j: usize| small * x[j].abs().max(small * span) * if j % 2 == 0 { T::one() } else { -T::one() };
+        let step = |j: usize| {
+            small * x[j].abs().max(small * span) * if j.is_multiple_of(2) { T::one() } else { -T::one() }
+        };
         for j in 0..n {
             self.target[j] = x[j] + step(j);
         }
