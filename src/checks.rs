@@ -31,3 +31,33 @@ pub(crate) fn check_not_empty(what: &'static str, len: usize) -> Result<()> {
         Ok(())
     }
 }
+
+/// Every entry passes the test, or [`Error::Data`] with the first that does not.
+pub(crate) fn check_each<T: Scalar>(
+    what: &'static str,
+    v: &[T],
+    why: &'static str,
+    fits: impl Fn(T) -> bool,
+) -> Result<()> {
+    match v.iter().position(|x| !fits(*x)) {
+        None => Ok(()),
+        Some(index) => Err(Error::Data {
+            what,
+            index,
+            value: v[index].as_f64(),
+            why,
+        }),
+    }
+}
+
+/// A positive finite number, or [`Error::Setting`].
+pub(crate) fn check_positive<T: Scalar>(name: &'static str, value: T) -> Result<()> {
+    if value.is_finite() && value > T::zero() {
+        Ok(())
+    } else {
+        Err(Error::Setting {
+            name,
+            why: "must be positive and finite",
+        })
+    }
+}

@@ -107,6 +107,18 @@ pub enum Error {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// An entry of the data is finite but has no meaning (a label that is neither −1 nor 1, a negative count, …).
+    #[error("{what}[{index}] = {value:e} {why}")]
+    Data {
+        /// The vector at fault.
+        what: &'static str,
+        /// Index of the first such entry, from 0.
+        index: usize,
+        /// The entry.
+        value: f64,
+        /// What it must be.
+        why: &'static str,
+    },
     /// A size does not fit the machine's integers.
     #[error("{what} overflows")]
     SizeOverflow {

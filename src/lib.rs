@@ -5,7 +5,9 @@ mod checks;
 mod error;
 pub mod lifted;
 mod linalg;
+pub mod losses;
 pub mod maps;
+pub mod methods;
 pub mod nnls;
 pub mod objectives;
 pub mod operators;
@@ -18,7 +20,10 @@ pub use bounded::BoundedLeastSquares;
 pub use error::{BoxError, Error, MapError, Result};
 pub use nnls::{Nnls, nnls};
 pub use scalar::{LinalgScalar, Scalar};
-pub use solve::{CancelToken, Certificate, Counts, Limits, Phase, Solution, Status};
+pub use solve::{
+    CancelToken, Certificate, Checkpoint, Counts, History, Limits, Minimize, Phase, Progress, Record,
+    Solution, Status,
+};
 
 /// What most programs need.
 ///

@@ -112,7 +112,7 @@ fn not_finite() {
         ));
         assert!(matches!(
             Nnls::new(&a).solve_many(&[1.0, 1.0, 1.0, 1.0, bad, 1.0]),
-            Err(Error::NotFinite { index: 1, .. })
+            Err(Error::NotFinite { index: 4, .. })
         ));
         a[(2, 1)] = bad;
         assert!(matches!(
@@ -138,7 +138,7 @@ fn not_finite() {
         assert!(matches!(
             nnls(&free, &[1.0; 3]),
             Err(Error::NotFinite {
-                what: "column norms of the matrix",
+                what: "norms of the columns of the matrix",
                 index: 0
             })
         ));

@@ -36,7 +36,7 @@ pub(super) fn solve<T: LinalgScalar>(
     many: bool,
     clock: Instant,
 ) -> Result<Solution<T>> {
-    let mut run = Run::new(&settings.limits, clock);
+    let mut run = Run::new(&settings.limits, clock, Instant::now());
     run.passes += prepared.problem.setup_passes;
     let shift = prepared.shift(b);
     let unit = pow2::<T>(shift);

@@ -1,5 +1,271 @@
 //! The lifted problem F = f∘φ: what methods that move u are made of.
+//!
+//! ```text
+//! ∇F = Jᵀ g                 g = ∇f(φ(u)), J = Dφ(u)
+//! ∇²F v = Jᵀ ∇²f J v + Σ gᵢ ∇²φᵢ(u) v
+//! ```
 
 mod ray_search;
 
 pub use ray_search::{Quartic, minimise_quartic};
+
+use crate::maps::Reparametrization;
+use crate::objectives::Objective;
+use crate::solve::Counts;
+use crate::{Error, Result, Scalar};
+
+/// A point of the lift with everything that one evaluation gives.
+///
+/// ```
+/// use reparam::{lifted::{Lifted, Point}, maps::Squares, objectives::FromFn};
+/// let mut f = FromFn::new(1, |x: &[f64], g: &mut [f64]| { g[0] = x[0] - 1.0; Ok(0.5 * (x[0] - 1.0).powi(2)) });
+/// let map = Squares::new(1);
+/// let mut lifted = Lifted::new(&mut f, &map);
+/// let mut point = Point::new(&map, &[2.0]);
+/// lifted.evaluate(&mut point).unwrap();
+/// assert_eq!((point.x[0], point.value, point.g[0], point.gradient[0]), (4.0, 4.5, 3.0, 12.0));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Point<T> {
+    /// u, length p.
+    pub u: Vec<T>,
+    /// x = φ(u), length n.
+    pub x: Vec<T>,
+    /// ∇f(x), length n.
+    pub g: Vec<T>,
+    /// ∇F(u) = Jᵀ∇f(x), length p.
+    pub gradient: Vec<T>,
+    /// f(x).
+    pub value: T,
+}
+
+impl<T: Scalar> Point<T> {
+    /// A point at u that has not been evaluated yet.
+    ///
+    /// ```
+    /// use reparam::{lifted::Point, maps::Squares};
+    /// assert!(Point::new(&Squares::new(2), &[1.0_f64, 2.0]).value.is_nan());
+    /// ```
+    pub fn new<M: Reparametrization<T> + ?Sized>(map: &M, u: &[T]) -> Self {
+        let (p, n) = (map.dim_u(), map.dim_x());
+        Self {
+            u: u.to_vec(),
+            x: vec![T::nan(); n],
+            g: vec![T::nan(); n],
+            gradient: vec![T::nan(); p],
+            value: T::nan(),
+        }
+    }
+
+    /// Whether value and gradient are finite.
+    ///
+    /// ```
+    /// use reparam::{lifted::Point, maps::Squares};
+    /// assert!(!Point::new(&Squares::new(2), &[1.0, 2.0]).is_finite());
+    /// ```
+    pub fn is_finite(&self) -> bool {
+        self.value.is_finite()
+            && self.g.iter().all(|v| v.is_finite())
+            && self.gradient.iter().all(|v| v.is_finite())
+    }
+}
+
+/// f∘φ, with scratch and counters: what a [`Method`](crate::methods::Method) works on.
+pub struct Lifted<'a, T> {
+    objective: &'a mut dyn Objective<T>,
+    map: &'a dyn Reparametrization<T>,
+    work: Vec<T>,
+    jv: Vec<T>,
+    hjv: Vec<T>,
+    curved: Vec<T>,
+    /// Evaluations so far.
+    pub counts: Counts,
+}
+
+impl<T> std::fmt::Debug for Lifted<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lifted")
+            .field("counts", &self.counts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a, T: Scalar> Lifted<'a, T> {
+    /// The lift of f by φ; dimensions are checked by the caller.
+    ///
+    /// ```
+    /// use reparam::{lifted::Lifted, maps::Squares, objectives::FromFn};
+    /// let mut f = FromFn::new(1, |_: &[f64], g: &mut [f64]| { g[0] = 0.0; Ok(0.0) });
+    /// let map = Squares::new(1);
+    /// assert_eq!(Lifted::new(&mut f, &map).map().dim_u(), 1);
+    /// ```
+    pub fn new(objective: &'a mut dyn Objective<T>, map: &'a dyn Reparametrization<T>) -> Self {
+        let zeros = |k| vec![T::zero(); k];
+        Self {
+            work: zeros(map.scratch_len()),
+            jv: zeros(map.dim_x()),
+            hjv: zeros(map.dim_x()),
+            curved: zeros(map.dim_u()),
+            counts: Counts::default(),
+            objective,
+            map,
+        }
+    }
+
+    /// φ.
+    ///
+    /// ```
+    /// # use reparam::{lifted::Lifted, maps::Squares, objectives::FromFn};
+    /// # let mut f = FromFn::new(1, |_: &[f64], g: &mut [f64]| { g[0] = 0.0; Ok(0.0) });
+    /// # let map = Squares::new(1);
+    /// assert_eq!(Lifted::new(&mut f, &map).map().dim_x(), 1);
+    /// ```
+    pub fn map(&self) -> &'a dyn Reparametrization<T> {
+        self.map
+    }
+
+    /// f.
+    ///
+    /// ```
+    /// # use reparam::{lifted::Lifted, maps::Squares, objectives::{FromFn, Objective}};
+    /// # let mut f = FromFn::new(1, |_: &[f64], g: &mut [f64]| { g[0] = 0.0; Ok(0.0) });
+    /// # let map = Squares::new(1);
+    /// assert_eq!(Lifted::new(&mut f, &map).objective().dim(), 1);
+    /// ```
+    pub fn objective(&mut self) -> &mut dyn Objective<T> {
+        self.objective
+    }
+
+    /// Fills x, f, ∇f and ∇F from u.
+    ///
+    /// # Errors
+    /// [`Error::Evaluation`] with the user's error. NaN is no error: see [`Point::is_finite`].
+    ///
+    /// ```
+    /// # use reparam::{lifted::{Lifted, Point}, maps::Squares, objectives::FromFn};
+    /// let mut f = FromFn::new(1, |_: &[f64], _: &mut [f64]| Err("off".into()));
+    /// let map = Squares::new(1);
+    /// assert!(Lifted::new(&mut f, &map).evaluate(&mut Point::new(&map, &[1.0])).is_err());
+    /// ```
+    pub fn evaluate(&mut self, point: &mut Point<T>) -> Result<()> {
+        self.map.apply(&point.u, &mut point.x, &mut self.work);
+        self.counts.values += 1;
+        self.counts.gradients += 1;
+        point.value = self
+            .objective
+            .value_gradient(&point.x, &mut point.g)
+            .map_err(Error::Evaluation)?;
+        self.map
+            .vjp(&point.u, &point.g, &mut point.gradient, &mut self.work);
+        Ok(())
+    }
+
+    /// x ← φ(u), without an evaluation of f.
+    ///
+    /// ```
+    /// # use reparam::{lifted::Lifted, maps::Squares, objectives::FromFn};
+    /// # let mut f = FromFn::new(1, |_: &[f64], g: &mut [f64]| { g[0] = 0.0; Ok(0.0) });
+    /// # let map = Squares::new(1);
+    /// let mut x = [0.0];
+    /// Lifted::new(&mut f, &map).apply_map(&[3.0], &mut x);
+    /// assert_eq!(x, [9.0]);
+    /// ```
+    pub fn apply_map(&mut self, u: &[T], x: &mut [T]) {
+        self.map.apply(u, x, &mut self.work);
+    }
+
+    /// jtw ← Jᵀ w at u.
+    ///
+    /// ```
+    /// # use reparam::{lifted::Lifted, maps::Squares, objectives::FromFn};
+    /// # let mut f = FromFn::new(1, |_: &[f64], g: &mut [f64]| { g[0] = 0.0; Ok(0.0) });
+    /// # let map = Squares::new(1);
+    /// let mut w = [0.0];
+    /// Lifted::new(&mut f, &map).pull_back(&[3.0], &[1.0], &mut w);
+    /// assert_eq!(w, [6.0]);
+    /// ```
+    pub fn pull_back(&mut self, u: &[T], w: &[T], jtw: &mut [T]) {
+        self.map.vjp(u, w, jtw, &mut self.work);
+    }
+
+    /// out ← ∇²F(u) v at an evaluated point; false when f offers no Hessian products.
+    ///
+    /// # Errors
+    /// [`Error::Evaluation`].
+    ///
+    /// ```
+    /// use reparam::{lifted::{Lifted, Point}, maps::Squares, objectives::LeastSquares};
+    /// let mut f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// let map = Squares::new(1);
+    /// let mut lifted = Lifted::new(&mut f, &map);
+    /// let mut point = Point::new(&map, &[2.0]);
+    /// lifted.evaluate(&mut point).unwrap();
+    /// let mut out = [0.0];
+    /// assert!(lifted.hessian_vector(&point, &[1.0], &mut out).unwrap());
+    /// assert_eq!(out, [22.0]); // F = ½(u² − 1)², F'' = 6u² − 2
+    /// ```
+    pub fn hessian_vector(&mut self, point: &Point<T>, v: &[T], out: &mut [T]) -> Result<bool> {
+        self.map.jvp(&point.u, v, &mut self.jv, &mut self.work);
+        if !self
+            .objective
+            .hessian_vector(&point.x, &self.jv, &mut self.hjv)
+            .map_err(Error::Evaluation)?
+        {
+            return Ok(false);
+        }
+        self.counts.hessian_products += 1;
+        self.map.vjp(&point.u, &self.hjv, out, &mut self.work);
+        self.map
+            .curvature(&point.u, &point.g, v, &mut self.curved, &mut self.work);
+        for (o, c) in out.iter_mut().zip(&self.curved) {
+            *o += *c;
+        }
+        Ok(true)
+    }
+
+    /// The metric D(u) = diag Jᵀ diag(h) J + (3/2)|diag Σ gᵢ∇²φᵢ|, h the diagonal of ∇²f, floored at 1e-14 of its largest
+    /// entry; all ones when the map offers no diagonals.
+    ///
+    /// ```
+    /// use reparam::{lifted::{Lifted, Point}, maps::Squares, objectives::LeastSquares};
+    /// let mut f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// let map = Squares::new(1);
+    /// let mut lifted = Lifted::new(&mut f, &map);
+    /// let mut point = Point::new(&map, &[2.0]);
+    /// lifted.evaluate(&mut point).unwrap();
+    /// let mut d = [0.0];
+    /// lifted.metric(&point, &[1.0], &mut d);
+    /// assert_eq!(d, [25.0]); // 4u² h + 3 g
+    /// ```
+    pub fn metric(&mut self, point: &Point<T>, h: &[T], out: &mut [T]) {
+        if !self
+            .map
+            .diagonals(&point.u, h, &point.g, out, &mut self.curved, &mut self.work)
+        {
+            return out.fill(T::one());
+        }
+        let mut top = T::zero();
+        for (o, c) in out.iter_mut().zip(&self.curved) {
+            *o += T::lit(1.5) * c.abs();
+            top = top.max(*o);
+        }
+        if !top.is_finite() || top <= T::zero() {
+            return out.fill(T::one());
+        }
+        let floor = (T::lit(1e-14) * top).max(T::min_positive_value());
+        out.iter_mut().for_each(|o| *o = o.max(floor));
+    }
+
+    /// out ← diag Σ gᵢ∇²φᵢ(u), zero where the map does not offer it.
+    pub(crate) fn curvature_diagonal(&mut self, point: &Point<T>, out: &mut [T]) {
+        let ones = vec![T::one(); point.x.len()];
+        let mut unused = vec![T::zero(); point.u.len()];
+        if !self
+            .map
+            .diagonals(&point.u, &ones, &point.g, &mut unused, out, &mut self.work)
+        {
+            out.fill(T::zero());
+        }
+    }
+}

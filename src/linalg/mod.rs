@@ -2,9 +2,11 @@
 //! matrix products by faer (or nalgebra without that feature).
 
 mod backend;
+mod jacobi;
 mod packed;
 
 pub(crate) use backend::Kernels;
+pub(crate) use jacobi::symmetric_eigen;
 pub(crate) use packed::PackedUpper;
 
 use crate::Scalar;

@@ -136,6 +136,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(1), ..ProptestConfig::default() })]
+
         /// Removing any sequence of columns gives the factor of what is left, up to the signs of rows.
         #[test]
         fn removal_matches_a_fresh_factor(seed in 0u64..1000, k in 2usize..12, cuts in prop::collection::vec(0usize..12, 1..6)) {

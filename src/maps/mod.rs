@@ -15,39 +15,82 @@
 //! | [`Fixed`] | one point | second-order |
 //! | [`Tied`] | some coordinates equal | as the map of the shared values |
 //! | [`Precompose`] | as its map | as its map |
+//! | [`NormalizedSquares`] | simplex x ≥ 0, Σx = r | second-order |
+//! | [`Softmax`], [`ReducedSoftmax`] | open simplex | interior only |
+//! | [`CappedSimplex`] | x ≥ 0, Σx ≤ r | second-order |
+//! | [`Stochastic`] | row- or column-stochastic matrices | second-order |
+//! | [`Ball`] | closed ball | second-order |
+//! | [`OpenBall`] | open ball | interior only |
+//! | [`Sphere`] | sphere | second-order (a manifold) |
+//! | [`L1Ball`] | ℓ1 ball | second-order |
+//! | [`Difference`] | Rⁿ, sparse | second-order |
+//! | [`LowRank`] | positive semidefinite matrices, fixed trace, correlation matrices | second-order for full width |
+//! | [`Monotone`] | monotone sequences, bounded or not | second-order |
+//! | [`ConvexSequence`] | convex sequences | second-order |
+//! | [`SecondOrderCone`] | second-order cone | experimental |
+//! | [`Product`], [`Pair`] | products of sets | the weakest block's |
+//! | [`Affine`] | affine images: polytopes, cones, subspaces | that of the inner map |
 //!
 //! A new map is one file here: a [`ScalarMap`] if it acts coordinate by coordinate, else a struct and
 //! `impl Reparametrization` with the required methods; the rest has defaults.
 //! [`check_map`](crate::testing::check_map) runs the whole battery of checks on it.
 
+mod affine;
 mod algebraic;
+mod ball;
 mod bounds;
+mod capped_simplex;
+mod difference;
+mod direction;
 mod exponential;
 mod fixed;
 mod identity;
 mod interval;
+mod l1_ball;
 mod logistic;
+mod low_rank;
+mod monotone;
+mod normalized_squares;
 mod power;
 mod precompose;
+mod product;
 mod scaled_squares;
+mod second_order_cone;
 mod separable;
+mod softmax;
 mod softplus;
+mod sphere;
 mod squares;
+mod stochastic;
 mod tied;
 mod trigonometric;
+mod weights;
 
+pub use affine::Affine;
 pub use algebraic::{Algebraic, ScalarAlgebraic};
+pub use ball::{Ball, OpenBall};
 pub use bounds::{Bounds, ScalarBounds};
+pub use capped_simplex::CappedSimplex;
+pub use difference::Difference;
 pub use exponential::{Exponential, ScalarExponential};
 pub use fixed::Fixed;
 pub use identity::Identity;
+pub use l1_ball::L1Ball;
 pub use logistic::{Logistic, ScalarLogistic};
+pub use low_rank::LowRank;
+pub use monotone::{ConvexSequence, Monotone};
+pub use normalized_squares::NormalizedSquares;
 pub use power::{Power, ScalarPower};
 pub use precompose::{Precompose, ScalarScaled};
+pub use product::{Pair, Product};
 pub use scaled_squares::{ScalarScaledSquare, ScaledSquares};
+pub use second_order_cone::SecondOrderCone;
 pub use separable::{ScalarMap, Separable};
+pub use softmax::{ReducedSoftmax, Softmax};
 pub use softplus::{ScalarSoftplus, Softplus};
+pub use sphere::Sphere;
 pub use squares::{ScalarSquare, Squares};
+pub use stochastic::Stochastic;
 pub use tied::Tied;
 pub use trigonometric::{ScalarTrigonometric, Trigonometric};
 
@@ -191,7 +234,8 @@ pub trait Reparametrization<T: Scalar> {
         Err(MapError::NotProvided("a section"))
     }
 
-    /// out ← J Jᵀ g where that is a function of x alone (the metric of the flow in x); false otherwise.
+    /// out ← J Jᵀ g where that is a function of x alone (the metric of the flow in x); false otherwise. Of maps that
+    /// ignore the size of u: that at the u of [`renormalize`](Self::renormalize).
     fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
         let _ = (x, g, out);
         false
@@ -213,6 +257,13 @@ pub trait Reparametrization<T: Scalar> {
     /// Replaces u by an equivalent u, φ(u) unchanged, of better size (maps that are invariant to scaling).
     fn renormalize(&self, u: &mut [T]) {
         let _ = u;
+    }
+
+    /// u ← a point from which every direction of X can be reached (J of full rank): where a run begins that was given no start.
+    ///
+    /// The default, all ones, is such a point of every map whose coordinates do not mirror each other.
+    fn interior(&self, u: &mut [T]) {
+        u.fill(T::one());
     }
 }
 
@@ -261,7 +312,13 @@ macro_rules! forward {
             fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> { (**self).ray(u, d, lin, quad) }
             fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize { (**self).release(u, x, g, h, du) }
             fn renormalize(&self, u: &mut [T]) { (**self).renormalize(u); }
+            fn interior(&self, u: &mut [T]) { (**self).interior(u); }
         }
     )*};
 }
 forward!(&M, Box<M>, std::sync::Arc<M>);
+
+/// The examples of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/maps.md")]
+pub struct Guide;

@@ -167,6 +167,10 @@ impl<T: Scalar, M: Reparametrization<T>> Reparametrization<T> for Precompose<T, 
         self.map.renormalize(u);
         divide(&self.scale, u);
     }
+    fn interior(&self, u: &mut [T]) {
+        self.map.interior(u);
+        divide(&self.scale, u);
+    }
 }
 
 fn multiply<T: Scalar>(s: &[T], v: &mut [T]) {

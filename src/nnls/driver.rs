@@ -18,6 +18,8 @@ use std::time::Instant;
 
 /// A QR factor of more elements than this (800 MB of f64) is not attempted.
 const QR_ELEMENTS: usize = 100_000_000;
+/// With products only, a face of more columns than this is left to the flow first.
+const LARGE_FACE: usize = 1000;
 
 /// A feasible point on its way to judgement, in scaled units.
 struct Candidate<T> {
@@ -34,13 +36,17 @@ pub(super) fn solve<T, A>(
     b: &[T],
     options: &Nnls<'_, T, A>,
     clock: Instant,
+    first: bool,
 ) -> Result<Solution<T>>
 where
     T: LinalgScalar,
     A: LinearOperator<T> + ?Sized,
 {
-    let mut run = Run::new(&options.limits, clock);
-    run.passes += problem.setup_passes;
+    // the first right-hand side pays for the preparation
+    let mut run = Run::new(&options.limits, clock, if first { clock } else { Instant::now() });
+    if first {
+        run.passes += problem.setup_passes;
+    }
     // a right-hand side of extreme size is scaled like the columns: exactly
     let size = exponent(norm2(b));
     let shift = if size.unsigned_abs() > safe_exponent::<T>() / 8 {
@@ -57,12 +63,17 @@ where
         exact: (T::lit(5e3) * T::epsilon()).min(options.tolerance),
         start: options.start.as_ref().map(|x| scale_start(problem, x, shift)),
     };
-    let candidate = context.run(options.strategy, &mut run);
+    let mut candidate = context.run(options.strategy, &mut run);
+    if candidate.limit.is_some() {
+        candidate = context.best_so_far(candidate, &mut run);
+    }
     context.judge(candidate, b, shift, run)
 }
 
 /// x in scaled units; a coordinate whose column is zero has no say.
 fn scale_start<T: LinalgScalar>(problem: &Problem<'_, T>, x: &[T], shift: i32) -> Vec<T> {
+    // a start that overflows in scaled units is no help: zero is
+    let finite = |v: T| if v.is_finite() { v } else { T::zero() };
     let scale = |j: usize, v: T| {
         if problem.norms()[j] > T::zero() {
             v / problem.factor(j) * pow2(-shift)
@@ -70,7 +81,7 @@ fn scale_start<T: LinalgScalar>(problem: &Problem<'_, T>, x: &[T], shift: i32) -
             T::zero()
         }
     };
-    x.iter().enumerate().map(|(j, v)| scale(j, *v)).collect()
+    x.iter().enumerate().map(|(j, v)| finite(scale(j, *v))).collect()
 }
 
 struct Context<'c, 'a, T: LinalgScalar> {
@@ -206,7 +217,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             last = size;
         }
         drop_rounding(&mut x, &delta, face.iter().map(|j| p.norms()[*j]), self.b_norm);
-        // w = A_F G⁻¹ c_F has A_Fᵀ w = c_F > 0
+        // w = A_F G⁻¹ ν with the column norms ν has A_Fᵀ w = ν > 0
         let mut y: Vec<T> = face.iter().map(|j| p.norms()[*j]).collect();
         exchange.solve(&mut y);
         p.combine(face, &y, &mut r, run);
@@ -218,39 +229,51 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
     }
 
-    /// The best feasible point that an interrupted exchange has to offer.
+    /// What an interrupted exchange has to offer: its last solution made feasible, at the best multiple.
     fn stopped(&self, status: Status, face: &[usize], x: &[T], run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
         let mut image = vec![T::zero(); p.rows()];
-        let objective = |x: &[T], image: &mut [T], run: &mut Run<'_>| {
-            p.apply(x, image, run);
-            image
-                .iter()
-                .zip(self.b)
-                .map(|(v, w)| (*v - *w) * (*v - *w))
-                .sum::<T>()
-        };
-        let origin = self.zero_or_start();
-        let here = objective(&origin, &mut image, run);
         let mut clipped = self.spread(face, x);
         clipped.iter_mut().for_each(|v| *v = v.max(T::zero()));
         p.apply(&clipped, &mut image, run);
         let multiple = (dot(&image, self.b) / dot(&image, &image)).max(T::zero());
         clipped.iter_mut().for_each(|v| *v *= multiple);
-        let there = objective(&clipped, &mut image, run);
-        if there < here {
-            Candidate {
-                x: clipped,
-                phase: Phase::BlockExchange,
-                limit: Some(status),
-                dual: None,
+        Candidate {
+            x: clipped,
+            phase: Phase::BlockExchange,
+            limit: Some(status),
+            dual: None,
+        }
+    }
+
+    /// Stopped early, the answer is never worse than the start, nor than zero.
+    fn best_so_far(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+        let objective = |x: &[T], run: &mut Run<'_>| {
+            let f = norm2(&self.residual_of(x, run));
+            if f.is_nan() || x.iter().any(|v| !v.is_finite()) {
+                T::infinity()
+            } else {
+                f
             }
-        } else {
+        };
+        let here = objective(&candidate.x, run);
+        let origin = self.zero_or_start();
+        let at_origin = objective(&origin, run);
+        if here <= at_origin.min(self.b_norm) {
+            candidate
+        } else if at_origin <= self.b_norm {
             Candidate {
                 x: origin,
                 phase: Phase::Start,
-                limit: Some(status),
                 dual: None,
+                ..candidate
+            }
+        } else {
+            Candidate {
+                x: vec![T::zero(); origin.len()],
+                phase: Phase::Start,
+                dual: None,
+                ..candidate
             }
         }
     }
@@ -262,8 +285,18 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let mut x = Vec::new();
         for (j, v) in from.iter().enumerate() {
             // a dependent column is left to the method, which takes it in when it helps
-            if *v > T::zero() && face.append(j, run) {
-                x.push(*v);
+            if *v > T::zero() {
+                if let Err(limit) = run.check() {
+                    return Candidate {
+                        x: from.to_vec(),
+                        phase: Phase::Start,
+                        limit: Some(limit),
+                        dual: None,
+                    };
+                }
+                if face.append(j, run) {
+                    x.push(*v);
+                }
             }
         }
         let pool = if p.rows().saturating_mul(p.columns()) > 5_000_000 {
@@ -295,9 +328,8 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             return candidate;
         }
         // to 3e-5 whatever it takes: a face that is nearly right saves the exact method most of its rounds
-        let mut r = self.residual_of(&candidate.x, run);
         let hand_over = T::lit(3e-5) * self.b_norm;
-        if let Err(limit) = coordinate_descent(self.problem, &mut candidate.x, &mut r, hand_over, 3000, run) {
+        if let Err(limit) = coordinate_descent(self.problem, self.b, &mut candidate.x, hand_over, 3000, run) {
             candidate.limit = Some(limit);
             return candidate;
         }
@@ -333,8 +365,14 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let mut step = T::lit(0.3) * self.tolerance * self.b_norm;
         // the steps bound ρ only up to the coupling of the columns: tighten until ρ itself is there
         for _ in 0..8 {
-            let mut r = self.residual_of(&x, run);
-            match coordinate_descent(self.problem, &mut x, &mut r, step, patience, run) {
+            match coordinate_descent(
+                self.problem,
+                self.b,
+                &mut x,
+                step.max(T::lit(4.0) * T::epsilon() * self.b_norm),
+                patience,
+                run,
+            ) {
                 Err(limit) => return (done(x, Some(limit)), Outcome::Slow),
                 Ok(Outcome::Slow) => return (done(x, None), Outcome::Slow),
                 Ok(Outcome::Converged) => {}
@@ -372,13 +410,24 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             })
             .collect();
         let k = face.iter().filter(|v| **v > T::zero()).count();
+        // every column of the face costs a product, and the factor m k² operations: with a large face the flow may well
+        // get there first
+        let large = k > LARGE_FACE;
+        let mut flowed = None;
+        if large {
+            let candidate = self.flow_to_tolerance(Some(&reached.x), run);
+            if candidate.limit.is_some() || self.rho(&candidate.x, run) <= self.tolerance {
+                return candidate;
+            }
+            flowed = Some(candidate);
+        }
         if p.rows().saturating_mul(k) <= QR_ELEMENTS {
             let exact = self.active_set(&face, run);
             if exact.limit.is_some() || self.rho(&exact.x, run) <= self.tolerance {
                 return exact;
             }
         }
-        self.flow_to_tolerance(Some(&reached.x), run)
+        flowed.unwrap_or_else(|| self.flow_to_tolerance(Some(&reached.x), run))
     }
 
     /// The flow to the tolerance, from x or its own interior start.
@@ -390,7 +439,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     /// Every iterate of the flow is interior: coordinates held down by their multiplier become exact zeros when that costs no accuracy.
     fn cut(&self, x: Vec<T>, limit: Option<Status>, run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
-        let mut r = self.residual_of(&x, run);
+        let r = self.residual_of(&x, run);
         let mut g = vec![T::zero(); p.columns()];
         p.adjoint(&r, &mut g, run);
         let norms = p.norms();
@@ -404,7 +453,6 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             })
             .collect();
         let (before, after) = (self.rho(&x, run), self.rho(&rounded, run));
-        r.clear();
         let x = if after <= before.max(self.tolerance) {
             rounded
         } else {
@@ -453,7 +501,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let mut failed = false;
         if x.iter().any(|v| !v.is_finite()) {
             // a method that broke down: never hand that out
-            x = self.zero_or_start();
+            x = vec![T::zero(); n];
             failed = true;
         }
         for j in 0..n {
@@ -489,7 +537,14 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 T::infinity()
             }
         } else {
-            set.natural_residual(&scaled, &g, Some(p.norms())) / self.b_norm
+            // a true column of zeros has g_j = 0; a norm stated as 0 for another column must not hide it
+            let hidden = (0..n).any(|j| p.norms()[j] == T::zero() && g[j] != T::zero());
+            let rho = set.natural_residual(&scaled, &g, Some(p.norms())) / self.b_norm;
+            if hidden && !rho.is_nan() {
+                T::infinity()
+            } else {
+                rho
+            }
         };
         let half = T::lit(0.5);
         let gap = if self.b_norm == T::zero() {

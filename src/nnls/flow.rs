@@ -11,7 +11,7 @@
 
 use super::problem::Problem;
 use crate::lifted::{Quartic, minimise_quartic};
-use crate::linalg::{dot, max_or_nan, not_positive};
+use crate::linalg::{dot, not_positive};
 use crate::maps::{Reparametrization, Squares};
 use crate::solve::{Run, Status};
 use crate::{LinalgScalar, Scalar};
@@ -47,7 +47,7 @@ pub(super) fn flow<T: LinalgScalar>(
         (zeros(), zeros(), zeros(), zeros(), zeros());
     let (mut d, mut p, mut lin, mut quad) = (zeros(), zeros(), zeros(), zeros());
     let (mut r, mut image1, mut image2) = (vec![T::zero(); m], vec![T::zero(); m], vec![T::zero(); m]);
-    let residual_of = |x: &[T], g: &[T]| max_or_nan((0..n).map(|j| natural(norms[j], x[j], g[j]))) / b_norm;
+    let residual_of = |x: &[T], g: &[T]| map.set().natural_residual(x, g, Some(norms)) / b_norm;
 
     let mut x = match start {
         Some(x) => x.to_vec(),
@@ -171,18 +171,6 @@ fn release<T: Scalar>(u: &mut [T], x: &mut [T], g: &[T], h: &[T], fresh: &mut bo
             u[j] = x[j].sqrt();
             *fresh = true;
         }
-    }
-}
-
-fn natural<T: Scalar>(c: T, x: T, g: T) -> T {
-    if c == T::zero() {
-        return T::zero();
-    }
-    let (a, b) = (c * x, g / c);
-    if a.is_nan() || b.is_nan() {
-        T::nan()
-    } else {
-        a.min(b).abs()
     }
 }
 

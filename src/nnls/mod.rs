@@ -121,7 +121,7 @@ where
     /// assert_eq!(reparam::Nnls::new(&a).solve(&[4.0]).unwrap().residual, vec![0.0]);
     /// ```
     pub fn new(a: &'a A) -> Self {
-        // 2²⁶ε and 2⁻¹³·… : the accuracy every method reaches; the exact ones do far better by themselves
+        // the accuracy every method reaches; the exact ones do far better by themselves
         let tolerance = if T::epsilon().as_f64() < 1e-10 {
             T::lit(1e-8)
         } else {
@@ -188,7 +188,8 @@ where
         self
     }
 
-    /// At most this much wall-clock time. Looked at once per iteration, so a solve overshoots by one (in the dense
+    /// At most this much wall-clock time. The preparation of an operator that states no column norms (n products) is not
+    /// interrupted. Looked at once per iteration, so a solve overshoots by one (in the dense
     /// methods: by one factorisation).
     ///
     /// ```
@@ -245,11 +246,12 @@ where
         let clock = Instant::now();
         let problem = self.prepare()?;
         self.check_rhs(&problem, b)?;
-        driver::solve(&problem, b, self, clock)
+        driver::solve(&problem, b, self, clock, true)
     }
 
     /// Solves for many right-hand sides: the columns of B, m×k, column after column (`DMatrix::as_slice`). What depends
-    /// on A alone is prepared once. A time limit is for all of them together, an iteration limit for each.
+    /// on A alone is prepared once. A time limit is for all of them together, an iteration limit for each; the
+    /// cost of the preparation is in the counts of the first.
     ///
     /// # Errors
     /// As [`solve`](Self::solve); [`Error::Dimension`] when the length of B is not a multiple of m.
@@ -275,12 +277,9 @@ where
                 found: b.len(),
             });
         }
-        for column in b.chunks_exact(m) {
-            self.check_rhs(&problem, column)?;
-        }
-        b.chunks_exact(m)
-            .map(|column| driver::solve(&problem, column, self, clock))
-            .collect()
+        check_finite("right-hand sides (column after column)", b)?;
+        let solve = |(k, column)| driver::solve(&problem, column, self, clock, k == 0);
+        b.chunks_exact(m).enumerate().map(solve).collect()
     }
 
     fn prepare(&self) -> Result<Problem<'a, T>> {

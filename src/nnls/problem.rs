@@ -79,7 +79,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             return Err(match a.first_not_finite() {
                 Some((row, column)) => Error::NotFiniteEntry { row, column },
                 None => Error::NotFinite {
-                    what: "column norms of the matrix",
+                    what: "norms of the columns of the matrix",
                     index,
                 },
             });

@@ -1,18 +1,20 @@
-//! f(x) = ½‖A x − b‖².
+//! f(x) = ½‖W^{1/2}(A x − b)‖² + ½λ‖x‖².
 
-use super::{Evaluation, Objective};
+use super::{Composite, CompositeView, Convexity, Evaluation, Objective};
 use crate::checks::{check_finite, check_len, check_not_empty};
-use crate::linalg::dot;
+use crate::losses::Squared;
 use crate::operators::LinearOperator;
 use crate::{Result, Scalar};
 
-/// Linear least squares.
+/// Linear least squares, with weights and a ridge where wanted.
 ///
 /// ```text
-/// f(x) = ½‖A x − b‖²      ∇f = Aᵀ(A x − b)      ∇²f v = AᵀA v      diag ∇²f = ‖a_j‖²
+/// f(x) = ½ Σᵢ wᵢ (A x − b)ᵢ² + ½λ‖x‖²
+/// ∇f = AᵀW(A x − b) + λ x      ∇²f v = AᵀW A v + λ v      (diag ∇²f)_j = Σᵢ wᵢ a_ij² + λ
 /// ```
 ///
-/// Cost: one pass for a value, two for a gradient or a Hessian product.
+/// Cost: one pass for a value, one more for the gradient, two for a Hessian product. The diagonal needs the entries
+/// of A, or its column norms (exact with equal weights, an upper bound otherwise).
 ///
 /// ```
 /// use reparam::objectives::{LeastSquares, Objective};
@@ -25,10 +27,7 @@ use crate::{Result, Scalar};
 /// ```
 #[derive(Debug, Clone)]
 pub struct LeastSquares<A, T> {
-    operator: A,
-    rhs: Vec<T>,
-    residual: Vec<T>,
-    norms: Option<Vec<T>>,
+    inner: Composite<A, Squared<T>, T>,
 }
 
 impl<T: Scalar, A: LinearOperator<T>> LeastSquares<A, T> {
@@ -48,13 +47,41 @@ impl<T: Scalar, A: LinearOperator<T>> LeastSquares<A, T> {
         check_not_empty("the matrix (no columns)", operator.columns())?;
         check_len("the right-hand side", operator.rows(), b.len())?;
         check_finite("right-hand side", b)?;
-        let mut norms = vec![T::zero(); operator.columns()];
-        let norms = operator.column_norms(&mut norms).then_some(norms);
         Ok(Self {
-            rhs: b.to_vec(),
-            residual: vec![T::zero(); b.len()],
-            operator,
-            norms,
+            inner: Composite::new(operator, Squared::new(b)?)?,
+        })
+    }
+
+    /// Weights wᵢ ≥ 0, one for each row: 1/σᵢ² for measurements with standard deviations σᵢ.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`](crate::Error::Dimension), [`Error::NotFinite`](crate::Error::NotFinite),
+    /// [`Error::Data`](crate::Error::Data) for a negative weight.
+    ///
+    /// ```
+    /// use reparam::objectives::{LeastSquares, Objective};
+    /// let f = LeastSquares::new(nalgebra::dmatrix![1.0; 1.0], &[1.0, 2.0]).unwrap();
+    /// assert_eq!(f.with_weights(&[4.0, 1.0]).unwrap().value(&[0.0]).unwrap(), 4.0);
+    /// ```
+    pub fn with_weights<W: AsRef<[T]> + ?Sized>(self, w: &W) -> Result<Self> {
+        Ok(Self {
+            inner: self.inner.map_loss(|loss| loss.with_weights(w))?,
+        })
+    }
+
+    /// The weight λ ≥ 0 of the ridge ½λ‖x‖².
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) for a negative λ or one that is not finite.
+    ///
+    /// ```
+    /// use reparam::objectives::{LeastSquares, Objective};
+    /// let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// assert_eq!(f.with_ridge(6.0).unwrap().value(&[1.0]).unwrap(), 3.0);
+    /// ```
+    pub fn with_ridge(self, ridge: T) -> Result<Self> {
+        Ok(Self {
+            inner: self.inner.with_ridge(ridge)?,
         })
     }
 
@@ -66,7 +93,7 @@ impl<T: Scalar, A: LinearOperator<T>> LeastSquares<A, T> {
     /// assert_eq!(LeastSquares::new(&a, &[1.0]).unwrap().operator().columns(), 2);
     /// ```
     pub fn operator(&self) -> &A {
-        &self.operator
+        self.inner.operator()
     }
 
     /// b.
@@ -76,44 +103,39 @@ impl<T: Scalar, A: LinearOperator<T>> LeastSquares<A, T> {
     /// assert_eq!(LeastSquares::new(nalgebra::dmatrix![1.0, 2.0], &[1.0]).unwrap().rhs(), &[1.0]);
     /// ```
     pub fn rhs(&self) -> &[T] {
-        &self.rhs
-    }
-
-    fn residual_at(&mut self, x: &[T]) -> T {
-        self.operator.apply(x, &mut self.residual);
-        for (r, b) in self.residual.iter_mut().zip(&self.rhs) {
-            *r -= *b;
-        }
-        T::lit(0.5) * dot(&self.residual, &self.residual)
+        self.inner.loss().data()
     }
 }
 
 impl<T: Scalar, A: LinearOperator<T>> Objective<T> for LeastSquares<A, T> {
     fn dim(&self) -> usize {
-        self.operator.columns()
+        self.inner.dim()
     }
     fn value(&mut self, x: &[T]) -> Evaluation<T> {
-        Ok(self.residual_at(x))
+        self.inner.value(x)
     }
     fn value_gradient(&mut self, x: &[T], g: &mut [T]) -> Evaluation<T> {
-        let f = self.residual_at(x);
-        self.operator.apply_adjoint(&self.residual, g);
-        Ok(f)
+        self.inner.value_gradient(x, g)
     }
-    fn hessian_vector(&mut self, _x: &[T], v: &[T], out: &mut [T]) -> Evaluation<bool> {
-        self.operator.apply(v, &mut self.residual);
-        self.operator.apply_adjoint(&self.residual, out);
-        Ok(true)
+    fn hessian_vector(&mut self, x: &[T], v: &[T], out: &mut [T]) -> Evaluation<bool> {
+        self.inner.hessian_vector(x, v, out)
     }
-    fn hessian_diagonal(&mut self, _x: &[T], out: &mut [T]) -> Evaluation<bool> {
-        match &self.norms {
-            Some(norms) => {
-                for (o, c) in out.iter_mut().zip(norms) {
-                    *o = *c * *c;
-                }
-                Ok(true)
-            }
-            None => Ok(false),
-        }
+    fn hessian_diagonal(&mut self, x: &[T], out: &mut [T]) -> Evaluation<bool> {
+        self.inner.hessian_diagonal(x, out)
+    }
+    fn convexity(&self) -> Convexity {
+        Convexity::Convex
+    }
+    fn quadratic(&self) -> bool {
+        true
+    }
+    fn composite(&self) -> Option<CompositeView<'_, T>> {
+        self.inner.composite()
+    }
+    fn image(&mut self, x: &[T], z: &mut [T]) -> bool {
+        self.inner.image(x, z)
+    }
+    fn remember_image(&mut self, x: &[T], z: &[T]) -> bool {
+        self.inner.remember_image(x, z)
     }
 }

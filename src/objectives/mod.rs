@@ -1,12 +1,49 @@
 //! What is minimised: f with its gradient, and where it has one its curvature.
 //!
-//! [`LeastSquares`] over any operator; [`FromFn`] from closures. A new objective is one file here.
+//! | objective | f(x) |
+//! |---|---|
+//! | [`LeastSquares`] | ½‖W^{1/2}(A x − b)‖² + ½λ‖x‖² |
+//! | [`Composite`] | ℓ(A x + a) + ½λ‖x‖² + ⟨c, x⟩ with any [`Loss`](crate::losses::Loss) |
+//! | [`Quadratic`] | ½⟨x, Q x⟩ + ⟨c, x⟩ + κ |
+//! | [`NonlinearLeastSquares`] | ½ Σ C² ρ(rᵢ(x)²/C²), plain or robust |
+//! | [`FromFn`] | a closure with its gradient |
+//! | [`FromValue`] | a closure without one: finite differences |
+//! | [`FiniteDifference`] | any of them with a gradient or Hessian products by differences |
+//! | [`Sum`], [`Scaled`] | combinations |
+//!
+//! A new objective is one file here.
 
+mod composite;
+mod convexity;
+mod differences;
+mod finite_difference;
 mod from_fn;
+mod from_residuals;
+mod from_value;
 mod least_squares;
+mod nonlinear_least_squares;
+mod quadratic;
+mod residuals;
+mod ridge_in_u;
+mod robust;
+mod scaled;
+mod sum;
 
-pub use from_fn::FromFn;
+pub use composite::{Composite, CompositeView, Curve};
+pub use convexity::Convexity;
+pub use differences::Differences;
+pub use finite_difference::FiniteDifference;
+pub use from_fn::{FromFn, HessianProduct, NoHessian};
+pub use from_residuals::{FromResiduals, JacobianFn, NoJacobian};
+pub use from_value::FromValue;
 pub use least_squares::LeastSquares;
+pub use nonlinear_least_squares::NonlinearLeastSquares;
+pub use quadratic::Quadratic;
+pub use residuals::{ResidualFunction, ResidualView};
+pub use ridge_in_u::RidgeInU;
+pub use robust::Robust;
+pub use scaled::Scaled;
+pub use sum::Sum;
 
 use crate::{BoxError, Scalar};
 
@@ -22,6 +59,10 @@ use crate::{BoxError, Scalar};
 pub type Evaluation<R> = std::result::Result<R, BoxError>;
 
 /// A smooth function f: Rⁿ → R. Methods take `&mut self`: an objective owns its scratch and caches.
+///
+/// Two methods are needed. The others are offers, which a solver asks for: curvature, and what is inside f, a loss
+/// of a linear image ([`composite`](Self::composite)) or a sum of squared residuals
+/// ([`residuals`](Self::residuals)).
 ///
 /// ```
 /// use reparam::objectives::{LeastSquares, Objective};
@@ -41,7 +82,7 @@ pub trait Objective<T: Scalar> {
     /// Whatever user code reports; the solve ends with it.
     fn value(&mut self, x: &[T]) -> Evaluation<T>;
 
-    /// f(x), and g ← ∇f(x).
+    /// f(x), and g ← ∇f(x). Where f(x) is not finite, g means nothing.
     ///
     /// # Errors
     /// As [`value`](Self::value).
@@ -64,4 +105,81 @@ pub trait Objective<T: Scalar> {
         let _ = (x, out);
         Ok(false)
     }
+
+    /// Whether f is convex, as far as is known.
+    fn convexity(&self) -> Convexity {
+        Convexity::Unknown
+    }
+
+    /// Whether f is quadratic: ∇²f does not depend on x, and along x + t p + t² q f is a quartic in t that follows
+    /// from ∇f(x), ∇²f p and ∇²f q.
+    fn quadratic(&self) -> bool {
+        false
+    }
+
+    /// The parts of f when it is a loss of a linear image, ℓ(A x + a) + ½λ‖x‖² + ⟨c, x⟩.
+    fn composite(&self) -> Option<CompositeView<'_, T>> {
+        None
+    }
+
+    /// z ← A x + a of [`composite`](Self::composite), without a product with A when the last evaluation was at this
+    /// x; false when f is not composite.
+    fn image(&mut self, x: &[T], z: &mut [T]) -> bool {
+        let _ = (x, z);
+        false
+    }
+
+    /// States that z = A x + a, so that the next evaluation at this x needs no product for it; false when f is not
+    /// composite. A search along a curve knows z at its end as a combination of images. Rounding errors add up
+    /// over many such steps: let f compute z anew from time to time.
+    fn remember_image(&mut self, x: &[T], z: &[T]) -> bool {
+        let _ = (x, z);
+        false
+    }
+
+    /// Residuals and their derivatives when f is a sum of (robustified) squares.
+    fn residuals(&mut self) -> Option<&mut dyn ResidualView<T>> {
+        None
+    }
 }
+
+macro_rules! forward {
+    ($($wrapper:ty),*) => {$(
+        impl<T: Scalar, O: Objective<T> + ?Sized> Objective<T> for $wrapper {
+            fn dim(&self) -> usize {
+                (**self).dim()
+            }
+            fn value(&mut self, x: &[T]) -> Evaluation<T> {
+                (**self).value(x)
+            }
+            fn value_gradient(&mut self, x: &[T], g: &mut [T]) -> Evaluation<T> {
+                (**self).value_gradient(x, g)
+            }
+            fn hessian_vector(&mut self, x: &[T], v: &[T], out: &mut [T]) -> Evaluation<bool> {
+                (**self).hessian_vector(x, v, out)
+            }
+            fn hessian_diagonal(&mut self, x: &[T], out: &mut [T]) -> Evaluation<bool> {
+                (**self).hessian_diagonal(x, out)
+            }
+            fn convexity(&self) -> Convexity {
+                (**self).convexity()
+            }
+            fn quadratic(&self) -> bool {
+                (**self).quadratic()
+            }
+            fn composite(&self) -> Option<CompositeView<'_, T>> {
+                (**self).composite()
+            }
+            fn image(&mut self, x: &[T], z: &mut [T]) -> bool {
+                (**self).image(x, z)
+            }
+            fn remember_image(&mut self, x: &[T], z: &[T]) -> bool {
+                (**self).remember_image(x, z)
+            }
+            fn residuals(&mut self) -> Option<&mut dyn ResidualView<T>> {
+                (**self).residuals()
+            }
+        }
+    )*};
+}
+forward!(&mut O, Box<O>);

@@ -9,6 +9,9 @@ use crate::{Error, Result, Scalar};
 /// Each closure overwrites its second argument. That the second is the adjoint of the first is *your*
 /// statement: test it once with [`check_operator`](crate::testing::check_operator).
 ///
+/// Small ones (up to 512 columns) are written out by products with A and then solved as dense matrices: the adjoint is
+/// first needed above that.
+///
 /// Optimality is measured in units of the column norms ‖a_j‖. Give them if you know them
 /// ([`with_column_norms`](Self::with_column_norms)); otherwise solvers take them from n products A e_j.
 ///

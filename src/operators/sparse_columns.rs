@@ -6,7 +6,8 @@ use crate::{Error, Result, Scalar};
 
 /// A sparse m×n matrix in compressed-column form, owned, with 32-bit row indices.
 ///
-/// Column j holds the entries `start(j)..start(j+1)`. Duplicate entries add up, as everywhere in sparse formats.
+/// Column j holds the entries `start(j)..start(j+1)`. Rows ascend within a column; duplicate
+/// entries are added up, as everywhere in sparse formats.
 ///
 /// ```
 /// use reparam::operators::{LinearOperator, SparseColumns};
@@ -80,12 +81,50 @@ impl<T: Scalar> SparseColumns<T> {
             indices[at] = u32::try_from(i).ok()?;
             values[at] = v;
         }
-        Some(Self {
+        let mut columns = Self {
             rows,
             starts,
             indices,
             values,
-        })
+        };
+        columns.canonicalise();
+        Some(columns)
+    }
+
+    /// Sorts each column by row and adds up duplicates; nothing to do when that is so already.
+    fn canonicalise(&mut self) {
+        let n = self.starts.len() - 1;
+        let sorted = |s: &[u32]| s.windows(2).all(|w| w[0] < w[1]);
+        if (0..n).all(|j| sorted(self.entries(j).0)) {
+            return;
+        }
+        let mut end = 0;
+        let mut column: Vec<(u32, T)> = Vec::new();
+        for j in 0..n {
+            let span = self.starts[j]..self.starts[j + 1];
+            column.clear();
+            column.extend(
+                self.indices[span.clone()]
+                    .iter()
+                    .copied()
+                    .zip(self.values[span].iter().copied()),
+            );
+            // stable: duplicates are added in the order in which they were given
+            column.sort_by_key(|(i, _)| *i);
+            self.starts[j] = end;
+            for (i, v) in &column {
+                // writing never overtakes reading: `end` is at most where this column began
+                if end > self.starts[j] && self.indices[end - 1] == *i {
+                    self.values[end - 1] += *v;
+                } else {
+                    (self.indices[end], self.values[end]) = (*i, *v);
+                    end += 1;
+                }
+            }
+        }
+        self.starts[n] = end;
+        self.indices.truncate(end);
+        self.values.truncate(end);
     }
 
     /// Row indices and values of column j.
@@ -178,17 +217,8 @@ impl<T: Scalar> LinearOperator<T> for SparseColumns<T> {
         }
     }
     fn column_norms(&self, out: &mut [T]) -> bool {
-        // duplicates add up before squaring, so a column with repeated rows goes through a dense vector
-        let mut dense: Vec<T> = Vec::new();
         for (j, c) in out.iter_mut().enumerate() {
-            let (rows, values) = self.entries(j);
-            if rows.windows(2).all(|w| w[0] < w[1]) {
-                *c = norm2(values);
-            } else {
-                dense.resize(self.rows, T::zero());
-                self.column(j, &mut dense);
-                *c = norm2(&dense);
-            }
+            *c = norm2(self.entries(j).1);
         }
         true
     }

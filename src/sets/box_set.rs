@@ -194,6 +194,9 @@ impl<T: Scalar> ConstraintSet<T> for BoxSet<T> {
             *o = if bounded { *gj } else { T::zero() };
         }
     }
+    fn is_separable(&self) -> bool {
+        true
+    }
     fn project(&self, x: &mut [T]) -> bool {
         for (j, v) in x.iter_mut().enumerate() {
             *v = clip(*v, self.lower(j), self.upper(j));

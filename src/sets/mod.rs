@@ -1,18 +1,62 @@
 //! Feasible sets. A certificate depends on the set alone, never on the map that found the point.
+//!
+//! | set | projection | natural residual in a metric diag(c²) | linear minimiser, gap |
+//! |---|---|---|---|
+//! | [`Orthant`], [`BoxSet`], [`TiedBox`], [`WholeSpace`] | clipping | exact | where bounded |
+//! | [`Simplex`], [`CappedSimplex`], [`BoundedSimplex`] | sorting | exact | yes |
+//! | [`L1Ball`] | sorting | exact | yes |
+//! | [`Ball`] | scaling | exact (secular equation) | yes |
+//! | [`Sphere`] (not convex) | scaling | tangential gradient | yes |
+//! | [`MonotoneCone`] | pooling adjacent violators | exact | with both bounds |
+//! | [`ConvexSequence`] | none | in the coordinates of its generators | none |
+//! | [`SecondOrderCone`] | closed form | with one number for c | none |
+//! | [`Psd`]: cone, fixed trace, unit diagonal | eigenvalues (not for unit diagonal) | with one number for c | fixed trace; a bound of the gap for unit diagonal |
+//! | [`StochasticMatrices`], [`Product`] | by blocks | by blocks | by blocks |
+//! | [`AffineImage`] | nearest-point search | by that search | as the inner set |
 
+mod affine_image;
+mod ball;
+mod bounded_simplex;
 mod box_set;
+mod capped_simplex;
+mod convex_sequence;
+mod l1_ball;
+mod level;
+mod monotone_cone;
 mod orthant;
 mod per_coordinate;
+mod product;
+mod psd;
+mod second_order_cone;
+mod simplex;
+mod sphere;
+mod stochastic;
 mod tied_box;
 mod whole_space;
 
+pub use affine_image::AffineImage;
+pub use ball::Ball;
+pub use bounded_simplex::BoundedSimplex;
 pub use box_set::BoxSet;
+pub use capped_simplex::CappedSimplex;
+pub use convex_sequence::ConvexSequence;
+pub use l1_ball::L1Ball;
+pub use monotone_cone::MonotoneCone;
 pub use orthant::Orthant;
+pub use product::Product;
+pub use psd::Psd;
+pub use second_order_cone::SecondOrderCone;
+pub use simplex::Simplex;
+pub use sphere::Sphere;
+pub use stochastic::StochasticMatrices;
 pub use tied_box::TiedBox;
 pub use whole_space::WholeSpace;
 
+pub(crate) use affine_image::Image;
 pub(crate) use box_set::{check_bounds, clip};
+pub(crate) use convex_sequence::double_reverse_sums;
 pub(crate) use per_coordinate::PerCoordinate;
+pub(crate) use product::blockwise;
 
 use crate::Scalar;
 
@@ -46,6 +90,16 @@ pub trait ConstraintSet<T: Scalar> {
     /// Lagrange multipliers of the constraints, one per coordinate, into `out`.
     fn multipliers(&self, x: &[T], g: &[T], out: &mut [T]);
 
+    /// Whether the set is convex: a stationary point of a convex function is then a solution.
+    fn is_convex(&self) -> bool {
+        true
+    }
+
+    /// Whether the set is a product of intervals, so that coordinates may be scaled one by one before a projection.
+    fn is_separable(&self) -> bool {
+        false
+    }
+
     /// Replaces x by the nearest point of the set (Euclidean); false when the set has no cheap projection.
     fn project(&self, x: &mut [T]) -> bool {
         let _ = x;
@@ -64,3 +118,38 @@ pub trait ConstraintSet<T: Scalar> {
         None
     }
 }
+
+macro_rules! forward {
+    ($($wrapper:ty),*) => {$(
+        impl<T: Scalar, S: ConstraintSet<T> + ?Sized> ConstraintSet<T> for $wrapper {
+            fn dim(&self) -> usize {
+                (**self).dim()
+            }
+            fn violation(&self, x: &[T]) -> T {
+                (**self).violation(x)
+            }
+            fn natural_residual(&self, x: &[T], g: &[T], scale: Option<&[T]>) -> T {
+                (**self).natural_residual(x, g, scale)
+            }
+            fn multipliers(&self, x: &[T], g: &[T], out: &mut [T]) {
+                (**self).multipliers(x, g, out);
+            }
+            fn is_convex(&self) -> bool {
+                (**self).is_convex()
+            }
+            fn is_separable(&self) -> bool {
+                (**self).is_separable()
+            }
+            fn project(&self, x: &mut [T]) -> bool {
+                (**self).project(x)
+            }
+            fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
+                (**self).minimise_linear(g, s)
+            }
+            fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
+                (**self).frank_wolfe_gap(x, g)
+            }
+        }
+    )*};
+}
+forward!(&S, Box<S>, std::sync::Arc<S>);

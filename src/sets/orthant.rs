@@ -102,6 +102,9 @@ impl<T: Scalar> ConstraintSet<T> for Orthant<T> {
     fn multipliers(&self, _x: &[T], g: &[T], out: &mut [T]) {
         out.copy_from_slice(g);
     }
+    fn is_separable(&self) -> bool {
+        true
+    }
     fn project(&self, x: &mut [T]) -> bool {
         for (j, v) in x.iter_mut().enumerate() {
             let lo = self.lower(j);

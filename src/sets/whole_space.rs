@@ -54,6 +54,9 @@ impl<T: Scalar> ConstraintSet<T> for WholeSpace {
     fn multipliers(&self, _x: &[T], _g: &[T], out: &mut [T]) {
         out.fill(T::zero());
     }
+    fn is_separable(&self) -> bool {
+        true
+    }
     fn project(&self, _x: &mut [T]) -> bool {
         true
     }

@@ -12,17 +12,18 @@
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Certificate<T> {
-    /// The scale-free natural residual in x; for non-negative least squares
+    /// The scale-free natural residual in x; that of [`Minimize`](crate::Minimize) is defined there. For non-negative least squares
     ///
     /// ```text
     /// ρ(x) = max_j |min(c_j x_j, g_j/c_j)| / ‖b‖₂      c_j = ‖a_j‖₂ (zero columns left out), g = Aᵀ(A x − b)
     /// ```
     ///
-    /// Zero exactly at a solution; unchanged when a column, A or b is rescaled.
+    /// Zero exactly at a solution; unchanged when a column, A or b is rescaled. The c_j are those the operator states, where it
+    /// states them.
     pub natural_residual: T,
-    /// An upper bound of f(x) − min f by weak duality; +∞ where no dual point is at hand.
+    /// An upper bound of f(x) − min f by weak duality, for convex problems; +∞ where no dual point is at hand.
     pub gap: T,
-    /// The largest violation of a constraint by x: exactly 0 for the answers of this crate.
+    /// The largest violation of a constraint by x: exactly 0 for bounds, rounding for sets that couple coordinates (a sum, a norm).
     pub violation: T,
     /// Lagrange multipliers of the constraints, one per coordinate (for x ≥ 0: g = ∇f(x)). An entry saturates at
     /// ±∞ when it exceeds the number type.

@@ -33,20 +33,20 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// One of perhaps several solves that share a time limit, whose clock started at `clock`.
-    pub(crate) fn new(limits: &'a Limits, clock: Instant) -> Self {
+    /// One of perhaps several solves that share a time limit, whose clock started at `clock`; its own time counts from `start`.
+    pub(crate) fn new(limits: &'a Limits, clock: Instant, start: Instant) -> Self {
         Self {
             limits,
             clock,
-            start: Instant::now(),
+            start,
             iterations: 0,
             passes: 0.0,
             factorisations: 0,
         }
     }
 
-    /// Begins an iteration, unless a limit forbids it.
-    pub(crate) fn iteration(&mut self) -> Result<(), Status> {
+    /// Whether a limit has been reached.
+    pub(crate) fn check(&self) -> Result<(), Status> {
         if self.limits.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
             return Err(Status::Cancelled);
         }
@@ -56,6 +56,12 @@ impl<'a> Run<'a> {
         if self.limits.iterations.is_some_and(|k| self.iterations >= k) {
             return Err(Status::IterationLimit);
         }
+        Ok(())
+    }
+
+    /// Begins an iteration, unless a limit forbids it.
+    pub(crate) fn iteration(&mut self) -> Result<(), Status> {
+        self.check()?;
         self.iterations += 1;
         Ok(())
     }
@@ -68,6 +74,7 @@ impl<'a> Run<'a> {
         Counts {
             passes: self.passes,
             factorisations: self.factorisations,
+            ..Counts::default()
         }
     }
 }

@@ -27,6 +27,14 @@ pub enum Phase {
     ProjectedGradient,
     /// The flow on the lift x = u∘u (preconditioned conjugate gradients).
     Flow,
+    /// L-BFGS on the lift.
+    Lbfgs,
+    /// Nonlinear conjugate gradients on the lift.
+    ConjugateGradient,
+    /// Trust-region Newton on the lift.
+    TrustRegion,
+    /// Levenberg–Marquardt on the lift.
+    LevenbergMarquardt,
 }
 
 impl fmt::Display for Phase {
@@ -39,6 +47,10 @@ impl fmt::Display for Phase {
             Self::WorkingSet => "working sets in a dense Gram matrix",
             Self::ProjectedGradient => "projected gradients",
             Self::Flow => "flow on the lift",
+            Self::Lbfgs => "L-BFGS on the lift",
+            Self::ConjugateGradient => "conjugate gradients on the lift",
+            Self::TrustRegion => "trust-region Newton on the lift",
+            Self::LevenbergMarquardt => "Levenberg–Marquardt on the lift",
         })
     }
 }
@@ -51,6 +63,7 @@ impl fmt::Display for Phase {
 /// assert!(counts.passes >= 2.0);
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Counts {
     /// Products with A or Aᵀ. Work on part of A counts as that part of a product; a Gram matrix of k columns as
@@ -58,6 +71,14 @@ pub struct Counts {
     pub passes: f64,
     /// Factorisations from scratch (up- and downdates are not counted).
     pub factorisations: usize,
+    /// Evaluations of f.
+    pub values: usize,
+    /// Evaluations of ∇f (an evaluation of both counts in both).
+    pub gradients: usize,
+    /// Products with ∇²f.
+    pub hessian_products: usize,
+    /// Times that a face on which the lift is stationary but f is not was left by a step in x.
+    pub releases: usize,
 }
 
 /// The answer of a solver, with its evidence. Always feasible, whatever the status.
@@ -112,11 +133,13 @@ impl<T: crate::Scalar> Solution<T> {
 impl<T: crate::Scalar> fmt::Display for Solution<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "status      {}", self.status)?;
-        writeln!(
-            f,
-            "objective   {:.10e}   ‖b − A x‖ = {:.6e}",
-            self.objective, self.residual_norm
-        )?;
+        write!(f, "objective   {:.10e}", self.objective)?;
+        // objectives other than linear least squares have none
+        if self.residual_norm.is_nan() {
+            writeln!(f)?;
+        } else {
+            writeln!(f, "   ‖b − A x‖ = {:.6e}", self.residual_norm)?;
+        }
         writeln!(
             f,
             "optimality  ρ = {:.1e}   gap ≤ {:.1e}",
@@ -124,13 +147,21 @@ impl<T: crate::Scalar> fmt::Display for Solution<T> {
         )?;
         writeln!(f, "support     {} of {}", self.support_len(), self.x.len())?;
         writeln!(f, "method      {}", self.phase)?;
-        write!(
-            f,
-            "cost        {} iterations, {:.0} passes over A, {} factorisations, {:.3?}",
-            self.iterations,
-            self.counts.passes.ceil(),
-            self.counts.factorisations,
-            self.elapsed
-        )
+        write!(f, "cost        {} iterations, ", self.iterations)?;
+        let c = &self.counts;
+        if c.values > 0 {
+            write!(f, "{} values, {} gradients", c.values, c.gradients)?;
+            if c.hessian_products > 0 {
+                write!(f, ", {} Hessian products", c.hessian_products)?;
+            }
+        } else {
+            write!(
+                f,
+                "{:.0} passes over A, {} factorisations",
+                c.passes.ceil(),
+                c.factorisations
+            )?;
+        }
+        write!(f, ", {:.3?}", self.elapsed)
     }
 }

@@ -13,8 +13,15 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// The natural residual in x is at most the tolerance: a solution (of a convex problem: a global one).
+    /// The natural residual in x is at most the tolerance: a solution (of a convex problem: a global one). (Where f falls to
+    /// zero, to the rounding of its start, it is enough that no coordinate would move by more than rounding.)
     Solved,
+    /// The natural residual in x is at most the tolerance: a stationary (KKT) point of a problem that is not known to be convex.
+    Stationary,
+    /// x runs away while f falls: the problem has no solution, or not where numbers reach.
+    AtInfinity,
+    /// The evaluation limit was reached.
+    EvaluationLimit,
     /// No method makes further progress in this precision; the residual is above the tolerance.
     Stalled,
     /// The iteration limit was reached.
@@ -23,7 +30,7 @@ pub enum Status {
     TimeLimit,
     /// A [`CancelToken`](crate::CancelToken) was raised.
     Cancelled,
-    /// A product with the operator was NaN or infinite: the answer is the best point before it.
+    /// A product or an evaluation was NaN or infinite: the answer is the best point before it.
     NotFinite,
 }
 
@@ -37,7 +44,17 @@ impl Status {
         self == Self::Solved
     }
 
-    /// A word for machines: `solved`, `stalled`, `iteration-limit`, `time-limit`, `cancelled`, `not-finite`.
+    /// Whether the natural residual is at most the tolerance, convex or not.
+    ///
+    /// ```
+    /// assert!(reparam::Status::Stationary.is_converged() && reparam::Status::Solved.is_converged());
+    /// ```
+    pub fn is_converged(self) -> bool {
+        matches!(self, Self::Solved | Self::Stationary)
+    }
+
+    /// A word for machines: `solved`, `stationary`, `at-infinity`, `stalled`, `iteration-limit`, `evaluation-limit`, `time-limit`,
+    /// `cancelled`, `not-finite`.
     ///
     /// ```
     /// assert_eq!(reparam::Status::IterationLimit.word(), "iteration-limit");
@@ -45,6 +62,9 @@ impl Status {
     pub fn word(self) -> &'static str {
         match self {
             Self::Solved => "solved",
+            Self::Stationary => "stationary",
+            Self::AtInfinity => "at-infinity",
+            Self::EvaluationLimit => "evaluation-limit",
             Self::Stalled => "stalled",
             Self::IterationLimit => "iteration-limit",
             Self::TimeLimit => "time-limit",
@@ -58,11 +78,14 @@ impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Solved => "solved to the tolerance",
+            Self::Stationary => "stationary to the tolerance (convexity is not known)",
+            Self::AtInfinity => "stopped: x runs to infinity while the objective falls",
+            Self::EvaluationLimit => "stopped: the evaluation limit was reached",
             Self::Stalled => "stopped: no further progress in this precision",
             Self::IterationLimit => "stopped: the iteration limit was reached",
             Self::TimeLimit => "stopped: the time limit was reached",
             Self::Cancelled => "stopped: cancelled",
-            Self::NotFinite => "stopped: a product with the operator was not finite",
+            Self::NotFinite => "stopped: a value of the problem was not finite",
         })
     }
 }

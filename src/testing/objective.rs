@@ -1,6 +1,6 @@
 //! Is the gradient the gradient?
 
-use super::operator::{distance, relative};
+use super::operator::relative;
 use super::{Random, Report};
 use crate::Scalar;
 use crate::linalg::{dot, norm2};
@@ -50,9 +50,9 @@ pub fn check_objective<T: Scalar, O: Objective<T> + ?Sized>(f: &mut O, x: &[T], 
             return report;
         };
         let slope = half * (fp - fm) / h;
-        // the difference cannot see below the rounding of f itself
-        let size = (norm2(&g) * norm2(&v))
-            .max(value.abs() * T::epsilon().cbrt() / norm2(x).max(T::one()) * norm2(&v));
+        // a difference cannot see below the rounding of what is differenced, ε|f|/h
+        let floor = |size: T| T::lit(eps / tolerance) * size / h;
+        let size = (norm2(&g) * norm2(&v)).max(floor(value.abs()));
         report.record(
             "gradient against differences of the value",
             relative(dot(&g, &v) - slope, size),
@@ -61,9 +61,13 @@ pub fn check_objective<T: Scalar, O: Objective<T> + ?Sized>(f: &mut O, x: &[T], 
         let (mut hv, w) = (vec![T::zero(); n], random.normals::<T>(n));
         if matches!(f.hessian_vector(x, &v, &mut hv), Ok(true)) {
             let expected: Vec<T> = gp.iter().zip(&gm).map(|(a, b)| half * (*a - *b) / h).collect();
+            let gap: Vec<T> = hv.iter().zip(&expected).map(|(a, b)| *a - *b).collect();
             report.record(
                 "Hessian product against differences of the gradient",
-                distance(&hv, &expected),
+                relative(
+                    norm2(&gap),
+                    norm2(&hv).max(norm2(&expected)).max(floor(norm2(&g))),
+                ),
                 tolerance,
             );
             let mut hw = vec![T::zero(); n];

@@ -1,6 +1,11 @@
 //! Reading the reference problems, and a judge that shares no code with the library.
 #![allow(dead_code, unreachable_pub)] // every test binary uses a part of this
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+pub mod bounded;
+pub mod convex;
+pub mod nist;
+pub mod sets;
 
 use std::path::{Path, PathBuf};
 

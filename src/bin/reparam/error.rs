@@ -25,7 +25,7 @@ pub(crate) enum Failure {
         /// Which problem of a batch, when there are several.
         context: String,
         /// The solver's own sentence.
-        source: reparam::Error,
+        source: Box<reparam::Error>,
     },
     /// The machine did not grant what an option asks for.
     #[error("{what}: {why}")]

@@ -148,11 +148,11 @@ fn once(
     budget: &Budget,
 ) -> Result<Vec<Solution<f64>>, Failure> {
     let fail = |context: String| {
-        move |source| Failure::Solver {
+        move |source: Error| Failure::Solver {
             matrix: common.matrix.clone(),
             rhs: common.rhs.clone(),
             context,
-            source,
+            source: Box::new(source),
         }
     };
     let (rows, columns, rhs) = (system.rows, system.columns, system.rhs.as_slice());

@@ -1,0 +1,167 @@
+//! The reference problems by every method: prints the table of docs/methods.md.
+//!
+//! `cargo run --release --example reference_table` (`-- --each` for one line per problem with bounds)
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use common::{bounded, convex, nist};
+use reparam::maps::{Bounds, Identity, NormalizedSquares, Squares};
+use reparam::methods::{ConjugateGradient, Lbfgs, LevenbergMarquardt, Method, State, TrustRegion};
+use reparam::objectives::NonlinearLeastSquares;
+use reparam::{Minimize, Result, Solution};
+
+fn methods() -> [State<f64>; 3] {
+    [
+        Lbfgs::new(10).into(),
+        ConjugateGradient::new().into(),
+        TrustRegion::new().into(),
+    ]
+}
+
+/// What a method needed for a collection, and where it ended.
+#[derive(Default)]
+struct Row {
+    count: usize,
+    reached: usize,
+    proven: usize,
+    values: usize,
+    products: usize,
+    missed: Vec<String>,
+}
+
+impl Row {
+    /// Counts one answer; `reached` says whether it has the known value.
+    fn add(&mut self, name: &str, s: &Solution<f64>, reached: bool) {
+        self.count += 1;
+        self.values += s.counts.values;
+        self.products += s.counts.hessian_products;
+        if reached {
+            self.reached += 1;
+            self.proven += usize::from(s.status.is_converged());
+        } else {
+            self.missed.push(format!("{name} ({})", s.status.word()));
+        }
+    }
+
+    #[allow(clippy::print_stdout)]
+    fn print(&self, problems: &str, method: &str) {
+        let Self {
+            count,
+            reached,
+            proven,
+            values,
+            products,
+            ..
+        } = self;
+        let missed = match self.missed.as_slice() {
+            [] => "–".to_owned(),
+            names if names.len() > 8 => format!("{} of them", names.len()),
+            names => names.join(", "),
+        };
+        println!(
+            "| {problems} | {method} | {reached} of {count} | {proven} | {values} | {products} | {missed} |"
+        );
+    }
+}
+
+fn by_method_on_convex(method: &State<f64>) -> Result<Row> {
+    let mut row = Row::default();
+    for name in convex::NAMES {
+        let p = convex::problem(name);
+        let s = match p.set {
+            convex::Set::Orthant => Minimize::new(p.objective, Squares::new(p.n))?
+                .method(method.clone())
+                .run()?,
+            convex::Set::Simplex => Minimize::new(p.objective, NormalizedSquares::new(p.n, 1.0)?)?
+                .method(method.clone())
+                .run()?,
+        };
+        let reached = (s.objective - p.optimum).abs() <= 1e-10 * p.optimum.abs();
+        row.add(name, &s, reached);
+    }
+    Ok(row)
+}
+
+fn with_bounds(name: &str, method: &State<f64>) -> Result<(Solution<f64>, f64)> {
+    let p = bounded::problem(name);
+    let map = Bounds::new(p.lower.clone(), p.upper.clone())?;
+    let s = Minimize::new(p.clone(), map)?
+        .method(method.clone())
+        .start(&p.start)
+        .run()?;
+    let excess = (s.objective - p.optimum) / p.optimum.abs().max(1.0);
+    Ok((s, excess))
+}
+
+fn on_nist(method: &State<f64>, k: usize) -> Result<Row> {
+    let mut row = Row::default();
+    for name in nist::NAMES {
+        let p = nist::problem(name);
+        let s = Minimize::new(NonlinearLeastSquares::new(p.clone())?, Identity::new(p.n))?
+            .method(method.clone())
+            .start(&p.starts[k])
+            .run()?;
+        let worst = |m: f64, (a, b): (&f64, &f64)| m.max(((a - b) / b).abs());
+        row.add(name, &s, s.x.iter().zip(&p.x).fold(0.0, worst) <= 1e-6);
+    }
+    Ok(row)
+}
+
+fn on_bounded_nist(method: &State<f64>) -> Result<Row> {
+    let mut row = Row::default();
+    for name in nist::NAMES {
+        let p = nist::problem(name);
+        let Some(b) = p.bounded.clone() else {
+            continue;
+        };
+        let start: Vec<f64> = (0..p.n)
+            .map(|j| p.starts[1][j].clamp(b.lower[j], b.upper[j]))
+            .collect();
+        let map = Bounds::new(b.lower, b.upper)?;
+        let s = Minimize::new(NonlinearLeastSquares::new(p)?, map)?
+            .method(method.clone())
+            .start(&start)
+            .run()?;
+        row.add(name, &s, (2.0 * s.objective / b.rss - 1.0).abs() <= 1e-8);
+    }
+    Ok(row)
+}
+
+#[allow(clippy::print_stdout)]
+fn main() -> Result<()> {
+    let each = std::env::args().any(|a| a == "--each");
+    if each {
+        println!("| problem | values | gradients | f − f* | status |\n|---|---|---|---|---|");
+        for name in bounded::NAMES {
+            let (s, excess) = with_bounds(name, &Lbfgs::new(10).into())?;
+            let (c, word) = (s.counts, s.status.word());
+            println!(
+                "| {name} | {} | {} | {excess:.1e} | {word} |",
+                c.values, c.gradients
+            );
+        }
+        return Ok(());
+    }
+    println!("| problems | method | reach f* | converged there | evaluations | Hessian products | others |");
+    println!("|---|---|---|---|---|---|---|");
+    for method in methods() {
+        by_method_on_convex(&method)?.print("convex", method.name());
+    }
+    for method in methods() {
+        let mut row = Row::default();
+        for name in bounded::NAMES {
+            let (s, excess) = with_bounds(name, &method)?;
+            row.add(name, &s, excess <= 1e-9);
+        }
+        row.print("bounds", method.name());
+    }
+    let squares: State<f64> = LevenbergMarquardt::new().into();
+    for method in std::iter::once(squares).chain(methods()) {
+        for k in 0..2 {
+            on_nist(&method, k)?.print(&format!("NIST, start {}", k + 1), method.name());
+        }
+        on_bounded_nist(&method)?.print("NIST with bounds", method.name());
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! The kernel of the round maps: y = u/‖u‖, in which a coordinate may be fixed (open ball) or not shown (closed ball).
+//!
+//! With n = ‖u‖, a = v − ⟨y,v⟩y and q = w − ⟨y,w⟩y, for F(u) = R⟨w, y⟩:
+//!
+//! ```text
+//! dy·v = a/n      ∇F = (R/n) q      ∇²F v = −(R/n²)(⟨y,v⟩ q + ⟨q,v⟩ y + ⟨y,w⟩ a)
+//! ```
+//!
+//! a and q cancel in the largest entry of y when y is nearly an axis; there they are summed as
+//! Σ_k y_k (y_k v_top − y_top v_k). Vectors are closures k ↦ u_k.
+
+use super::weights::Unit;
+use crate::Scalar;
+
+/// y, from u by [`of`](Self::of).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Direction<T> {
+    unit: Unit<T>,
+    len: usize,
+    norm: T,
+    /// 1/‖u‖ (0 for an infinite u).
+    pub(super) inverse: T,
+}
+
+/// v − ⟨y,v⟩y.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tangent<T> {
+    /// ⟨y, v⟩.
+    pub(super) along: T,
+    top: usize,
+    at_top: T,
+}
+
+impl<T: Scalar> Tangent<T> {
+    #[inline]
+    pub(super) fn at(&self, k: usize, yk: T, vk: T) -> T {
+        if k == self.top {
+            self.at_top
+        } else {
+            vk - self.along * yk
+        }
+    }
+}
+
+impl<T: Scalar> Direction<T> {
+    /// None for u = 0.
+    pub(super) fn of(len: usize, u: impl Fn(usize) -> T) -> Option<Self> {
+        let unit = Unit::from_fn(len, u)?;
+        let norm = unit.square.sqrt();
+        Some(Self {
+            unit,
+            len,
+            norm,
+            inverse: unit.s / norm,
+        })
+    }
+
+    /// y_k from u_k.
+    #[inline]
+    pub(super) fn at(&self, uk: T) -> T {
+        self.unit.at(uk) / self.norm
+    }
+
+    /// 1 − y_k².
+    fn across(&self, k: usize, yk: T) -> T {
+        if k == self.unit.top {
+            self.unit.rest / self.unit.square
+        } else {
+            T::one() - yk * yk
+        }
+    }
+
+    pub(super) fn tangent(&self, u: impl Fn(usize) -> T, v: impl Fn(usize) -> T) -> Tangent<T> {
+        let top = self.unit.top;
+        let (y_top, v_top) = (self.at(u(top)), v(top));
+        let (mut along, mut at_top) = (y_top * v_top, T::zero());
+        for k in 0..self.len {
+            if k != top {
+                let (yk, vk) = (self.at(u(k)), v(k));
+                along += yk * vk;
+                at_top += yk * (yk * v_top - y_top * vk);
+            }
+        }
+        Tangent { along, top, at_top }
+    }
+
+    /// put(k, k-th entry of R·∇²⟨w, y⟩ v).
+    pub(super) fn curvature(
+        &self,
+        u: impl Fn(usize) -> T,
+        w: impl Fn(usize) -> T,
+        v: impl Fn(usize) -> T,
+        radius: T,
+        out: &mut [T],
+    ) {
+        let (a, q) = (self.tangent(&u, &v), self.tangent(&u, &w));
+        let mut tilt = T::zero();
+        for k in 0..self.len {
+            tilt += q.at(k, self.at(u(k)), w(k)) * v(k);
+        }
+        let f = -radius * self.inverse * self.inverse;
+        for (k, o) in out.iter_mut().enumerate() {
+            let y = self.at(u(k));
+            *o = f * (a.along * q.at(k, y, w(k)) + tilt * y + q.along * a.at(k, y, v(k)));
+        }
+    }
+
+    /// The diagonals of R²(dy)ᵀ diag(h) dy and of R·∇²⟨w, y⟩.
+    pub(super) fn diagonals(
+        &self,
+        u: impl Fn(usize) -> T,
+        h: impl Fn(usize) -> T,
+        w: impl Fn(usize) -> T,
+        radius: T,
+        gauss_newton: &mut [T],
+        curved: &mut [T],
+    ) {
+        let q = self.tangent(&u, &w);
+        let term = |k: usize| {
+            let y = self.at(u(k));
+            h(k) * y * y
+        };
+        let top = self.unit.top;
+        let rest: T = (0..self.len).filter(|k| *k != top).map(term).sum();
+        let total = rest + term(top);
+        let f = radius * self.inverse;
+        for k in 0..gauss_newton.len() {
+            let y = self.at(u(k));
+            let across = self.across(k, y);
+            let others = if k == top { rest } else { total - term(k) };
+            gauss_newton[k] = f * f * (h(k) * across * across + y * y * others);
+            curved[k] = -f * self.inverse * ((y + y) * q.at(k, y, w(k)) + q.along * across);
+        }
+    }
+}

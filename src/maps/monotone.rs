@@ -1,0 +1,665 @@
+//! Monotone and convex sequences: cumulative sums of squares.
+
+use super::normalized_squares::{admit, sum_tolerance};
+use super::{Boundary, Landscape, Ray, Reparametrization, weights};
+use crate::checks::{check_not_empty, check_positive};
+use crate::sets::{self, ConstraintSet, MonotoneCone, double_reverse_sums};
+use crate::{MapError, Result, Scalar};
+
+/// Monotone sequences x₁ ≤ … ≤ xₙ as cumulative sums.
+///
+/// ```text
+/// free       x_i = u_1 + Σ_{2≤k≤i} u_k²                   u ∈ Rⁿ
+/// lower      x_i = lo + Σ_{1≤k≤i} u_k²                    u ∈ Rⁿ
+/// bounded    x_i = lo + (hi − lo) Σ_{k≤i} u_k²/‖u‖²       u ∈ R^{n+1}: the capped simplex, summed up
+/// Jᵀ w: reverse cumulative sums G_k = Σ_{i≥k} w_i, then those of squares (normalised squares)
+/// J Jᵀ g = C(4δ∘Cᵀg)    C cumulative sums, δ the differences of x (1 instead of 4δ₁ when free; minus the mean when bounded,
+///                       at ‖u‖² = hi − lo)
+/// ```
+///
+/// Linear images of the orthant and of the solid simplex, which keeps their landscape (Levin, Kileel & Boumal, Math.
+/// Program. 2025). For isotonic regression and cumulative distribution functions. Pools of equal values are
+/// coordinates u_k = 0.
+///
+/// ```
+/// use reparam::maps::{Boundary, Monotone, Reparametrization};
+/// let map = Monotone::new(3).unwrap();
+/// let (mut u, mut x) = ([0.0; 3], [0.0; 3]);
+/// map.section(&[-1.0, -1.0, 3.0], Boundary::Exact, &mut u).unwrap();
+/// assert_eq!(u, [-1.0, 0.0, 2.0]);
+/// map.apply(&u, &mut x, &mut []);
+/// assert_eq!(x, [-1.0, -1.0, 3.0]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Monotone<T> {
+    set: MonotoneCone<T>,
+    kind: Kind<T>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind<T> {
+    /// The first coordinate is u₁ itself.
+    Free,
+    Lower(T),
+    Bounded {
+        lower: T,
+        radius: T,
+    },
+}
+
+impl<T: Scalar> Monotone<T> {
+    /// x₁ ≤ … ≤ xₙ, x₁ free.
+    ///
+    /// # Errors
+    /// [`Error::Empty`](crate::Error::Empty) for n = 0.
+    ///
+    /// ```
+    /// assert!(reparam::maps::Monotone::<f64>::new(0).is_err());
+    /// ```
+    pub fn new(dim: usize) -> Result<Self> {
+        Ok(Self {
+            set: MonotoneCone::new(dim)?,
+            kind: Kind::Free,
+        })
+    }
+
+    /// lower ≤ x₁ ≤ … ≤ xₙ.
+    ///
+    /// # Errors
+    /// [`Error::Empty`](crate::Error::Empty), [`Error::CrossedBounds`](crate::Error::CrossedBounds) unless the bound is
+    /// finite.
+    ///
+    /// ```
+    /// use reparam::maps::{Monotone, Reparametrization};
+    /// let mut x = [0.0; 2];
+    /// Monotone::with_lower(2, 1.0).unwrap().apply(&[0.0, 3.0], &mut x, &mut [0.0; 2]);
+    /// assert_eq!(x, [1.0, 10.0]);
+    /// ```
+    pub fn with_lower(dim: usize, lower: T) -> Result<Self> {
+        Ok(Self {
+            set: MonotoneCone::with_bounds(dim, Some(lower), None)?,
+            kind: Kind::Lower(lower),
+        })
+    }
+
+    /// lower ≤ x₁ ≤ … ≤ xₙ ≤ upper, with n + 1 parameters.
+    ///
+    /// # Errors
+    /// [`Error::Empty`](crate::Error::Empty), [`Error::CrossedBounds`](crate::Error::CrossedBounds),
+    /// [`Error::Setting`](crate::Error::Setting) unless upper − lower is positive and finite.
+    ///
+    /// ```
+    /// use reparam::maps::{Monotone, Reparametrization};
+    /// let mut x = [0.0; 2];
+    /// let map = Monotone::bounded(2, 0.0, 1.0).unwrap();
+    /// map.apply(&[1.0, 0.0, 1.0], &mut x, &mut [0.0; 2]);
+    /// assert_eq!(x, [0.5, 0.5]);
+    /// ```
+    pub fn bounded(dim: usize, lower: T, upper: T) -> Result<Self> {
+        check_not_empty("the sequence", dim)?;
+        let set = MonotoneCone::with_bounds(dim, Some(lower), Some(upper))?;
+        check_positive("upper − lower", upper - lower)?;
+        Ok(Self {
+            set,
+            kind: Kind::Bounded {
+                lower,
+                radius: upper - lower,
+            },
+        })
+    }
+
+    /// x₀ − (what comes before): the first difference; 0-based k.
+    fn difference(&self, x: &[T], k: usize) -> T {
+        match self.kind {
+            _ if k > 0 => x[k] - x[k - 1],
+            Kind::Free => x[0],
+            Kind::Lower(lower) | Kind::Bounded { lower, .. } => x[0] - lower,
+        }
+    }
+
+    /// Whether coordinate k of u enters as a square.
+    fn squared(&self, k: usize) -> bool {
+        k > 0 || self.kind != Kind::Free
+    }
+}
+
+fn cumulate<T: Scalar>(x: &mut [T]) {
+    let mut sum = T::zero();
+    for v in x.iter_mut() {
+        sum += *v;
+        *v = sum;
+    }
+}
+
+fn reverse_cumulate<T: Scalar>(w: &[T], out: &mut [T]) {
+    let mut sum = T::zero();
+    for (o, w) in out.iter_mut().zip(w).rev() {
+        sum += *w;
+        *o = sum;
+    }
+}
+
+/// w with 0 on the slack.
+fn padded<T: Scalar>(w: &[T]) -> impl Fn(usize) -> T + '_ {
+    |k| w.get(k).copied().unwrap_or_else(T::zero)
+}
+
+/// Finite in place of ±∞: nothing then becomes ∞ − ∞.
+fn finite<T: Scalar>(v: T) -> T {
+    if v.is_nan() {
+        v
+    } else {
+        v.max(-T::max_value()).min(T::max_value())
+    }
+}
+
+impl<T: Scalar> Reparametrization<T> for Monotone<T> {
+    fn dim_u(&self) -> usize {
+        self.set.dim() + usize::from(matches!(self.kind, Kind::Bounded { .. }))
+    }
+    fn dim_x(&self) -> usize {
+        self.set.dim()
+    }
+    fn set(&self) -> &dyn ConstraintSet<T> {
+        &self.set
+    }
+    fn landscape(&self) -> Landscape {
+        Landscape::SecondOrder
+    }
+    fn scratch_len(&self) -> usize {
+        self.set.dim()
+    }
+    fn apply(&self, u: &[T], x: &mut [T], _work: &mut [T]) {
+        match self.kind {
+            Kind::Free | Kind::Lower(_) => {
+                let (start, first) = match self.kind {
+                    Kind::Lower(lower) => (lower, 0),
+                    _ => (finite(u[0]), 1),
+                };
+                let mut sum = T::zero();
+                for k in 0..u.len() {
+                    if k >= first {
+                        sum += u[k] * u[k];
+                    }
+                    x[k] = start + sum;
+                }
+            }
+            Kind::Bounded { lower, radius } => {
+                let mut sum = T::zero();
+                let upper = lower + radius;
+                weights::weights(u, |k, p| {
+                    if let Some(x) = x.get_mut(k) {
+                        sum += p;
+                        let v = lower + radius * sum;
+                        *x = if v > upper { upper } else { v };
+                    }
+                });
+            }
+        }
+    }
+    fn jvp(&self, u: &[T], v: &[T], jv: &mut [T], _work: &mut [T]) {
+        match self.kind {
+            Kind::Bounded { radius, .. } => weights::jvp(u, v, |k, d| {
+                if let Some(o) = jv.get_mut(k) {
+                    *o = radius * d;
+                }
+            }),
+            _ => {
+                for (k, o) in jv.iter_mut().enumerate() {
+                    *o = if self.squared(k) {
+                        (u[k] + u[k]) * v[k]
+                    } else {
+                        v[k]
+                    };
+                }
+            }
+        }
+        cumulate(jv);
+    }
+    fn vjp(&self, u: &[T], w: &[T], jtw: &mut [T], work: &mut [T]) {
+        match self.kind {
+            Kind::Bounded { radius, .. } => {
+                let sums = &mut work[..w.len()];
+                reverse_cumulate(w, sums);
+                weights::vjp(u, padded(sums), radius, jtw);
+            }
+            _ => {
+                reverse_cumulate(w, jtw);
+                for (k, o) in jtw.iter_mut().enumerate() {
+                    if self.squared(k) {
+                        *o *= u[k] + u[k];
+                    }
+                }
+            }
+        }
+    }
+    fn curvature(&self, u: &[T], w: &[T], v: &[T], out: &mut [T], work: &mut [T]) {
+        match self.kind {
+            Kind::Bounded { radius, .. } => {
+                let sums = &mut work[..w.len()];
+                reverse_cumulate(w, sums);
+                weights::curvature(u, padded(sums), v, radius, out);
+            }
+            _ => {
+                reverse_cumulate(w, out);
+                for (k, o) in out.iter_mut().enumerate() {
+                    *o = if self.squared(k) {
+                        (*o + *o) * v[k]
+                    } else {
+                        T::zero()
+                    };
+                }
+            }
+        }
+    }
+    fn diagonals(
+        &self,
+        u: &[T],
+        h: &[T],
+        w: &[T],
+        gauss_newton: &mut [T],
+        curved: &mut [T],
+        work: &mut [T],
+    ) -> bool {
+        let Kind::Bounded { radius, .. } = self.kind else {
+            reverse_cumulate(h, gauss_newton);
+            reverse_cumulate(w, curved);
+            for k in 0..u.len() {
+                if self.squared(k) {
+                    let d = u[k] + u[k];
+                    gauss_newton[k] *= d * d;
+                    curved[k] += curved[k];
+                } else {
+                    curved[k] = T::zero();
+                }
+            }
+            return true;
+        };
+        let sums = &mut work[..w.len()];
+        reverse_cumulate(w, sums);
+        weights::curvature_diagonal(u, padded(sums), radius, curved);
+        let Some(unit) = weights::Unit::of(u) else {
+            gauss_newton.fill(T::zero());
+            return true;
+        };
+        // column k of J is (2 r û_k/‖û‖²)(1_{i≥k} − X_i), X_i = Σ_{j≤i} p_j: a prefix and a suffix sum
+        let n = h.len();
+        let (mut before, mut x) = (T::zero(), T::zero());
+        for k in 0..=n {
+            gauss_newton[k] = before;
+            if k < n {
+                x += unit.weight(u[k]);
+                before += h[k] * x * x;
+            }
+        }
+        let (mut after, mut beyond) = (T::zero(), unit.weight(u[n]));
+        for k in (0..n).rev() {
+            after += h[k] * beyond * beyond;
+            gauss_newton[k] += after;
+            beyond += unit.weight(u[k]);
+        }
+        let f = T::lit(4.0) * unit.s * unit.s * radius * radius / unit.square;
+        for (k, o) in gauss_newton.iter_mut().enumerate() {
+            *o *= f * unit.weight(u[k]);
+        }
+        true
+    }
+    /// Boundary means two equal neighbours, or a bound attained (`OnBoundary { index: n }`: the upper one).
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+        let n = x.len();
+        for k in 0..n {
+            let d = self.difference(x, k);
+            if !d.is_finite() {
+                return Err(MapError::Outside {
+                    index: k,
+                    value: x[k].as_f64(),
+                });
+            }
+            if !self.squared(k) {
+                u[k] = d;
+                continue;
+            }
+            let tolerance = T::lit(8.0) * T::epsilon() * x[k].abs();
+            let d = if d < T::zero() && d >= -tolerance {
+                T::zero()
+            } else {
+                d
+            };
+            let size = match self.kind {
+                Kind::Bounded { radius, .. } => radius,
+                _ => x[k].abs().max(T::one()),
+            };
+            u[k] = match admit(k, d, size, boundary) {
+                Err(MapError::Outside { .. }) => {
+                    return Err(MapError::Outside {
+                        index: k,
+                        value: x[k].as_f64(),
+                    });
+                }
+                other => other?.sqrt(),
+            };
+        }
+        if let Kind::Bounded { lower, radius } = self.kind {
+            let slack = (lower + radius) - x[n - 1];
+            if slack < -sum_tolerance(radius) {
+                return Err(MapError::Outside {
+                    index: n - 1,
+                    value: x[n - 1].as_f64(),
+                });
+            }
+            u[n] = admit(n, slack.max(T::zero()), radius, boundary)?.sqrt();
+        }
+        Ok(())
+    }
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+        reverse_cumulate(g, out);
+        let mean = match self.kind {
+            Kind::Bounded { radius, .. } => {
+                (0..x.len()).map(|k| self.difference(x, k) * out[k]).sum::<T>() / radius
+            }
+            _ => T::zero(),
+        };
+        for k in 0..x.len() {
+            if self.squared(k) {
+                out[k] = T::lit(4.0) * self.difference(x, k) * (out[k] - mean);
+            }
+        }
+        cumulate(out);
+        true
+    }
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+        let n = lin.len();
+        if let Kind::Bounded { lower, radius } = self.kind {
+            let Some(omega) = weights::ray(u, d, |k, a, b| {
+                if k < n {
+                    lin[k] = radius * a;
+                    quad[k] = radius * b;
+                }
+            }) else {
+                return Ray::General;
+            };
+            cumulate(lin);
+            cumulate(quad);
+            for k in 0..n {
+                lin[k] += omega[1] * lower;
+                quad[k] += omega[2] * lower;
+            }
+            return Ray::Rational(omega);
+        }
+        for k in 0..n {
+            (lin[k], quad[k]) = if self.squared(k) {
+                ((u[k] + u[k]) * d[k], d[k] * d[k])
+            } else {
+                (d[k], T::zero())
+            };
+        }
+        cumulate(lin);
+        cumulate(quad);
+        Ray::Quadratic
+    }
+    /// u_k = 0 with μ_k = Σ_{i≥k} g_i (less its mean when bounded) negative.
+    fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+        du.fill(T::zero());
+        let n = g.len();
+        let (mean, radius, unit) = match self.kind {
+            Kind::Bounded { lower, radius } => {
+                let along: T = x.iter().zip(g).map(|(x, g)| (*x - lower) * *g).sum();
+                match weights::Unit::of(u) {
+                    Some(unit) => (along / radius, radius, Some((unit, lower))),
+                    None => return 0,
+                }
+            }
+            _ => (T::zero(), T::one(), None),
+        };
+        let root = |i: usize| h[i].max(T::zero()).sqrt();
+        let spread: T = match unit {
+            Some((_, lower)) => (0..n).map(|i| (x[i] - lower) / radius * root(i)).sum(),
+            None => T::zero(),
+        };
+        let (mut sum, mut size, mut bend, mut count) = (T::zero(), mean.abs(), T::zero(), 0);
+        if unit.is_some() && u[n] == T::zero() && mean > T::lit(16.0) * T::epsilon() * size * T::count(n) {
+            // the slack has multiplier 0 − mean
+            du[n] = mean / (radius * spread * spread);
+            count += 1;
+        }
+        for k in (0..n).rev() {
+            sum += g[k];
+            size += g[k].abs();
+            bend += root(k);
+            let q = sum - mean;
+            let wrong = q < -T::lit(16.0) * T::epsilon() * size;
+            let bend = bend + spread;
+            if self.squared(k) && u[k] == T::zero() && wrong && bend > T::zero() {
+                du[k] = -q / (radius * bend * bend);
+                count += 1;
+            }
+        }
+        if count == 0 {
+            return 0;
+        }
+        let share = T::one() / T::count(count);
+        match unit {
+            None => {
+                for d in du.iter_mut() {
+                    *d = (*d * share).sqrt();
+                }
+            }
+            Some((unit, _)) => {
+                let half = T::lit(0.5);
+                let mut moved = T::zero();
+                for d in du.iter_mut() {
+                    *d = if *d < half { *d } else { half } * share;
+                    moved += *d;
+                }
+                let f = unit.square / (T::one() - moved);
+                for d in du.iter_mut() {
+                    *d = (*d * f).sqrt() / unit.s;
+                }
+            }
+        }
+        count
+    }
+    fn renormalize(&self, u: &mut [T]) {
+        if let Kind::Bounded { radius, .. } = self.kind {
+            weights::renormalize(u, radius);
+        }
+    }
+}
+
+/// Convex sequences: double cumulative sums of squares.
+///
+/// ```text
+/// x_i = u_0 + i u_1 + Σ_{2≤k≤i} (i − k + 1) u_k²      (0-based) second differences u_k², value and slope at the start free
+/// Jᵀ w: double reverse cumulative sums, times (1, 1, 2u_2, 2u_3, …)
+/// ```
+///
+/// A linear image of Rᵃ × orthant, which keeps the landscape. For convex regression on an even grid. The double sums
+/// amplify rounding by about n²: scale long sequences.
+///
+/// ```
+/// use reparam::maps::{ConvexSequence, Reparametrization};
+/// let mut x = [0.0; 4];
+/// ConvexSequence::new(4).unwrap().apply(&[1.0, -1.0, 1.0, 0.0], &mut x, &mut []);
+/// assert_eq!(x, [1.0, 0.0, 0.0, 0.0]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ConvexSequence<T> {
+    set: sets::ConvexSequence<T>,
+}
+
+impl<T: Scalar> ConvexSequence<T> {
+    /// Convex sequences of length n.
+    ///
+    /// # Errors
+    /// [`Error::Empty`](crate::Error::Empty) for n = 0.
+    ///
+    /// ```
+    /// assert!(reparam::maps::ConvexSequence::<f64>::new(0).is_err());
+    /// ```
+    pub fn new(dim: usize) -> Result<Self> {
+        Ok(Self {
+            set: sets::ConvexSequence::new(dim)?,
+        })
+    }
+}
+
+/// x ← the sequence with value e₀, slope e₁ and second differences e₂, e₃, ….
+fn double_cumulate<T: Scalar>(x: &mut [T]) {
+    let (mut slope, mut value) = (T::zero(), T::zero());
+    for (k, v) in x.iter_mut().enumerate() {
+        if k == 0 {
+            value = *v;
+        } else {
+            slope += *v;
+            value += slope;
+        }
+        *v = value;
+    }
+}
+
+impl<T: Scalar> Reparametrization<T> for ConvexSequence<T> {
+    fn dim_u(&self) -> usize {
+        self.set.dim()
+    }
+    fn dim_x(&self) -> usize {
+        self.set.dim()
+    }
+    fn set(&self) -> &dyn ConstraintSet<T> {
+        &self.set
+    }
+    fn landscape(&self) -> Landscape {
+        Landscape::SecondOrder
+    }
+    fn apply(&self, u: &[T], x: &mut [T], _work: &mut [T]) {
+        // the line and the curved part apart: the second may overflow, and must then win
+        let (mut slope, mut bend) = (T::zero(), T::zero());
+        for k in 0..u.len() {
+            if k >= 2 {
+                slope += u[k] * u[k];
+                bend += slope;
+            }
+            let line = if k == 0 {
+                finite(u[0])
+            } else {
+                finite(u[0]) + finite(T::count(k) * finite(u[1]))
+            };
+            x[k] = finite(line) + bend;
+        }
+    }
+    fn jvp(&self, u: &[T], v: &[T], jv: &mut [T], _work: &mut [T]) {
+        for (k, o) in jv.iter_mut().enumerate() {
+            *o = if k < 2 { v[k] } else { (u[k] + u[k]) * v[k] };
+        }
+        double_cumulate(jv);
+    }
+    fn vjp(&self, u: &[T], w: &[T], jtw: &mut [T], _work: &mut [T]) {
+        double_reverse_sums(|i| w[i], jtw);
+        for k in 2..u.len() {
+            jtw[k] *= u[k] + u[k];
+        }
+    }
+    fn curvature(&self, _u: &[T], w: &[T], v: &[T], out: &mut [T], _work: &mut [T]) {
+        double_reverse_sums(|i| w[i], out);
+        for (k, o) in out.iter_mut().enumerate() {
+            *o = if k < 2 { T::zero() } else { (*o + *o) * v[k] };
+        }
+    }
+    fn diagonals(
+        &self,
+        u: &[T],
+        h: &[T],
+        w: &[T],
+        gauss_newton: &mut [T],
+        curved: &mut [T],
+        _work: &mut [T],
+    ) -> bool {
+        double_reverse_sums(|i| w[i], curved);
+        // Σ h_i m² with m = i − k + 1, by the recursion of the sums weighted 1, m, m²
+        let (mut s0, mut s1, mut s2) = (T::zero(), T::zero(), T::zero());
+        for k in (0..u.len()).rev() {
+            s0 += h[k];
+            s2 += s1 + s1 + s0;
+            s1 += s0;
+            let d = if k < 2 { T::one() } else { u[k] + u[k] };
+            gauss_newton[k] = d * d * if k == 0 { s0 } else { s2 };
+            curved[k] = if k < 2 { T::zero() } else { curved[k] + curved[k] };
+        }
+        true
+    }
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+        // rebuilt on the way, so that the rounding of one second difference is made good by the next
+        let (mut value, mut slope, mut size) = (T::zero(), T::zero(), T::zero());
+        for k in 0..x.len() {
+            if !x[k].is_finite() {
+                return Err(MapError::Outside {
+                    index: k,
+                    value: x[k].as_f64(),
+                });
+            }
+            size = size.max(x[k].abs());
+            let step = x[k] - value;
+            if k < 2 {
+                u[k] = step;
+                (value, slope) = if k == 0 {
+                    (x[0], T::zero())
+                } else {
+                    (value + step, step)
+                };
+                continue;
+            }
+            let d = step - slope;
+            if d < -T::lit(8.0) * T::epsilon() * size * T::count(k + 1) {
+                return Err(MapError::Outside {
+                    index: k,
+                    value: x[k].as_f64(),
+                });
+            }
+            u[k] = admit(k, d.max(T::zero()), size.max(T::one()), boundary)?.sqrt();
+            slope += d.max(T::zero());
+            value += slope;
+        }
+        Ok(())
+    }
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+        double_reverse_sums(|i| g[i], out);
+        for k in 2..x.len() {
+            let s = (x[k] - x[k - 1]) - (x[k - 1] - x[k - 2]);
+            out[k] *= T::lit(4.0) * s.max(T::zero());
+        }
+        double_cumulate(out);
+        true
+    }
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+        for k in 0..u.len() {
+            (lin[k], quad[k]) = if k < 2 {
+                (d[k], T::zero())
+            } else {
+                ((u[k] + u[k]) * d[k], d[k] * d[k])
+            };
+        }
+        double_cumulate(lin);
+        double_cumulate(quad);
+        Ray::Quadratic
+    }
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+        du.fill(T::zero());
+        let (mut single, mut double, mut size, mut count) = (T::zero(), T::zero(), T::zero(), 0);
+        let (mut width, mut bend) = (T::zero(), T::zero());
+        for k in (2..u.len()).rev() {
+            single += g[k];
+            double += single;
+            size += g[k].abs() * T::count(u.len() - k);
+            width += h[k].max(T::zero()).sqrt();
+            bend += width;
+            if u[k] == T::zero() && double < -T::lit(16.0) * T::epsilon() * size && bend > T::zero() {
+                du[k] = (-double).sqrt() / bend;
+                count += 1;
+            }
+        }
+        if count > 1 {
+            let share = T::one() / T::count(count).sqrt();
+            du.iter_mut().for_each(|d| *d *= share);
+        }
+        count
+    }
+}

@@ -1,0 +1,145 @@
+//! Limited-memory BFGS in the metric of the lift.
+//!
+//! Nocedal (1980), two-loop recursion, with the inverse of the metric D(u) as initial matrix at every step. The
+//! metric carries what the map does to the scales of the coordinates, the pairs what f does.
+
+use super::{Method, Search, Step, wolfe_search};
+use crate::lifted::{Lifted, Point};
+use crate::linalg::{axpy, dot, max_abs};
+use crate::{Result, Scalar};
+
+/// L-BFGS with a memory of m pairs (s, y) = (Δu, Δ∇F).
+///
+/// ```
+/// use reparam::methods::{Lbfgs, Method};
+/// assert_eq!(Method::<f64>::name(&Lbfgs::new(8)), "L-BFGS");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Lbfgs<T> {
+    memory: usize,
+    /// Oldest first: (s, y, ⟨s, y⟩).
+    pairs: Vec<(Vec<T>, Vec<T>, T)>,
+    metric: Vec<T>,
+    d: Vec<T>,
+    alpha: Vec<T>,
+    next: Option<Point<T>>,
+}
+
+impl<T: Scalar> Lbfgs<T> {
+    /// A memory of `memory` ≥ 1 pairs (5 to 20 are usual).
+    ///
+    /// ```
+    /// let _ = reparam::methods::Lbfgs::<f64>::new(10);
+    /// ```
+    pub fn new(memory: usize) -> Self {
+        Self {
+            memory: memory.max(1),
+            pairs: Vec::new(),
+            metric: Vec::new(),
+            d: Vec::new(),
+            alpha: Vec::new(),
+            next: None,
+        }
+    }
+
+    /// d ← −H ∇F
+    fn direction(&mut self, gradient: &[T]) {
+        for (o, g) in self.d.iter_mut().zip(gradient) {
+            *o = -*g;
+        }
+        self.alpha.resize(self.pairs.len(), T::zero());
+        for ((s, y, sy), a) in self.pairs.iter().zip(self.alpha.iter_mut()).rev() {
+            *a = dot(s, &self.d) / *sy;
+            axpy(-*a, y, &mut self.d);
+        }
+        // the newest pair sets the size of the initial matrix, the metric its shape
+        let size = match self.pairs.last() {
+            Some((_, y, sy)) => {
+                let yy: T = y.iter().zip(&self.metric).map(|(v, m)| *v * *v / *m).sum();
+                *sy / yy
+            }
+            None => T::one(),
+        };
+        for (o, m) in self.d.iter_mut().zip(&self.metric) {
+            *o *= size / *m;
+        }
+        for ((s, y, sy), a) in self.pairs.iter().zip(&self.alpha) {
+            let b = dot(y, &self.d) / *sy;
+            axpy(*a - b, s, &mut self.d);
+        }
+    }
+
+    fn remember(&mut self, before: &Point<T>, after: &Point<T>) {
+        let (mut s, mut y) = if self.pairs.len() == self.memory {
+            let (s, y, _) = self.pairs.remove(0);
+            (s, y)
+        } else {
+            (vec![T::zero(); before.u.len()], vec![T::zero(); before.u.len()])
+        };
+        for k in 0..s.len() {
+            s[k] = after.u[k] - before.u[k];
+            y[k] = after.gradient[k] - before.gradient[k];
+        }
+        let sy = dot(&s, &y);
+        // keeps H positive definite, and out of pairs that are only rounding
+        if sy > T::epsilon() * dot(&y, &y).sqrt() * dot(&s, &s).sqrt() {
+            self.pairs.push((s, y, sy));
+        }
+    }
+}
+
+impl<T: Scalar> Method<T> for Lbfgs<T> {
+    fn name(&self) -> &'static str {
+        "L-BFGS"
+    }
+
+    fn step(&mut self, lifted: &mut Lifted<'_, T>, point: &mut Point<T>, h: &[T]) -> Result<Step> {
+        let p = point.u.len();
+        self.metric.resize(p, T::one());
+        self.d.resize(p, T::zero());
+        lifted.metric(point, h, &mut self.metric);
+        let mut next = self.next.take().unwrap_or_else(|| point.clone());
+        loop {
+            self.direction(&point.gradient);
+            let slope = dot(&self.d, &point.gradient);
+            if slope.is_nan() || slope >= T::zero() {
+                if self.pairs.is_empty() {
+                    self.next = Some(next);
+                    return Ok(Step::Stalled);
+                }
+                self.pairs.clear();
+                continue;
+            }
+            // without any memory the length of the step is a guess: no coordinate moves by more than its size
+            let t = if self.pairs.is_empty() {
+                let reach = max_abs(&point.u).max(T::one()) / max_abs(&self.d);
+                T::one().min(reach)
+            } else {
+                T::one()
+            };
+            match wolfe_search(lifted, point, &self.d, t, &mut next)? {
+                Search::Found => {
+                    self.remember(point, &next);
+                    std::mem::swap(point, &mut next);
+                    self.next = Some(next);
+                    return Ok(Step::Moved);
+                }
+                failure if self.pairs.is_empty() => {
+                    self.next = Some(next);
+                    return Ok(if failure == Search::NotFinite {
+                        Step::NotFinite
+                    } else {
+                        Step::Stalled
+                    });
+                }
+                // once more along the metric gradient
+                _ => self.pairs.clear(),
+            }
+        }
+    }
+
+    fn reset(&mut self) {
+        self.pairs.clear();
+    }
+}

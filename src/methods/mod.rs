@@ -1,0 +1,120 @@
+//! Methods that minimise f∘φ over u.
+//!
+//! | method | needs | per iteration |
+//! |---|---|---|
+//! | [`Lbfgs`] | gradients | one evaluation, 4·memory n-vectors |
+//! | [`ConjugateGradient`] | gradients | one or two evaluations, 3 n-vectors |
+//! | [`TrustRegion`] | Hessian products (or differences of gradients) | one evaluation, a few products |
+//! | [`LevenbergMarquardt`] | residuals and their Jacobian | one Jacobian, one factorisation of n×n |
+//!
+//! All work in the metric of the lift ([`Lifted::metric`](crate::lifted::Lifted::metric)). Stopping, releases and limits are the
+//! business of the driver ([`Minimize`](crate::Minimize)). A new method is one file here, and a line in [`State`].
+
+mod conjugate_gradient;
+mod lbfgs;
+mod levenberg_marquardt;
+mod trust_region;
+mod wolfe;
+
+pub use conjugate_gradient::ConjugateGradient;
+pub use lbfgs::Lbfgs;
+pub use levenberg_marquardt::LevenbergMarquardt;
+pub use trust_region::TrustRegion;
+pub use wolfe::{Search, curve_search, wolfe_search};
+
+use crate::lifted::{Lifted, Point};
+use crate::{Result, Scalar};
+
+/// What one step of a method did.
+///
+/// ```
+/// assert_ne!(reparam::methods::Step::Moved, reparam::methods::Step::Stalled);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// The point moved, and F decreased.
+    Moved,
+    /// No step decreases F in this precision.
+    Stalled,
+    /// Every trial point gave NaN or an infinite value.
+    NotFinite,
+}
+
+/// A method on the lift: moves an evaluated point to a better evaluated point.
+///
+/// ```
+/// use reparam::{lifted::{Lifted, Point}, maps::Squares, methods::{Lbfgs, Method}, objectives::LeastSquares};
+/// let a = nalgebra::dmatrix![2.0, 1.0; 1.0, 3.0];
+/// let mut f = LeastSquares::new(&a, &[3.0, 4.0]).unwrap();
+/// let map = Squares::new(2);
+/// let mut lifted = Lifted::new(&mut f, &map);
+/// let mut point = Point::new(&map, &[1.0, 0.5]);
+/// lifted.evaluate(&mut point).unwrap();
+/// let mut method = Lbfgs::new(8);
+/// for _ in 0..30 {
+///     method.step(&mut lifted, &mut point, &[5.0, 10.0]).unwrap();
+/// }
+/// assert!((point.x[0] - 1.0_f64).abs() < 1e-10 && (point.x[1] - 1.0).abs() < 1e-10);
+/// ```
+pub trait Method<T: Scalar> {
+    /// A name for reports.
+    fn name(&self) -> &'static str;
+
+    /// One step from an evaluated point. `h` is the diagonal of ∇²f (or a guess of it), length n.
+    ///
+    /// # Errors
+    /// [`Error::Evaluation`](crate::Error::Evaluation) with the user's error.
+    fn step(&mut self, lifted: &mut Lifted<'_, T>, point: &mut Point<T>, h: &[T]) -> Result<Step>;
+
+    /// Forgets the past: the point was moved by somebody else.
+    fn reset(&mut self);
+}
+
+/// Any of the methods of this module, with its memory: a value that can be stored and resumed.
+///
+/// ```
+/// use reparam::methods::{Method, State, TrustRegion};
+/// let state: State<f64> = TrustRegion::new().into();
+/// assert_eq!(state.name(), "trust region");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum State<T> {
+    /// Quasi-Newton with limited memory.
+    Lbfgs(Lbfgs<T>),
+    /// Nonlinear conjugate gradients.
+    ConjugateGradient(ConjugateGradient<T>),
+    /// Newton with a trust region and truncated conjugate gradients.
+    TrustRegion(TrustRegion<T>),
+    /// Gauss–Newton with damping, for sums of squares.
+    LevenbergMarquardt(LevenbergMarquardt<T>),
+}
+
+macro_rules! states {
+    ($($variant:ident),*) => {
+        impl<T: Scalar> Method<T> for State<T> {
+            fn name(&self) -> &'static str {
+                match self { $(Self::$variant(m) => m.name()),* }
+            }
+            fn step(&mut self, lifted: &mut Lifted<'_, T>, point: &mut Point<T>, h: &[T]) -> Result<Step> {
+                match self { $(Self::$variant(m) => m.step(lifted, point, h)),* }
+            }
+            fn reset(&mut self) {
+                match self { $(Self::$variant(m) => m.reset()),* }
+            }
+        }
+        $(impl<T> From<$variant<T>> for State<T> {
+            fn from(method: $variant<T>) -> Self {
+                Self::$variant(method)
+            }
+        })*
+    };
+}
+states!(Lbfgs, ConjugateGradient, TrustRegion, LevenbergMarquardt);
+
+/// The examples of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/methods.md")]
+pub struct Guide;

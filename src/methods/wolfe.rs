@@ -1,0 +1,250 @@
+//! Searches along a line in u: strong Wolfe conditions, with a way back from points where f is not finite, and the
+//! search along the lifted curve that needs no further products.
+
+use crate::lifted::{Lifted, Point, minimise_quartic};
+use crate::linalg::dot;
+use crate::maps::Ray;
+use crate::objectives::Curve;
+use crate::{Result, Scalar};
+
+/// The outcome of a line search.
+///
+/// ```
+/// assert_ne!(reparam::methods::Search::Found, reparam::methods::Search::Failed);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Search {
+    /// The next point is set and better.
+    Found,
+    /// No decrease within rounding.
+    Failed,
+    /// Only points without a finite value were seen.
+    NotFinite,
+}
+
+/// Finds t > 0 with F(u + t d) ≤ F(u) + 10⁻⁴ t F'(u; d) and |F'(u + t d; d)| ≤ 0.9 |F'(u; d)|, first trial `t`.
+///
+/// `next` receives the evaluated point. A trial without a finite value (NaN, ±∞: outside the domain of f) shortens the step
+/// to a tenth, again and again: it steps back first and gives up last. Bracketing and cubic interpolation after Nocedal &
+/// Wright (2006), algorithms 3.5 and 3.6; near the end, where F is flat to rounding, the derivative alone decides
+/// (Hager & Zhang 2005, approximate Wolfe).
+///
+/// # Errors
+/// [`Error::Evaluation`](crate::Error::Evaluation).
+///
+/// ```
+/// use reparam::{lifted::{Lifted, Point}, maps::Identity, methods::{Search, wolfe_search}, objectives::FromFn};
+/// let mut f = FromFn::new(1, |x: &[f64], g: &mut [f64]| { g[0] = x[0]; Ok(0.5 * x[0] * x[0]) });
+/// let map = Identity::new(1);
+/// let mut lifted = Lifted::new(&mut f, &map);
+/// let mut start = Point::new(&map, &[4.0]);
+/// lifted.evaluate(&mut start).unwrap();
+/// let mut next = start.clone();
+/// assert_eq!(wolfe_search(&mut lifted, &start, &[-4.0], 1.0, &mut next).unwrap(), Search::Found);
+/// assert_eq!(next.x[0], 0.0);
+/// ```
+pub fn wolfe_search<T: Scalar>(
+    lifted: &mut Lifted<'_, T>,
+    start: &Point<T>,
+    d: &[T],
+    t: T,
+    next: &mut Point<T>,
+) -> Result<Search> {
+    let mut at = |t: T, next: &mut Point<T>| -> Result<Option<(T, T)>> {
+        for ((o, u), v) in next.u.iter_mut().zip(&start.u).zip(d) {
+            *o = *u + t * *v;
+        }
+        lifted.evaluate(next)?;
+        Ok(next.is_finite().then(|| (next.value, dot(&next.gradient, d))))
+    };
+    let mut last = T::zero();
+    let found = bracket(start.value, dot(&start.gradient, d), t, |t| {
+        last = t;
+        at(t, next)
+    })?;
+    match found {
+        Ok(t) => {
+            if t != last {
+                at(t, next)?;
+            }
+            Ok(if next.is_finite() {
+                Search::Found
+            } else {
+                Search::NotFinite
+            })
+        }
+        Err(search) => Ok(search),
+    }
+}
+
+/// The search along the lifted curve: for f = ℓ(A x + a) + … and a map whose rays are quadratic, four products (two images, and value and
+/// gradient at the end) serve any number of trials. For a quadratic f the minimiser of the quartic is exact, otherwise the
+/// strong Wolfe conditions hold. The end is evaluated afresh: an updated image drifts. None where f or φ do not offer it.
+///
+/// # Errors
+/// [`Error::Evaluation`](crate::Error::Evaluation).
+///
+/// ```
+/// use reparam::{lifted::{Lifted, Point}, maps::Squares, methods::{Search, curve_search}, objectives::LeastSquares};
+/// let mut f = LeastSquares::new(nalgebra::dmatrix![1.0], &[9.0]).unwrap();
+/// let map = Squares::new(1);
+/// let mut lifted = Lifted::new(&mut f, &map);
+/// let mut start = Point::new(&map, &[1.0]);
+/// lifted.evaluate(&mut start).unwrap();
+/// let mut next = start.clone();
+/// assert_eq!(curve_search(&mut lifted, &start, &[1.0], 1.0, &mut next).unwrap(), Some(Search::Found));
+/// assert!((next.x[0] - 9.0_f64).abs() < 1e-12); // u = 1 + t, t = 2
+/// ```
+pub fn curve_search<T: Scalar>(
+    lifted: &mut Lifted<'_, T>,
+    start: &Point<T>,
+    d: &[T],
+    t: T,
+    next: &mut Point<T>,
+) -> Result<Option<Search>> {
+    let n = start.x.len();
+    let (mut p, mut q) = (vec![T::zero(); n], vec![T::zero(); n]);
+    if !matches!(lifted.map().ray(&start.u, d, &mut p, &mut q), Ray::Quadratic) {
+        return Ok(None);
+    }
+    let Some(m) = lifted.objective().composite().map(|view| view.operator.rows()) else {
+        return Ok(None);
+    };
+    let zeros = || vec![T::zero(); m];
+    let (mut z, mut ap, mut aq, mut zt, mut r) = (zeros(), zeros(), zeros(), zeros(), zeros());
+    if !lifted.objective().image(&start.x, &mut z) {
+        return Ok(None);
+    }
+    let step = {
+        let Some(view) = lifted.objective().composite() else {
+            return Ok(None);
+        };
+        view.operator.apply_pair(&p, &q, &mut ap, &mut aq);
+        let curve = Curve {
+            x: &start.x,
+            p: &p,
+            q: &q,
+            z: &z,
+            ap: &ap,
+            aq: &aq,
+        };
+        match view.quartic(&curve, &mut r, &mut zt) {
+            Some(quartic) => {
+                let t = minimise_quartic(&quartic);
+                if t > T::zero() { Ok(t) } else { Err(Search::Failed) }
+            }
+            None => bracket(start.value, dot(&start.gradient, d), t, |t| {
+                let (f, slope) = view.along(&curve, t, &mut zt, &mut r);
+                Ok((f.is_finite() && slope.is_finite()).then_some((f, slope)))
+            })?,
+        }
+    };
+    let t = match step {
+        Ok(t) => t,
+        Err(search) => return Ok(Some(search)),
+    };
+    for ((o, u), v) in next.u.iter_mut().zip(&start.u).zip(d) {
+        *o = *u + t * *v;
+    }
+    for i in 0..m {
+        zt[i] = z[i] + t * (ap[i] + t * aq[i]);
+    }
+    lifted.evaluate(next)?;
+    let noise = T::lit(16.0) * T::epsilon() * start.value.abs();
+    Ok(Some(if !next.is_finite() {
+        Search::NotFinite
+    } else if next.value <= start.value + noise {
+        Search::Found
+    } else {
+        Search::Failed
+    }))
+}
+
+/// The step by bracketing; `at` gives value and slope, or None where they are not finite.
+fn bracket<T: Scalar>(
+    f0: T,
+    slope0: T,
+    first: T,
+    mut at: impl FnMut(T) -> Result<Option<(T, T)>>,
+) -> Result<std::result::Result<T, Search>> {
+    if slope0.is_nan() || slope0 >= T::zero() {
+        return Ok(Err(Search::Failed));
+    }
+    let (decrease, curvature) = (T::lit(1e-4), T::lit(0.9));
+    // F cannot be told apart from f0 within this
+    let flat = T::lit(4.0) * T::epsilon() * f0.abs();
+    let mut t = first;
+    // lower end of the bracket: always satisfies the decrease condition
+    let mut low = (T::zero(), f0, slope0);
+    let mut high: Option<(T, T, T)> = None;
+    let mut finite_seen = false;
+    let mut wall = T::infinity();
+    for _ in 0..40 {
+        let Some((f, slope)) = at(t)? else {
+            // back: a tenth of the way beyond the best point so far
+            wall = wall.min(t);
+            high = None;
+            t = low.0 + T::lit(0.1) * (t - low.0);
+            if t == low.0 {
+                break;
+            }
+            continue;
+        };
+        finite_seen = true;
+        let sufficient = f <= f0 + decrease * t * slope0;
+        let approximate = f <= f0 + flat && slope <= (T::lit(2.0) * decrease - T::one()) * slope0;
+        if (sufficient || approximate) && slope.abs() <= -curvature * slope0 {
+            return Ok(Ok(t));
+        }
+        let current = (t, f, slope);
+        if !(sufficient || approximate) || f > low.1 + flat {
+            high = Some(current);
+        } else if slope * (high.map_or(T::one(), |h| h.0 - low.0)) >= T::zero() {
+            high = Some(low);
+            low = current;
+        } else {
+            low = current;
+            if high.is_none() {
+                // still going down: further out, but not through a wall that has been met
+                let beyond = t * T::lit(4.0);
+                t = if beyond < wall {
+                    beyond
+                } else {
+                    (t + wall) * T::lit(0.5)
+                };
+                continue;
+            }
+        }
+        let Some(end) = high else { continue };
+        if (end.0 - low.0).abs() <= T::lit(4.0) * T::epsilon() * end.0.abs().max(low.0.abs()) {
+            break;
+        }
+        t = interpolate(low, end);
+    }
+    // no point satisfied both conditions; the lower end of the bracket is still better than the start
+    if low.0 > T::zero() && low.1 < f0 {
+        return Ok(Ok(low.0));
+    }
+    Ok(Err(if finite_seen {
+        Search::Failed
+    } else {
+        Search::NotFinite
+    }))
+}
+
+/// The minimiser of the cubic through two points and slopes, kept a tenth of the bracket away from its ends.
+fn interpolate<T: Scalar>(a: (T, T, T), b: (T, T, T)) -> T {
+    let (x0, f0, g0) = a;
+    let (x1, f1, g1) = b;
+    let d1 = g0 + g1 - T::lit(3.0) * (f0 - f1) / (x0 - x1);
+    let root = (d1 * d1 - g0 * g1).max(T::zero()).sqrt() * if x1 > x0 { T::one() } else { -T::one() };
+    let t = x1 - (x1 - x0) * (g1 + root - d1) / (g1 - g0 + root + root);
+    let (lo, hi) = if x0 < x1 { (x0, x1) } else { (x1, x0) };
+    let margin = T::lit(0.1) * (hi - lo);
+    if t.is_finite() {
+        t.max(lo + margin).min(hi - margin)
+    } else {
+        (lo + hi) * T::lit(0.5)
+    }
+}

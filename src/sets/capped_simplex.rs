@@ -1,0 +1,118 @@
+//! {x ≥ 0, Σx ≤ r}.
+
+use super::ConstraintSet;
+use super::level::{Budget, all_finite, arg_min, budget_residual, min_or_nan, positive_part, project_budget};
+use super::simplex::negativity;
+use crate::checks::{check_not_empty, check_positive};
+use crate::linalg::max_or_nan;
+use crate::{Result, Scalar};
+
+/// The solid simplex {x ∈ Rⁿ : x ≥ 0, Σxᵢ ≤ r}.
+///
+/// ```text
+/// natural residual   max_j |min(c_j x_j, (g_j + t)/c_j)|    t ≥ 0 the multiplier of Σx ≤ r in the projection
+/// multipliers        μ_j = g_j + t                           (of x ≥ 0; t from the projection of x − g)
+/// gap                Σ x_j (g_j − m) − m (r − Σx),  m = min(0, min g)
+/// ```
+///
+/// A scale of 0 counts as the largest scale, as for the [`Simplex`](super::Simplex).
+///
+/// ```
+/// use reparam::sets::{CappedSimplex, ConstraintSet};
+/// let set = CappedSimplex::new(2, 1.0).unwrap();
+/// assert_eq!(set.violation(&[0.25, 0.25]), 0.0);
+/// assert_eq!(set.natural_residual(&[0.5, 0.5], &[-3.0, -3.0], None), 0.0); // held by the budget
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CappedSimplex<T> {
+    dim: usize,
+    radius: T,
+}
+
+impl<T: Scalar> CappedSimplex<T> {
+    /// {x ∈ Rⁿ : x ≥ 0, Σx ≤ radius}.
+    ///
+    /// # Errors
+    /// [`Error::Empty`](crate::Error::Empty) for n = 0, [`Error::Setting`](crate::Error::Setting) unless the radius is
+    /// positive and finite.
+    ///
+    /// ```
+    /// assert!(reparam::sets::CappedSimplex::new(2, -1.0).is_err());
+    /// ```
+    pub fn new(dim: usize, radius: T) -> Result<Self> {
+        check_not_empty("the simplex", dim)?;
+        check_positive("radius", radius)?;
+        Ok(Self { dim, radius })
+    }
+
+    /// r.
+    ///
+    /// ```
+    /// assert_eq!(reparam::sets::CappedSimplex::new(3, 2.0).unwrap().radius(), 2.0);
+    /// ```
+    pub fn radius(&self) -> T {
+        self.radius
+    }
+}
+
+impl<T: Scalar> ConstraintSet<T> for CappedSimplex<T> {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+    fn violation(&self, x: &[T]) -> T {
+        let sum: T = x.iter().copied().sum();
+        max_or_nan([negativity(x), positive_part(sum - self.radius)])
+    }
+    fn natural_residual(&self, x: &[T], g: &[T], scale: Option<&[T]>) -> T {
+        budget_residual(x, g, scale, None, self.radius, true)
+    }
+    fn multipliers(&self, x: &[T], g: &[T], out: &mut [T]) {
+        if !all_finite(x) || !all_finite(g) {
+            out.fill(T::nan());
+            return;
+        }
+        out.fill(T::one());
+        let budget = Budget {
+            x,
+            g,
+            c: out,
+            upper: None,
+            radius: self.radius,
+        };
+        let t = if budget.sum(T::zero()) <= self.radius {
+            T::zero()
+        } else {
+            budget.level()
+        };
+        for (o, g) in out.iter_mut().zip(g) {
+            *o = *g + t;
+        }
+    }
+    fn project(&self, x: &mut [T]) -> bool {
+        let sum: T = x.iter().map(|v| positive_part(*v)).sum();
+        if sum <= self.radius {
+            for v in x.iter_mut() {
+                *v = positive_part(*v);
+            }
+        } else {
+            project_budget(x, None, self.radius);
+        }
+        true
+    }
+    fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
+        let Some(j) = arg_min(g) else {
+            return false;
+        };
+        s.fill(T::zero());
+        if g[j] < T::zero() {
+            s[j] = self.radius;
+        }
+        true
+    }
+    fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
+        let low = min_or_nan(T::zero(), g);
+        let sum: T = x.iter().copied().sum();
+        let inner: T = x.iter().zip(g).map(|(x, g)| *x * (*g - low)).sum();
+        Some(positive_part(inner - low * positive_part(self.radius - sum)))
+    }
+}

@@ -1,0 +1,148 @@
+//! {Σ|x| ≤ r}.
+
+use super::ConstraintSet;
+use super::level::{Budget, all_finite, budget_residual, positive_part, project_budget};
+use crate::checks::{check_not_empty, check_positive};
+use crate::linalg::{max_abs, max_or_nan};
+use crate::{Result, Scalar};
+
+/// The ℓ1 ball {x ∈ Rⁿ : Σ|xᵢ| ≤ r}: sparse least squares with a budget (the lasso in its first form).
+///
+/// ```text
+/// natural residual   as for the solid simplex after mirroring coordinate j by the sign of c_j² x_j − g_j
+/// multipliers        μ_j = t + s_j g_j,  s_j = sign x_j (−sign g_j where x_j = 0), t ≥ 0 the multiplier of the budget
+/// gap                Σ (|x_j| max|g| + x_j g_j) + max|g| (r − Σ|x|)
+/// ```
+///
+/// μ ≥ 0 and μ_j x_j = 0 at a solution: |g_j| = t on the support, at most t elsewhere. A scale of 0 counts as the
+/// largest scale, as for the [`Simplex`](super::Simplex).
+///
+/// ```
+/// use reparam::sets::{ConstraintSet, L1Ball};
+/// let set = L1Ball::new(3, 1.0).unwrap();
+/// let mut x = [2.0, -1.0, 0.5];
+/// set.project(&mut x); // soft thresholding
+/// assert_eq!(x, [1.0, 0.0, 0.0]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct L1Ball<T> {
+    dim: usize,
+    radius: T,
+}
+
+impl<T: Scalar> L1Ball<T> {
+    /// {x ∈ Rⁿ : Σ|x| ≤ radius}.
+    ///
+    /// # Errors
+    /// [`Error::Empty`](crate::Error::Empty) for n = 0, [`Error::Setting`](crate::Error::Setting) unless the radius is
+    /// positive and finite.
+    ///
+    /// ```
+    /// assert!(reparam::sets::L1Ball::new(0, 1.0).is_err());
+    /// ```
+    pub fn new(dim: usize, radius: T) -> Result<Self> {
+        check_not_empty("the ball", dim)?;
+        check_positive("radius", radius)?;
+        Ok(Self { dim, radius })
+    }
+
+    /// r.
+    ///
+    /// ```
+    /// assert_eq!(reparam::sets::L1Ball::new(3, 2.0).unwrap().radius(), 2.0);
+    /// ```
+    pub fn radius(&self) -> T {
+        self.radius
+    }
+}
+
+fn one_norm<T: Scalar>(x: &[T]) -> T {
+    x.iter().map(|v| v.abs()).sum()
+}
+
+fn sign<T: Scalar>(v: T) -> T {
+    if v < T::zero() { -T::one() } else { T::one() }
+}
+
+impl<T: Scalar> ConstraintSet<T> for L1Ball<T> {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+    fn violation(&self, x: &[T]) -> T {
+        positive_part(one_norm(x) - self.radius)
+    }
+    fn natural_residual(&self, x: &[T], g: &[T], scale: Option<&[T]>) -> T {
+        // the sign of what is projected, c² x − g with zero scales left to the budget's own treatment
+        let largest = scale.map_or(T::one(), max_abs);
+        let largest = if largest > T::zero() { largest } else { T::one() };
+        let mirror = |j: usize| {
+            let c = scale.map_or(T::one(), |s| if s[j] > T::zero() { s[j] } else { largest });
+            sign(c * x[j] - g[j] / c)
+        };
+        let (mut mx, mut mg) = (x.to_vec(), g.to_vec());
+        for j in 0..x.len() {
+            let s = mirror(j);
+            mx[j] *= s;
+            mg[j] *= s;
+        }
+        budget_residual(&mx, &mg, scale, None, self.radius, true)
+    }
+    fn multipliers(&self, x: &[T], g: &[T], out: &mut [T]) {
+        if !all_finite(x) || !all_finite(g) {
+            out.fill(T::nan());
+            return;
+        }
+        let s: Vec<T> = x.iter().zip(g).map(|(x, g)| sign(*x - *g)).collect();
+        let mx: Vec<T> = x.iter().zip(&s).map(|(x, s)| *x * *s).collect();
+        let mg: Vec<T> = g.iter().zip(&s).map(|(g, s)| *g * *s).collect();
+        out.fill(T::one());
+        let budget = Budget {
+            x: &mx,
+            g: &mg,
+            c: out,
+            upper: None,
+            radius: self.radius,
+        };
+        let t = if budget.sum(T::zero()) <= self.radius {
+            T::zero()
+        } else {
+            budget.level()
+        };
+        for j in 0..x.len() {
+            out[j] = t + if x[j] == T::zero() {
+                -g[j].abs()
+            } else {
+                sign(x[j]) * g[j]
+            };
+        }
+    }
+    fn project(&self, x: &mut [T]) -> bool {
+        if one_norm(x) <= self.radius {
+            return true;
+        }
+        let mut size: Vec<T> = x.iter().map(|v| v.abs()).collect();
+        project_budget(&mut size, None, self.radius);
+        for (v, s) in x.iter_mut().zip(&size) {
+            *v = sign(*v) * *s;
+        }
+        true
+    }
+    fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
+        if g.iter().any(|v| v.is_nan()) {
+            return false;
+        }
+        s.fill(T::zero());
+        let largest = max_abs(g);
+        if let Some(j) = g.iter().position(|v| v.abs() == largest) {
+            s[j] = -sign(g[j]) * self.radius;
+        }
+        true
+    }
+    fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
+        let m = max_abs(g);
+        let inner: T = x.iter().zip(g).map(|(x, g)| x.abs() * m + *x * *g).sum();
+        Some(max_or_nan([positive_part(
+            inner + m * positive_part(self.radius - one_norm(x)),
+        )]))
+    }
+}

@@ -1,0 +1,250 @@
+//! Symmetric positive semidefinite matrices: the cone, those of fixed trace, correlation matrices.
+
+use super::ConstraintSet;
+use super::level::{all_finite, positive_part, project_budget, scalar_scale};
+use crate::checks::{check_not_empty, check_positive};
+use crate::linalg::{dot, max_or_nan, symmetric_eigen};
+use crate::{Error, Result, Scalar};
+
+/// Which matrices.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind<T> {
+    Cone,
+    Trace(T),
+    UnitDiagonal,
+}
+
+/// Symmetric positive semidefinite n×n matrices, x ∈ R^{n²} row-major: all of them, those of a fixed trace (density
+/// matrices), or those with unit diagonal (correlation matrices).
+///
+/// ```text
+/// slack S            cone: G;   trace t: G − ⟨G, X⟩/t I;   unit diagonal: G − Diag(diag(G X))       G = (g + gᵀ)/2
+/// multipliers        S, which at a solution is positive semidefinite with S X = 0
+/// natural residual   cone, trace: σ max |X − P(X − G/σ²)|;   unit diagonal: σ max |X − P₊(X − S/σ²)|
+/// gap                trace: ⟨G − λ_min I, X⟩;   unit diagonal: ⟨S, X⟩ + n max(0, −λ_min(S)) (an upper bound)
+/// ```
+///
+/// P is the projection (by an eigen-decomposition, Jacobi, O(n³) a sweep); P₊ that of the cone. For correlation matrices
+/// P itself has no closed form (Higham, IMA J. Numer. Anal. 2002): there the residual eliminates the multipliers of the
+/// diagonal instead, and is zero at the same points. σ = max c stands for the whole scale: the eigen-decomposition
+/// knows the Frobenius metric only. Fixed trace has a projection and a linear minimiser, the cone a projection.
+///
+/// ```
+/// use reparam::sets::{ConstraintSet, Psd};
+/// let set = Psd::with_trace(2, 1.0).unwrap();
+/// let mut x = [2.0, 0.0, 0.0, -1.0];
+/// assert_eq!(set.violation(&x), 1.0);
+/// set.project(&mut x);
+/// assert_eq!(x, [1.0, 0.0, 0.0, 0.0]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Psd<T> {
+    size: usize,
+    kind: Kind<T>,
+}
+
+impl<T: Scalar> Psd<T> {
+    /// All positive semidefinite matrices of this size.
+    ///
+    /// # Errors
+    /// [`Error::Empty`], [`Error::SizeOverflow`].
+    ///
+    /// ```
+    /// use reparam::sets::{ConstraintSet, Psd};
+    /// assert_eq!(Psd::<f64>::cone(3).unwrap().dim(), 9);
+    /// ```
+    pub fn cone(size: usize) -> Result<Self> {
+        Self::checked(size, Kind::Cone)
+    }
+
+    /// Those of a fixed trace.
+    ///
+    /// # Errors
+    /// As [`cone`](Self::cone), and [`Error::Setting`] unless the trace is positive and finite.
+    ///
+    /// ```
+    /// assert!(reparam::sets::Psd::with_trace(3, 0.0).is_err());
+    /// ```
+    pub fn with_trace(size: usize, trace: T) -> Result<Self> {
+        check_positive("trace", trace)?;
+        Self::checked(size, Kind::Trace(trace))
+    }
+
+    /// Those with ones on the diagonal.
+    ///
+    /// # Errors
+    /// As [`cone`](Self::cone).
+    ///
+    /// ```
+    /// use reparam::sets::{ConstraintSet, Psd};
+    /// assert_eq!(Psd::unit_diagonal(2).unwrap().violation(&[1.0, 0.5, 0.5, 1.0]), 0.0);
+    /// ```
+    pub fn unit_diagonal(size: usize) -> Result<Self> {
+        Self::checked(size, Kind::UnitDiagonal)
+    }
+
+    fn checked(size: usize, kind: Kind<T>) -> Result<Self> {
+        check_not_empty("the matrix", size)?;
+        size.checked_mul(size)
+            .ok_or(Error::SizeOverflow { what: "size²" })?;
+        Ok(Self { size, kind })
+    }
+
+    /// The number of rows.
+    ///
+    /// ```
+    /// assert_eq!(reparam::sets::Psd::<f64>::cone(3).unwrap().size(), 3);
+    /// ```
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    fn at(&self, v: &[T], i: usize, j: usize) -> T {
+        T::lit(0.5) * (v[i * self.size + j] + v[j * self.size + i])
+    }
+
+    /// The slack matrix S; with G in its place for the cone.
+    fn slack(&self, x: &[T], g: &[T], s: &mut [T]) {
+        let n = self.size;
+        for i in 0..n {
+            for j in 0..n {
+                s[i * n + j] = self.at(g, i, j);
+            }
+        }
+        match self.kind {
+            Kind::Cone => {}
+            Kind::Trace(trace) => {
+                let y = dot(s, x) / trace;
+                for i in 0..n {
+                    s[i * n + i] -= y;
+                }
+            }
+            Kind::UnitDiagonal => {
+                for i in 0..n {
+                    // (G X)_ii without its own diagonal term, which is G_ii x_ii = G_ii
+                    let y: T = (0..n)
+                        .filter(|j| *j != i)
+                        .map(|j| s[i * n + j] * x[j * n + i])
+                        .sum();
+                    s[i * n + i] = -y;
+                }
+            }
+        }
+    }
+}
+
+/// Replaces a symmetric matrix by the one with eigenvalues f(λ); false when an entry is not finite.
+fn spectral<T: Scalar>(x: &mut [T], n: usize, f: impl FnOnce(&mut [T])) -> bool {
+    let Some(e) = symmetric_eigen(x, n) else {
+        return false;
+    };
+    let mut values = e.values.clone();
+    f(&mut values);
+    e.compose(|k| values[k], x);
+    true
+}
+
+fn clip<T: Scalar>(values: &mut [T]) {
+    for v in values {
+        *v = positive_part(*v);
+    }
+}
+
+impl<T: Scalar> ConstraintSet<T> for Psd<T> {
+    fn dim(&self) -> usize {
+        self.size * self.size
+    }
+    fn violation(&self, x: &[T]) -> T {
+        let n = self.size;
+        let Some(e) = symmetric_eigen(x, n) else {
+            return T::nan();
+        };
+        let asymmetry = max_or_nan((0..n * n).map(|k| (x[k] - x[(k % n) * n + k / n]).abs()));
+        let negative = positive_part(-e.values[n - 1]);
+        let diagonal = match self.kind {
+            Kind::Cone => T::zero(),
+            Kind::Trace(trace) => ((0..n).map(|i| x[i * n + i]).sum::<T>() - trace).abs(),
+            Kind::UnitDiagonal => max_or_nan((0..n).map(|i| (x[i * n + i] - T::one()).abs())),
+        };
+        max_or_nan([asymmetry, negative, diagonal])
+    }
+    fn natural_residual(&self, x: &[T], g: &[T], scale: Option<&[T]>) -> T {
+        let c = scalar_scale(scale);
+        let n = self.size;
+        // the diagonal of g does not matter for unit diagonal, a NaN in it does
+        if !all_finite(x) || !all_finite(g) || c.is_nan() {
+            return T::nan();
+        }
+        let mut z = vec![T::zero(); n * n];
+        let done = if self.kind == Kind::UnitDiagonal {
+            self.slack(x, g, &mut z);
+            for (z, x) in z.iter_mut().zip(x) {
+                *z = c * *x - *z / c;
+            }
+            spectral(&mut z, n, clip)
+        } else {
+            for i in 0..n {
+                for j in 0..n {
+                    z[i * n + j] = c * x[i * n + j] - self.at(g, i, j) / c;
+                }
+            }
+            match self.kind {
+                Kind::Trace(trace) => spectral(&mut z, n, |v| project_budget(v, None, trace * c)),
+                _ => spectral(&mut z, n, clip),
+            }
+        };
+        if done {
+            max_or_nan(x.iter().zip(&z).map(|(x, z)| (c * *x - *z).abs()))
+        } else {
+            T::nan()
+        }
+    }
+    fn multipliers(&self, x: &[T], g: &[T], out: &mut [T]) {
+        self.slack(x, g, out);
+    }
+    fn project(&self, x: &mut [T]) -> bool {
+        let done = match self.kind {
+            Kind::Cone => spectral(x, self.size, clip),
+            Kind::Trace(trace) => spectral(x, self.size, |v| project_budget(v, None, trace)),
+            Kind::UnitDiagonal => return false,
+        };
+        if !done {
+            x.fill(T::nan());
+        }
+        true
+    }
+    fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
+        let Kind::Trace(trace) = self.kind else {
+            return false;
+        };
+        let Some(e) = symmetric_eigen(g, self.size) else {
+            return false;
+        };
+        e.compose(|k| if k + 1 == self.size { trace } else { T::zero() }, s);
+        true
+    }
+    fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
+        let n = self.size;
+        if self.kind == Kind::Cone {
+            return None;
+        }
+        if !all_finite(x) || !all_finite(g) {
+            return Some(T::nan());
+        }
+        let mut s = vec![T::zero(); n * n];
+        self.slack(x, g, &mut s);
+        let Some(low) = symmetric_eigen(&s, n).map(|e| e.values[n - 1]) else {
+            return Some(T::nan());
+        };
+        Some(match self.kind {
+            Kind::Trace(_) => {
+                // λ_min(S) ≤ 0 up to rounding, since ⟨S, X⟩ = 0: shifting by it makes S semidefinite
+                for i in 0..n {
+                    s[i * n + i] -= low;
+                }
+                positive_part(dot(&s, x))
+            }
+            _ => positive_part(dot(&s, x)) + T::count(n) * positive_part(-low),
+        })
+    }
+}

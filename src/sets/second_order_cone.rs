@@ -1,0 +1,83 @@
+//! {x₀ ≥ ‖(x₁, …, xₙ₋₁)‖}.
+
+use super::ConstraintSet;
+use super::level::{all_finite, positive_part, scalar_scale};
+use crate::checks::check_not_empty;
+use crate::linalg::{max_or_nan, norm2};
+use crate::{Result, Scalar};
+use std::marker::PhantomData;
+
+/// The second-order (Lorentz) cone {x ∈ Rⁿ : x₀ ≥ ‖(x₁, …, x_{n−1})‖₂}.
+///
+/// ```text
+/// natural residual   σ max_j |x − P(x − g/σ²)|_j    σ = max c: the projection is cheap in the Euclidean norm only
+/// multipliers        s = g       (the cone is its own dual: g in the cone and ⟨g, x⟩ = 0 at a solution)
+/// ```
+///
+/// ```
+/// use reparam::sets::{ConstraintSet, SecondOrderCone};
+/// let set = SecondOrderCone::new(3).unwrap();
+/// let mut x = [0.0, 3.0, 4.0];
+/// set.project(&mut x);
+/// assert_eq!(x, [2.5, 1.5, 2.0]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SecondOrderCone<T> {
+    dim: usize,
+    scalar: PhantomData<T>,
+}
+
+impl<T: Scalar> SecondOrderCone<T> {
+    /// The cone in Rⁿ.
+    ///
+    /// # Errors
+    /// [`Error::Empty`](crate::Error::Empty) for n = 0.
+    ///
+    /// ```
+    /// assert!(reparam::sets::SecondOrderCone::<f64>::new(0).is_err());
+    /// ```
+    pub fn new(dim: usize) -> Result<Self> {
+        check_not_empty("the cone", dim)?;
+        Ok(Self {
+            dim,
+            scalar: PhantomData,
+        })
+    }
+}
+
+impl<T: Scalar> ConstraintSet<T> for SecondOrderCone<T> {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+    fn violation(&self, x: &[T]) -> T {
+        positive_part(norm2(&x[1..]) - x[0])
+    }
+    fn natural_residual(&self, x: &[T], g: &[T], scale: Option<&[T]>) -> T {
+        let c = scalar_scale(scale);
+        if !all_finite(x) || !all_finite(g) || c.is_nan() {
+            return T::nan();
+        }
+        let z: Vec<T> = x.iter().zip(g).map(|(x, g)| c * *x - *g / c).collect();
+        let mut y = z;
+        self.project(&mut y);
+        max_or_nan(x.iter().zip(&y).map(|(x, y)| (c * *x - *y).abs()))
+    }
+    fn multipliers(&self, _x: &[T], g: &[T], out: &mut [T]) {
+        out.copy_from_slice(g);
+    }
+    fn project(&self, x: &mut [T]) -> bool {
+        let norm = norm2(&x[1..]);
+        if norm.is_nan() || x[0].is_nan() {
+            x.fill(T::nan());
+        } else if norm <= -x[0] {
+            x.fill(T::zero());
+        } else if norm > x[0] {
+            let half = T::lit(0.5) * (x[0] + norm);
+            x[0] = half;
+            for v in &mut x[1..] {
+                *v = half * (*v / norm);
+            }
+        }
+        true
+    }
+}

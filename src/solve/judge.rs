@@ -1,0 +1,454 @@
+//! What a run of [`Minimize`](super::Minimize) does in x: the residual, the steps that leave a face, the last touch.
+
+use super::minimize::Checkpoint;
+use super::{Certificate, Phase, Solution, Status};
+use crate::lifted::Lifted;
+use crate::linalg::max_abs;
+use crate::maps::{Boundary, Reparametrization};
+use crate::methods::{Method, State, Step};
+use crate::objectives::{Convexity, Objective};
+use crate::{Error, MapError, Result, Scalar};
+use std::time::Instant;
+
+/// u with φ(u) = x; a map that never reaches the boundary starts as near to it as its size allows.
+pub(super) fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(
+    map: &M,
+    x: &[T],
+    u: &mut [T],
+) -> Result<(), MapError> {
+    match map.section(x, Boundary::Exact, u) {
+        Err(MapError::OnBoundary { .. }) => map.section(x, Boundary::Nudge(T::epsilon().sqrt()), u),
+        other => other,
+    }
+}
+
+/// How many past values of f are kept for the floor of the residual.
+const RECENT: usize = 5;
+
+/// The curvature for which a step changes x by its own size.
+fn own_size<T: Scalar>(x: &[T], g: &[T]) -> T {
+    let s = max_abs(g) / max_abs(x).max(T::one());
+    if s > T::zero() && s.is_finite() {
+        s
+    } else {
+        T::one()
+    }
+}
+
+/// What happens in x: the residual, the steps that leave a face, the last touch.
+pub(super) struct Judge<'m, T, M: ?Sized> {
+    map: &'m M,
+    c: Vec<T>,
+    target: Vec<T>,
+    metric: Vec<T>,
+    before: Option<(Vec<T>, Vec<T>)>,
+    /// Whether f offers its Hessian diagonal.
+    known: bool,
+    diagonal: Vec<T>,
+}
+
+impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
+    pub(super) fn new(map: &'m M) -> Self {
+        let n = map.dim_x();
+        Self {
+            map,
+            c: vec![T::one(); n],
+            target: vec![T::zero(); n],
+            metric: vec![T::zero(); map.dim_u()],
+            before: None,
+            known: false,
+            diagonal: Vec::new(),
+        }
+    }
+
+    /// h ← diag ∇²f where f offers it; else what [`verify`](Self::verify) has estimated, or the secant
+    /// ⟨Δx, Δg⟩/⟨Δx, Δx⟩ of the last move, when that is positive.
+    pub(super) fn curvature(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<()> {
+        let mut diagonal = std::mem::take(&mut self.diagonal);
+        diagonal.resize(c.point.x.len(), T::zero());
+        self.known = lifted
+            .objective()
+            .hessian_diagonal(&c.point.x, &mut diagonal)
+            .map_err(Error::Evaluation)?
+            && diagonal.iter().all(|v| v.is_finite());
+        if self.known {
+            c.h.copy_from_slice(&diagonal);
+            // where f is flat or concave there is no scale but that of the step which changes x by its own size; true scales
+            // may differ by any number of decades
+            let stand_in = own_size(&c.point.x, &c.point.g);
+            let flat = max_abs(&c.h) * T::epsilon() * T::epsilon();
+            c.h.iter_mut().filter(|v| **v <= flat).for_each(|v| *v = stand_in);
+        } else if !c.estimated {
+            let secant = self.before.as_ref().and_then(|(x, g)| {
+                let (mut xg, mut xx) = (T::zero(), T::zero());
+                for j in 0..x.len() {
+                    let dx = c.point.x[j] - x[j];
+                    xg += dx * (c.point.g[j] - g[j]);
+                    xx += dx * dx;
+                }
+                let s = xg / xx;
+                (s.is_finite() && s > T::zero()).then_some(s)
+            });
+            match secant {
+                Some(s) => c.h.fill(s),
+                None if c.iteration == 0 => c.h.fill(own_size(&c.point.x, &c.point.g)),
+                None => {}
+            }
+        }
+        self.diagonal = diagonal;
+        self.set_scale(&c.h);
+        Ok(())
+    }
+
+    fn set_scale(&mut self, h: &[T]) {
+        for (o, h) in self.c.iter_mut().zip(h) {
+            *o = h.sqrt();
+        }
+    }
+
+    /// Before convergence is claimed on an estimated curvature: one gradient nearby gives a curvature per coordinate, and the
+    /// claim must hold with that too. (One secant for all is that of the stiffest direction, and hides the others.)
+    pub(super) fn verify(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T>,
+        tolerance: T,
+    ) -> Result<bool> {
+        let set = self.map.set();
+        if self.known || !set.is_separable() {
+            return Ok(true);
+        }
+        let x = &c.point.x;
+        let n = x.len();
+        let small = T::epsilon().cbrt();
+        let span = max_abs(x).max(T::one());
+        let step =
+            |j: usize| small * x[j].abs().max(small * span) * if j % 2 == 0 { T::one() } else { -T::one() };
+        for j in 0..n {
+            self.target[j] = x[j] + step(j);
+        }
+        set.project(&mut self.target);
+        let other: Vec<T> = (0..n)
+            .map(|j| {
+                if self.target[j] == x[j] {
+                    x[j] - step(j)
+                } else {
+                    self.target[j]
+                }
+            })
+            .collect();
+        self.target.copy_from_slice(&other);
+        set.project(&mut self.target);
+        let mut nearby = vec![T::zero(); n];
+        lifted.counts.values += 1;
+        lifted.counts.gradients += 1;
+        let value = lifted
+            .objective()
+            .value_gradient(&self.target, &mut nearby)
+            .map_err(Error::Evaluation)?;
+        if !value.is_finite() || nearby.iter().any(|v| !v.is_finite()) {
+            c.verified = Some(c.iteration);
+            return Ok(true); // the edge of the domain: nothing to learn here
+        }
+        let stand_in = own_size(x, &c.point.g);
+        for j in 0..n {
+            let (dx, dg) = (self.target[j] - x[j], nearby[j] - c.point.g[j]);
+            let noise = T::lit(1e3) * T::epsilon() * nearby[j].abs().max(c.point.g[j].abs());
+            // too little change to tell: a curvature of about zero
+            c.h[j] = if dx != T::zero() && dg.abs() > noise {
+                (dg / dx).abs()
+            } else {
+                stand_in
+            };
+        }
+        c.estimated = true;
+        c.verified = Some(c.iteration);
+        self.set_scale(&c.h);
+        Ok(self.residual(c) <= tolerance)
+    }
+
+    /// In units of √f, before division by the size of f.
+    fn raw_residual(&self, x: &[T], g: &[T]) -> T {
+        self.map.set().natural_residual(x, g, Some(&self.c))
+    }
+
+    /// √(2 max(|f|, what f has changed by lately, scaled by √ε)): f* = 0 needs a floor. Only recent values count: against
+    /// those of a far start everything would look converged.
+    fn size(c: &Checkpoint<T>) -> T {
+        let f = c.point.value;
+        let (root, eps) = (T::epsilon().sqrt(), T::epsilon());
+        let mut changes: [T; RECENT] = [T::zero(); RECENT];
+        for (o, v) in changes.iter_mut().zip(&c.recent) {
+            *o = (f - *v).abs();
+        }
+        // the median: one fall from a far start must not count
+        changes.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+        let lately = changes[RECENT / 2];
+        let weight = if c.recent.len() >= RECENT {
+            root
+        } else {
+            root * eps
+        };
+        let floor = (weight * lately).max(root * eps * (f - c.first_value).abs());
+        (T::lit(2.0) * f.abs().max(floor)).sqrt()
+    }
+
+    pub(super) fn residual(&self, c: &Checkpoint<T>) -> T {
+        let raw = self.raw_residual(&c.point.x, &c.point.g);
+        if raw == T::zero() {
+            raw
+        } else {
+            raw / Self::size(c)
+        }
+    }
+
+    /// One iteration: a step of the method, or one in x where the lift has nothing to offer.
+    pub(super) fn advance(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T>,
+    ) -> Result<Option<Status>> {
+        let x_before = c.point.x.clone();
+        let g_before = c.point.g.clone();
+        if c.recent.len() >= RECENT {
+            c.recent.remove(0);
+        }
+        c.recent.push(c.point.value);
+        lifted.metric(&c.point, &c.h, &mut self.metric);
+        // what the lift and what x promise, both as decreases of f
+        let lift: T = c
+            .point
+            .gradient
+            .iter()
+            .zip(&self.metric)
+            .map(|(g, m)| *g * *g / *m)
+            .sum();
+        let raw = self.raw_residual(&x_before, &g_before);
+        let mut outcome = Step::Stalled;
+        if lift >= T::lit(1e-2) * raw * raw {
+            outcome = c.method.step(lifted, &mut c.point, &c.h)?;
+        }
+        let mut status = None;
+        if outcome != Step::Moved {
+            if self.step_in_x(lifted, c)? {
+                c.counts = lifted.counts;
+                lifted.counts.releases += 1;
+                outcome = Step::Moved;
+            } else if outcome == Step::Stalled && lift < T::lit(1e-2) * raw * raw {
+                // the face could not be left in x: whatever the lift still has is worth a try
+                outcome = c.method.step(lifted, &mut c.point, &c.h)?;
+            }
+        }
+        match outcome {
+            Step::Moved => {
+                let moved = c.point.x != x_before;
+                c.stalls = if moved { 0 } else { c.stalls + 1 };
+                if c.stalls > 5 {
+                    status = Some(Status::Stalled);
+                }
+                // where squares of x leave the number type soon
+                let far = T::max_value().powf(T::lit(0.0625));
+                if max_abs(&c.point.x) > far && c.point.value < c.first_value {
+                    status = Some(Status::AtInfinity);
+                }
+                self.before = Some((x_before, g_before));
+            }
+            Step::NotFinite => status = Some(Status::NotFinite),
+            Step::Stalled => status = Some(Status::Stalled),
+        }
+        Ok(status)
+    }
+
+    /// target ← P(x − g/h), with the largest h for all where the set couples coordinates; false when the set has no projection.
+    fn project(&mut self, x: &[T], g: &[T], h: &[T]) -> bool {
+        let set = self.map.set();
+        let top = max_abs(h);
+        let separable = set.is_separable();
+        for j in 0..x.len() {
+            self.target[j] = x[j] - g[j] / if separable { h[j] } else { top };
+        }
+        set.project(&mut self.target)
+    }
+
+    /// A projected step in x with backtracking, lifted back by the section: leaves any face.
+    fn step_in_x(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<bool> {
+        let (x, g) = (c.point.x.clone(), c.point.g.clone());
+        if !self.project(&x, &g, &c.h) {
+            return self.release(lifted, c);
+        }
+        let mut next = c.point.clone();
+        let mut t = T::one();
+        let mut trial = vec![T::zero(); x.len()];
+        for _ in 0..50 {
+            for j in 0..x.len() {
+                // exactly the target at t = 1, bounds included
+                trial[j] = if t == T::one() {
+                    self.target[j]
+                } else {
+                    x[j] + t * (self.target[j] - x[j])
+                };
+            }
+            let slope: T = (0..x.len()).map(|j| g[j] * (trial[j] - x[j])).sum();
+            if slope.is_nan() || slope >= T::zero() {
+                return Ok(false);
+            }
+            if section(self.map, &trial, &mut next.u).is_err() {
+                t *= T::lit(0.25);
+                continue;
+            }
+            lifted.evaluate(&mut next)?;
+            if next.is_finite()
+                && next.value <= c.point.value + T::lit(1e-4) * slope
+                && next.value < c.point.value
+            {
+                c.point = next;
+                c.method.reset();
+                return Ok(true);
+            }
+            t *= T::lit(0.25);
+        }
+        Ok(false)
+    }
+
+    /// Where the set has no projection: the map's own way off a face.
+    fn release(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<bool> {
+        let mut du = vec![T::zero(); c.point.u.len()];
+        if self
+            .map
+            .release(&c.point.u, &c.point.x, &c.point.g, &c.h, &mut du)
+            == 0
+        {
+            return Ok(false);
+        }
+        let mut next = c.point.clone();
+        let mut t = T::one();
+        for _ in 0..50 {
+            for ((o, u), d) in next.u.iter_mut().zip(&c.point.u).zip(&du) {
+                *o = *u + t * *d;
+            }
+            lifted.evaluate(&mut next)?;
+            if next.is_finite() && next.value < c.point.value {
+                c.point = next;
+                c.method.reset();
+                return Ok(true);
+            }
+            t *= T::lit(0.25);
+        }
+        Ok(false)
+    }
+
+    /// A projected step of 1/`shorter` of its length, evaluated in x; whether it was kept (or nothing was left to do).
+    fn last_touch(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T>,
+        rho: &mut T,
+        tolerance: T,
+        shorter: T,
+    ) -> Result<bool> {
+        let (x, g) = (c.point.x.clone(), c.point.g.clone());
+        let h: Vec<T> = c.h.iter().map(|v| *v * shorter).collect();
+        if !self.project(&x, &g, &h) || self.target == x {
+            return Ok(true);
+        }
+        let mut u = vec![T::zero(); c.point.u.len()];
+        if section(self.map, &self.target, &mut u).is_err() {
+            return Ok(false); // in the set, but not in the range of the map (a rank too high)
+        }
+        let mut there = c.clone();
+        there.point.x.copy_from_slice(&self.target);
+        lifted.counts.values += 1;
+        lifted.counts.gradients += 1;
+        let point = &mut there.point;
+        point.value = lifted
+            .objective()
+            .value_gradient(&point.x, &mut point.g)
+            .map_err(Error::Evaluation)?;
+        if !point.value.is_finite() || point.g.iter().any(|v| !v.is_finite()) {
+            return Ok(false);
+        }
+        self.curvature(lifted, &mut there)?;
+        // a sum of many terms is not known better than this
+        let noise = T::lit(64.0) * T::epsilon() * c.point.value.abs();
+        let after = self.residual(&there);
+        if there.point.value <= c.point.value + noise && after <= rho.max(tolerance) {
+            *rho = after;
+            *c = there;
+            return Ok(true);
+        }
+        self.curvature(lifted, c)?;
+        Ok(false)
+    }
+
+    /// f has gone to zero as far as its start lets one see, and no coordinate would move by more than rounding: where f* = 0 a
+    /// residual relative to f itself says nothing any more.
+    fn at_rounding(&mut self, c: &Checkpoint<T>) -> bool {
+        let (x, g) = (&c.point.x, &c.point.g);
+        c.point.value.abs() <= T::epsilon() * c.first_value.abs()
+            && self.project(x, g, &c.h)
+            && x.iter()
+                .zip(&self.target)
+                .all(|(a, b)| (*a - *b).abs() <= T::lit(1e3) * T::epsilon() * a.abs())
+    }
+
+    /// One more projected step, evaluated in x: coordinates held down by their multipliers land exactly on their bounds. Kept
+    /// when neither f nor the residual suffers. Then the certificate.
+    pub(super) fn finish(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        mut c: Checkpoint<T>,
+        mut rho: T,
+        mut status: Status,
+        tolerance: T,
+        clock: Instant,
+    ) -> Result<Solution<T>> {
+        let touch = matches!(status, Status::Solved | Status::Stationary | Status::Stalled);
+        if touch && c.point.is_finite() {
+            // shorter and shorter: all coordinates at once may overshoot where they are strongly coupled
+            for shorter in [1.0, 10.0, 1e2, 1e3, 1e4] {
+                if self.last_touch(lifted, &mut c, &mut rho, tolerance, T::lit(shorter))? {
+                    break;
+                }
+            }
+        }
+        let set = self.map.set();
+        let convex = lifted.objective().convexity() == Convexity::Convex && set.is_convex();
+        if status != Status::NotFinite && (rho <= tolerance || (touch && self.at_rounding(&c))) {
+            status = if convex {
+                Status::Solved
+            } else {
+                Status::Stationary
+            };
+        }
+        let mut multipliers = vec![T::zero(); c.point.x.len()];
+        set.multipliers(&c.point.x, &c.point.g, &mut multipliers);
+        // a bound of f − min f for convex problems only
+        let gap = match set.frank_wolfe_gap(&c.point.x, &c.point.g) {
+            Some(gap) if convex && !gap.is_nan() => gap,
+            _ => T::infinity(),
+        };
+        // two witnesses: a gap that is no part of f's size contradicts the residual
+        let size = Self::size(&c);
+        if status == Status::Solved && gap.is_finite() && gap > T::lit(1e-3).max(tolerance) * size * size {
+            status = Status::Stalled;
+        }
+        let violation = set.violation(&c.point.x);
+        Ok(Solution {
+            objective: c.point.value,
+            residual: Vec::new(),
+            residual_norm: T::nan(),
+            status,
+            certificate: Certificate::new(rho, gap, violation, multipliers),
+            iterations: c.iteration,
+            counts: lifted.counts,
+            phase: match c.method {
+                State::Lbfgs(_) => Phase::Lbfgs,
+                State::ConjugateGradient(_) => Phase::ConjugateGradient,
+                State::TrustRegion(_) => Phase::TrustRegion,
+                State::LevenbergMarquardt(_) => Phase::LevenbergMarquardt,
+            },
+            elapsed: clock.elapsed(),
+            x: c.point.x,
+        })
+    }
+}

@@ -1,0 +1,487 @@
+//! The one loop: any objective over any set, by a method on the lift, judged in x.
+
+use super::judge::{Judge, section};
+use super::{CancelToken, Counts, Limits, Solution, Status};
+use crate::checks::check_len;
+use crate::lifted::{Lifted, Point};
+use crate::maps::Reparametrization;
+use crate::methods::{Lbfgs, LevenbergMarquardt, State};
+use crate::objectives::Objective;
+use crate::{Error, Result, Scalar};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+/// What an observer sees, once per iteration.
+///
+/// ```
+/// use reparam::{Minimize, Progress, maps::Squares, objectives::LeastSquares};
+/// use std::ops::ControlFlow;
+/// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+/// let mut seen = 0;
+/// // closures must name the type of their argument
+/// let observer = |p: &Progress<'_, f64>| {
+///     seen += 1;
+///     if p.value < 1e-3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+/// };
+/// let f = LeastSquares::new(&a, &[3.0, 3.0]).unwrap();
+/// Minimize::new(f, Squares::new(2)).unwrap().observe(observer).run().unwrap();
+/// assert!(seen > 0);
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Progress<'p, T> {
+    /// Iterations so far.
+    pub iteration: usize,
+    /// f(x).
+    pub value: T,
+    /// The natural residual that is compared with the tolerance.
+    pub natural_residual: T,
+    /// The point, in the set.
+    pub x: &'p [T],
+    /// Evaluations so far.
+    pub counts: Counts,
+    /// Time so far.
+    pub elapsed: Duration,
+    checkpoint: &'p Checkpoint<T>,
+}
+
+impl<T: Scalar> Progress<'_, T> {
+    /// The whole state of the run: [`Minimize::resume`] continues from it exactly.
+    ///
+    /// ```
+    /// use reparam::{Minimize, Progress, maps::Squares, objectives::LeastSquares};
+    /// use std::ops::ControlFlow;
+    /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+    /// let problem = || Minimize::new(LeastSquares::new(&a, &[3.0, 1.0]).unwrap(), Squares::new(2)).unwrap();
+    /// let mut saved = None;
+    /// let whole = problem().observe(|p: &Progress<'_, f64>| {
+    ///     if p.iteration == 3 { saved = Some(p.checkpoint()); }
+    ///     ControlFlow::Continue(())
+    /// }).run().unwrap();
+    /// let resumed = problem().resume(saved.unwrap()).unwrap();
+    /// assert_eq!(resumed.x, whole.x); // bit for bit
+    /// assert_eq!(resumed.iterations, whole.iterations);
+    /// ```
+    pub fn checkpoint(&self) -> Checkpoint<T> {
+        self.checkpoint.clone()
+    }
+}
+
+/// The whole state of a run of [`Minimize`] between two iterations. With the feature `serde` it can be written and read.
+///
+/// ```
+/// fn is_plain_data<T: Clone + Send + PartialEq>() {}
+/// is_plain_data::<reparam::Checkpoint<f64>>();
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Checkpoint<T> {
+    pub(super) version: u32,
+    pub(super) point: Point<T>,
+    pub(super) method: State<T>,
+    pub(super) iteration: usize,
+    pub(super) counts: Counts,
+    /// The diagonal of ∇²f, or a guess of it.
+    pub(super) h: Vec<T>,
+    pub(super) first_value: T,
+    /// Whether h was estimated coordinate by coordinate.
+    pub(super) estimated: bool,
+    /// The iteration at which convergence was last verified.
+    pub(super) verified: Option<usize>,
+    /// The last few values of f before this one.
+    pub(super) recent: Vec<T>,
+    pub(super) stalls: usize,
+}
+
+/// The version of [`Checkpoint`] that this crate writes and reads.
+const CHECKPOINT_VERSION: u32 = 1;
+
+type Observer<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> ControlFlow<()> + 'a>;
+
+/// min f(x) over x ∈ φ(R^p).
+///
+/// The method moves u; everything else happens in x. Convergence is measured by the natural residual of the set in the
+/// metric of the curvature, relative to the size of f:
+///
+/// ```text
+/// ρ(x) = max_j c_j |x − P(x − g/c²)|_j / √(2 max(|f|, √ε |Δf|))    c² = diag ∇²f, or an estimate of it, Δf the recent change of f
+/// ```
+///
+/// so that ρ² bounds the relative decrease of f that one projected step can still promise. The lifted gradient is never asked:
+/// it vanishes on every face of the set. Where the lift is stationary but x is not, a projected step in x leaves the face, and the
+/// method goes on from there; starts on the boundary, at zero in all coordinates too, are therefore nothing special.
+///
+/// ```
+/// use reparam::{Minimize, maps::Squares, objectives::FromFn};
+/// // min (x₀ − 1)² + (x₁ + 1)² over x ≥ 0, started at the corner
+/// let f = FromFn::new(2, |x: &[f64], g: &mut [f64]| {
+///     (g[0], g[1]) = (2.0 * (x[0] - 1.0), 2.0 * (x[1] + 1.0));
+///     Ok((x[0] - 1.0).powi(2) + (x[1] + 1.0).powi(2))
+/// });
+/// let solution = Minimize::new(f, Squares::new(2)).unwrap().start(&[0.0, 0.0]).run().unwrap();
+/// assert!(solution.status.is_converged());
+/// assert!((solution.x[0] - 1.0).abs() < 1e-8);
+/// assert_eq!(solution.x[1], 0.0); // exactly
+/// ```
+pub struct Minimize<'a, T, O, M> {
+    objective: O,
+    map: M,
+    tolerance: T,
+    limits: Limits,
+    evaluations: Option<usize>,
+    start: Option<Vec<T>>,
+    method: Option<State<T>>,
+    observers: Vec<Observer<'a, T>>,
+}
+
+impl<T: std::fmt::Debug, O, M> std::fmt::Debug for Minimize<'_, T, O, M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Minimize")
+            .field("tolerance", &self.tolerance)
+            .field("limits", &self.limits)
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a, T, O, M> Minimize<'a, T, O, M>
+where
+    T: Scalar,
+    O: Objective<T>,
+    M: Reparametrization<T>,
+{
+    /// The problem with defaults: tolerance 1e-8 (`f64`) or 1e-4 (`f32`), no limit but 10 000 iterations, start at the map's own
+    /// [interior point](crate::maps::Reparametrization::interior).
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] when f and φ disagree about n.
+    ///
+    /// ```
+    /// use reparam::{Minimize, maps::Squares, objectives::FromFn};
+    /// let f = FromFn::new(3, |_: &[f64], g: &mut [f64]| { g.fill(0.0); Ok(0.0) });
+    /// assert!(Minimize::new(f, Squares::new(2)).is_err());
+    /// ```
+    pub fn new(objective: O, map: M) -> Result<Self> {
+        check_len("the variable of the objective", map.dim_x(), objective.dim())?;
+        let tolerance = if T::epsilon().as_f64() < 1e-10 {
+            T::lit(1e-8)
+        } else {
+            T::lit(1e-4)
+        };
+        Ok(Self {
+            objective,
+            map,
+            tolerance,
+            limits: Limits {
+                iterations: Some(10_000),
+                ..Limits::default()
+            },
+            evaluations: None,
+            start: None,
+            method: None,
+            observers: Vec::new(),
+        })
+    }
+
+    /// Converged when the natural residual ρ is at most this.
+    ///
+    /// ```
+    /// # use reparam::{Minimize, maps::Squares, objectives::FromFn};
+    /// # let f = FromFn::new(1, |x: &[f64], g: &mut [f64]| { g[0] = x[0] - 1.0; Ok(0.5 * (x[0] - 1.0).powi(2)) });
+    /// let rough = Minimize::new(f, Squares::new(1)).unwrap().tolerance(1e-2).start(&[9.0]).run().unwrap();
+    /// assert!(rough.certificate.natural_residual <= 1e-2);
+    /// ```
+    pub fn tolerance(mut self, tolerance: T) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// All limits at once.
+    ///
+    /// ```
+    /// # use reparam::{Limits, Minimize, Status, maps::Squares, objectives::FromFn};
+    /// # let f = FromFn::new(1, |x: &[f64], g: &mut [f64]| { g[0] = x[0] - 1.0; Ok(0.5 * (x[0] - 1.0).powi(2)) });
+    /// let limits = Limits { iterations: Some(0), ..Limits::default() };
+    /// let stopped = Minimize::new(f, Squares::new(1)).unwrap().limits(limits).start(&[9.0]).run().unwrap();
+    /// assert_eq!(stopped.status, Status::IterationLimit);
+    /// ```
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// At most this many iterations.
+    ///
+    /// ```
+    /// # use reparam::{Minimize, maps::Squares, objectives::FromFn};
+    /// # let f = FromFn::new(1, |x: &[f64], g: &mut [f64]| { g[0] = x[0] - 1.0; Ok(0.5 * (x[0] - 1.0).powi(2)) });
+    /// let s = Minimize::new(f, Squares::new(1)).unwrap().max_iterations(1).start(&[9.0]).run().unwrap();
+    /// assert!(s.iterations <= 1);
+    /// ```
+    pub fn max_iterations(mut self, iterations: usize) -> Self {
+        self.limits.iterations = Some(iterations);
+        self
+    }
+
+    /// About this many evaluations of f at most (looked at once per iteration).
+    ///
+    /// ```
+    /// # use reparam::{Minimize, Status, maps::Squares, objectives::FromFn};
+    /// # let f = FromFn::new(1, |x: &[f64], g: &mut [f64]| { g[0] = x[0] - 1.0; Ok(0.5 * (x[0] - 1.0).powi(2)) });
+    /// let s = Minimize::new(f, Squares::new(1)).unwrap().max_evaluations(1).start(&[9.0]).run().unwrap();
+    /// assert_eq!(s.status, Status::EvaluationLimit);
+    /// ```
+    pub fn max_evaluations(mut self, evaluations: usize) -> Self {
+        self.evaluations = Some(evaluations);
+        self
+    }
+
+    /// At most this much wall-clock time.
+    ///
+    /// ```
+    /// # use reparam::{Minimize, Status, maps::Squares, objectives::FromFn};
+    /// # let f = FromFn::new(1, |x: &[f64], g: &mut [f64]| { g[0] = x[0] - 1.0; Ok(0.5 * (x[0] - 1.0).powi(2)) });
+    /// let s = Minimize::new(f, Squares::new(1)).unwrap().time_limit(std::time::Duration::ZERO).start(&[9.0]).run().unwrap();
+    /// assert_eq!(s.status, Status::TimeLimit);
+    /// ```
+    pub fn time_limit(mut self, time: Duration) -> Self {
+        self.limits.time = Some(time);
+        self
+    }
+
+    /// A flag with which somebody else may stop the run.
+    ///
+    /// ```
+    /// # use reparam::{CancelToken, Minimize, Status, maps::Squares, objectives::FromFn};
+    /// # let f = FromFn::new(1, |x: &[f64], g: &mut [f64]| { g[0] = x[0] - 1.0; Ok(0.5 * (x[0] - 1.0).powi(2)) });
+    /// let token = CancelToken::new();
+    /// token.cancel();
+    /// let s = Minimize::new(f, Squares::new(1)).unwrap().cancel_token(token).start(&[9.0]).run().unwrap();
+    /// assert_eq!(s.status, Status::Cancelled);
+    /// ```
+    pub fn cancel_token(mut self, token: CancelToken) -> Self {
+        self.limits.cancel = Some(token);
+        self
+    }
+
+    /// Where to start: any point of the set, its boundary included. Checked by [`run`](Self::run).
+    ///
+    /// ```
+    /// # use reparam::{Error, Minimize, maps::Squares, objectives::FromFn};
+    /// # let f = FromFn::new(1, |x: &[f64], g: &mut [f64]| { g[0] = x[0] - 1.0; Ok(0.5 * (x[0] - 1.0).powi(2)) });
+    /// let outside = Minimize::new(f, Squares::new(1)).unwrap().start(&[-1.0]).run();
+    /// assert!(matches!(outside, Err(Error::Map(_))));
+    /// ```
+    pub fn start(mut self, x: &[T]) -> Self {
+        self.start = Some(x.to_vec());
+        self
+    }
+
+    /// Chooses the method; by default Levenberg–Marquardt for sums of squares of residuals, else L-BFGS (measured: docs/methods.md). [`Solution::phase`] says
+    /// which it was.
+    ///
+    /// ```
+    /// # use reparam::{Minimize, Phase, maps::Squares, methods::ConjugateGradient, objectives::FromFn};
+    /// # let f = FromFn::new(1, |x: &[f64], g: &mut [f64]| { g[0] = x[0] - 1.0; Ok(0.5 * (x[0] - 1.0).powi(2)) });
+    /// let s = Minimize::new(f, Squares::new(1)).unwrap().method(ConjugateGradient::new()).start(&[9.0]).run().unwrap();
+    /// assert_eq!(s.phase, Phase::ConjugateGradient);
+    /// ```
+    pub fn method(mut self, method: impl Into<State<T>>) -> Self {
+        self.method = Some(method.into());
+        self
+    }
+
+    /// Adds an observer, called once per iteration; `Break` stops the run with [`Status::Cancelled`].
+    ///
+    /// See [`Progress`] for an example.
+    pub fn observe(mut self, observer: impl FnMut(&Progress<'_, T>) -> ControlFlow<()> + 'a) -> Self {
+        self.observers.push(Box::new(observer));
+        self
+    }
+
+    /// Runs.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] for a start of the wrong length, [`Error::Map`] for one outside the set, [`Error::Setting`] for a
+    /// tolerance that is not positive, [`Error::Evaluation`] with an error of the objective. NaN from the objective is no error: the
+    /// method steps back, and if that does not help the status says so.
+    ///
+    /// ```
+    /// # use reparam::{Minimize, maps::Squares, objectives::FromFn};
+    /// let f = FromFn::new(1, |x: &[f64], g: &mut [f64]| { g[0] = 1.0 - 1.0 / x[0]; Ok(x[0] - x[0].ln()) });
+    /// let s = Minimize::new(f, Squares::new(1)).unwrap().start(&[5.0]).run().unwrap();
+    /// assert!((s.x[0] - 1.0).abs() < 1e-7);
+    /// ```
+    pub fn run(mut self) -> Result<Solution<T>> {
+        self.check()?;
+        let p = self.map.dim_u();
+        let mut u = vec![T::zero(); p];
+        self.map.interior(&mut u);
+        if let Some(x) = &self.start {
+            check_len("the start", self.map.dim_x(), x.len())?;
+            crate::checks::check_finite("start", x)?;
+            section(&self.map, x, &mut u)?;
+        }
+        let n = self.map.dim_x();
+        let mut point = Point::new(&self.map, &u);
+        let chosen = self.method.take();
+        let mut lifted = Lifted::new(&mut self.objective, &self.map);
+        lifted.evaluate(&mut point)?;
+        let method = match chosen {
+            Some(method) => method,
+            // measured on the reference problems: docs/methods.md
+            None if lifted.objective().residuals().is_some() => LevenbergMarquardt::new().into(),
+            None => Lbfgs::new(10).into(),
+        };
+        let counts = lifted.counts;
+        let checkpoint = Checkpoint {
+            version: CHECKPOINT_VERSION,
+            first_value: point.value,
+            point,
+            method,
+            iteration: 0,
+            counts,
+            h: vec![T::one(); n],
+            estimated: false,
+            verified: None,
+            recent: Vec::new(),
+            stalls: 0,
+        };
+        self.drive(checkpoint)
+    }
+
+    /// Continues a run from a checkpoint of the same problem, exactly as if it had not been interrupted. Limits count from the
+    /// checkpoint's own counters, time from now.
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run); [`Error::Setting`] when the checkpoint is of another version or its sizes do not fit the problem.
+    ///
+    /// ```
+    /// use reparam::{Minimize, Progress, maps::Squares, objectives::FromFn};
+    /// use std::ops::ControlFlow;
+    /// let f = || FromFn::new(1, |x: &[f64], g: &mut [f64]| { g[0] = x[0] - 1.0; Ok(0.5 * (x[0] - 1.0).powi(2)) });
+    /// let mut saved = None;
+    /// Minimize::new(f(), Squares::new(1)).unwrap().start(&[9.0]).observe(|p: &Progress<'_, f64>| {
+    ///     saved = Some(p.checkpoint());
+    ///     ControlFlow::Break(())
+    /// }).run().unwrap();
+    /// assert!(Minimize::new(f(), Squares::new(1)).unwrap().resume(saved.unwrap()).unwrap().status.is_converged());
+    /// ```
+    pub fn resume(self, checkpoint: Checkpoint<T>) -> Result<Solution<T>> {
+        self.check()?;
+        if checkpoint.version != CHECKPOINT_VERSION {
+            return Err(Error::Setting {
+                name: "checkpoint",
+                why: "was written by another version",
+            });
+        }
+        let (p, n) = (self.map.dim_u(), self.map.dim_x());
+        let c = &checkpoint.point;
+        if [c.u.len(), c.gradient.len()] != [p, p] || [c.x.len(), c.g.len(), checkpoint.h.len()] != [n, n, n]
+        {
+            return Err(Error::Setting {
+                name: "checkpoint",
+                why: "belongs to a problem of another size",
+            });
+        }
+        if !c.is_finite() || c.u.iter().chain(&c.x).any(|v| !v.is_finite()) {
+            return Err(Error::Setting {
+                name: "checkpoint",
+                why: "holds a value that is not finite",
+            });
+        }
+        self.drive(checkpoint)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.tolerance.is_nan() || self.tolerance <= T::zero() || self.tolerance == T::infinity() {
+            return Err(Error::Setting {
+                name: "tolerance",
+                why: "must be positive and finite",
+            });
+        }
+        Ok(())
+    }
+
+    fn drive(mut self, mut c: Checkpoint<T>) -> Result<Solution<T>> {
+        let clock = Instant::now();
+        let mut observers = std::mem::take(&mut self.observers);
+        let map = &self.map;
+        let mut judge = Judge::new(map);
+        let mut status = None;
+        let mut rho = T::nan();
+        if !c.point.is_finite() {
+            status = Some(Status::NotFinite);
+        }
+        let mut lifted = Lifted::new(&mut self.objective, map);
+        lifted.counts = c.counts;
+        while status.is_none() {
+            judge.curvature(&mut lifted, &mut c)?;
+            rho = judge.residual(&c);
+            // (once per iteration: a run resumed here must not count it twice)
+            if rho <= self.tolerance
+                && c.verified != Some(c.iteration)
+                && !judge.verify(&mut lifted, &mut c, self.tolerance)?
+            {
+                rho = judge.residual(&c);
+            }
+            c.counts = lifted.counts;
+            let progress = Progress {
+                iteration: c.iteration,
+                value: c.point.value,
+                natural_residual: rho,
+                x: &c.point.x,
+                counts: c.counts,
+                elapsed: clock.elapsed(),
+                checkpoint: &c,
+            };
+            #[cfg(feature = "tracing")]
+            tracing::debug!(
+                iteration = c.iteration,
+                value = c.point.value.as_f64(),
+                natural_residual = rho.as_f64(),
+                evaluations = c.counts.values,
+                "minimise"
+            );
+            let mut stop = false;
+            for observer in &mut observers {
+                stop |= observer(&progress).is_break();
+            }
+            status = if rho <= self.tolerance {
+                Some(Status::Stationary)
+            } else if stop {
+                Some(Status::Cancelled)
+            } else {
+                limit(&self.limits, self.evaluations, &c, clock)
+            };
+            if status.is_some() {
+                break;
+            }
+            c.iteration += 1;
+            status = judge.advance(&mut lifted, &mut c)?;
+            c.counts = lifted.counts;
+        }
+        let status = status.unwrap_or(Status::Stalled);
+        judge.finish(&mut lifted, c, rho, status, self.tolerance, clock)
+    }
+}
+
+fn limit<T>(
+    limits: &Limits,
+    evaluations: Option<usize>,
+    c: &Checkpoint<T>,
+    clock: Instant,
+) -> Option<Status> {
+    if limits.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+        return Some(Status::Cancelled);
+    }
+    if limits.time.is_some_and(|t| clock.elapsed() >= t) {
+        return Some(Status::TimeLimit);
+    }
+    if limits.iterations.is_some_and(|k| c.iteration >= k) {
+        return Some(Status::IterationLimit);
+    }
+    evaluations
+        .is_some_and(|k| c.counts.values >= k)
+        .then_some(Status::EvaluationLimit)
+}

@@ -1,0 +1,275 @@
+//! Problems built to make the residual look small where the answer is wrong: convergence must not be claimed there.
+
+#![allow(clippy::unwrap_used)]
+
+use nalgebra::{DMatrix, dmatrix, dvector};
+use reparam::losses::Huber;
+use reparam::maps::{
+    Bounds, CappedSimplex, ConvexSequence, Identity, L1Ball, LowRank, NormalizedSquares, Reparametrization,
+    Sphere, Squares,
+};
+use reparam::methods::{ConjugateGradient, Lbfgs, State, TrustRegion};
+use reparam::objectives::{Composite, Convexity, FromFn, LeastSquares, Objective, Quadratic};
+use reparam::{Minimize, Solution, Status};
+
+fn methods() -> [State<f64>; 3] {
+    [
+        Lbfgs::new(10).into(),
+        ConjugateGradient::new().into(),
+        TrustRegion::new().into(),
+    ]
+}
+
+/// If it claims anything, the claim must hold.
+fn honest(s: &Solution<f64>, optimum: f64, what: &str) {
+    let excess = s.objective - optimum;
+    if s.status.is_converged() {
+        assert!(
+            excess <= 1e-6 * (1.0 + optimum.abs()),
+            "{what}: {} with f = {:e}, should be {optimum:e}\n{s}",
+            s.status,
+            s.objective
+        );
+    }
+    if s.certificate.gap.is_finite() {
+        assert!(
+            excess <= s.certificate.gap + 1e-9 * (1.0 + optimum.abs()),
+            "{what}: the gap {:e} is no bound",
+            s.certificate.gap
+        );
+    }
+}
+
+/// A function without curvature has no scale of its own.
+#[test]
+fn linear_functions() {
+    let linear = |c: &[f64]| {
+        Quadratic::new(DMatrix::zeros(c.len(), c.len()), c)
+            .unwrap()
+            .with_convexity(Convexity::Convex)
+    };
+    for method in methods() {
+        let s = Minimize::new(linear(&[1.0, -2.0]), NormalizedSquares::new(2, 1.0).unwrap())
+            .unwrap()
+            .method(method.clone())
+            .run()
+            .unwrap();
+        honest(&s, -2.0, "linear on the simplex");
+        assert_eq!((s.status, s.x), (Status::Solved, vec![0.0, 1.0]));
+        let s = Minimize::new(linear(&[0.1, 0.2]), L1Ball::new(2, 1.0).unwrap())
+            .unwrap()
+            .method(method.clone())
+            .run()
+            .unwrap();
+        honest(&s, -0.2, "linear on the l1 ball");
+        let s = Minimize::new(linear(&[-1.0, 0.5, -0.3]), CappedSimplex::new(3, 1.0).unwrap())
+            .unwrap()
+            .method(method.clone())
+            .run()
+            .unwrap();
+        honest(&s, -1.0, "linear on the capped simplex");
+        let map = Bounds::new(vec![-1.0; 2], vec![3.0; 2]).unwrap();
+        let s = Minimize::new(linear(&[1.0, -1.0]), map)
+            .unwrap()
+            .method(method)
+            .run()
+            .unwrap();
+        honest(&s, -4.0, "linear on a box");
+        assert!(s.status.is_converged());
+    }
+}
+
+#[test]
+fn flat_losses_from_afar() {
+    for method in methods() {
+        let f = Composite::new(
+            dmatrix![1.0; 1.0; 1.0],
+            Huber::new(&[0.0, 1.0, 2.0], 0.1).unwrap(),
+        )
+        .unwrap();
+        let s = Minimize::new(f, Identity::new(1))
+            .unwrap()
+            .method(method.clone())
+            .start(&[100.0])
+            .run()
+            .unwrap();
+        honest(&s, 0.19, "Huber location");
+        let f = Composite::new(dmatrix![1.0], Huber::new(&[0.0], 1.0).unwrap()).unwrap();
+        let s = Minimize::new(f, Identity::new(1))
+            .unwrap()
+            .method(method)
+            .start(&[100.0])
+            .run()
+            .unwrap();
+        honest(&s, 0.0, "Huber at zero");
+    }
+}
+
+/// The size of f at the start is no excuse for what is left of it.
+#[test]
+fn far_starts() {
+    let rosenbrock = || {
+        FromFn::new(2, |x: &[f64], g: &mut [f64]| {
+            let (a, b) = (1.0 - x[0], x[1] - x[0] * x[0]);
+            (g[0], g[1]) = (-2.0 * a - 400.0 * x[0] * b, 200.0 * b);
+            Ok(a * a + 100.0 * b * b)
+        })
+    };
+    for far in [1e2, 1e4, 1e6] {
+        for method in methods() {
+            let s = Minimize::new(rosenbrock(), Identity::new(2))
+                .unwrap()
+                .method(method.clone())
+                .start(&[far, far])
+                .run()
+                .unwrap();
+            honest(&s, 0.0, "Rosenbrock from afar");
+            let a = dmatrix![1.0, 2.0; 3.0, -1.0; 0.5, 1.0];
+            let b = dvector![1.0, -2.0, 0.7];
+            let best = reparam::nnls(&a, &b).unwrap().objective;
+            let f = LeastSquares::new(&a, &b).unwrap();
+            let s = Minimize::new(f, Squares::new(2))
+                .unwrap()
+                .method(method)
+                .start(&[far * far, far])
+                .run()
+                .unwrap();
+            honest(&s, best, "least squares from afar");
+        }
+    }
+}
+
+/// One secant for all coordinates is that of the stiffest.
+#[test]
+fn very_different_curvatures() {
+    let stiff = || {
+        FromFn::new(2, |x: &[f64], g: &mut [f64]| {
+            (g[0], g[1]) = (1e10 * (x[0] - 1.0), 1e-4 * (x[1] - 1.0));
+            Ok(0.5e10 * (x[0] - 1.0).powi(2) + 0.5e-4 * (x[1] - 1.0).powi(2) + 1.0)
+        })
+    };
+    let exponential = || {
+        FromFn::new(2, |x: &[f64], g: &mut [f64]| {
+            (g[0], g[1]) = (x[0].exp() - 1.0, x[1] - 1.0);
+            Ok(x[0].exp() - x[0] + 0.5 * (x[1] - 1.0).powi(2))
+        })
+    };
+    for method in methods() {
+        let s = Minimize::new(stiff(), Identity::new(2))
+            .unwrap()
+            .method(method.clone())
+            .start(&[3.0, -2.0])
+            .run()
+            .unwrap();
+        honest(&s, 1.0, "stiff quadratic");
+        let s = Minimize::new(exponential(), Identity::new(2))
+            .unwrap()
+            .method(method)
+            .start(&[80.0, -3.0])
+            .run()
+            .unwrap();
+        honest(&s, 1.0, "exponential");
+    }
+}
+
+/// On a set that is not convex a stationary point is only that.
+#[test]
+fn convex_functions_on_other_sets() {
+    let f = Quadratic::new(DMatrix::zeros(2, 2), &[1.0, 0.0])
+        .unwrap()
+        .with_convexity(Convexity::Convex);
+    let s = Minimize::new(f, Sphere::new(2, 1.0).unwrap())
+        .unwrap()
+        .start(&[1.0, 0.0])
+        .run()
+        .unwrap();
+    assert_ne!(s.status, Status::Solved);
+    assert_eq!(s.certificate.gap, f64::INFINITY);
+}
+
+/// The last step in x must not leave the range of the map.
+#[test]
+fn low_rank_answers_have_low_rank() {
+    let y: Vec<f64> = vec![2.0, 0.1, 0.0, 0.1, 1.0, 0.2, 0.0, 0.2, 1.5];
+    let map = LowRank::cone(3, 1).unwrap();
+    let f = LeastSquares::new(DMatrix::<f64>::identity(9, 9), &y).unwrap();
+    let s = Minimize::new(f, &map).unwrap().run().unwrap();
+    let x = DMatrix::from_row_slice(3, 3, &s.x);
+    let mut values: Vec<f64> = x.symmetric_eigenvalues().iter().copied().collect();
+    values.sort_by(f64::total_cmp);
+    assert!(values[1].abs() < 1e-6 * values[2], "{values:?}");
+    assert_eq!(Reparametrization::<f64>::dim_u(&map), 3);
+}
+
+#[test]
+fn tiny_columns_are_not_infinity() {
+    let a = dmatrix![1.0, 1e-12; 2.0, -1e-12; 0.5, 3e-12];
+    let b = dvector![1.0, 0.0, 2.0];
+    let exact = reparam::nnls(&a, &b).unwrap();
+    let f = LeastSquares::new(&a, &b).unwrap();
+    let s = Minimize::new(f, Squares::new(2))
+        .unwrap()
+        .start(&[0.0, 0.0])
+        .run()
+        .unwrap();
+    assert_ne!(s.status, Status::AtInfinity);
+    honest(&s, exact.objective, "tiny column");
+}
+
+/// No projection, a start where the lift is stationary: the map itself lets go.
+#[test]
+fn sets_without_projection_leave_faces() {
+    let f = LeastSquares::new(DMatrix::<f64>::identity(4, 4), &[1.0, 0.0, 1.0, 4.0]).unwrap();
+    let s = Minimize::new(f, ConvexSequence::new(4).unwrap())
+        .unwrap()
+        .start(&[0.0; 4])
+        .run()
+        .unwrap();
+    assert!(s.objective < 1.0, "{s}");
+}
+
+/// Random scales of the coordinates, with and without a known diagonal.
+#[test]
+fn random_scales() {
+    let mut random = reparam::testing::Random::new(5);
+    for case in 0..200 {
+        let n = 2 + case % 3;
+        let scales: Vec<f64> = (0..n)
+            .map(|_| 10f64.powf(8.0 * (random.uniform::<f64>() - 0.5)))
+            .collect();
+        let (a, b): (Vec<f64>, Vec<f64>) = (random.normals((n + 3) * n), random.normals(n + 3));
+        let a = DMatrix::from_fn(n + 3, n, |i, j| a[i * n + j] * scales[j]);
+        let best = reparam::nnls(&a, &b).unwrap().objective;
+        let b = nalgebra::DVector::from_vec(b);
+        let (a2, b2) = (a.clone(), b.clone());
+        let hidden = FromFn::new(n, move |x: &[f64], g: &mut [f64]| {
+            let r = &a2 * nalgebra::DVector::from_column_slice(x) - &b2;
+            g.copy_from_slice((a2.transpose() * &r).as_slice());
+            Ok(0.5 * r.norm_squared())
+        });
+        for method in methods() {
+            let s = Minimize::new(LeastSquares::new(&a, &b).unwrap(), Squares::new(n))
+                .unwrap()
+                .method(method)
+                .run()
+                .unwrap();
+            honest(&s, best, "known diagonal");
+            assert!(s.status.is_converged(), "case {case}: {s}");
+        }
+        let s = Minimize::new(hidden, Squares::new(n))
+            .unwrap()
+            .max_iterations(500)
+            .run()
+            .unwrap();
+        // without any diagonal a claim may be early by what one gradient nearby cannot see
+        if s.status.is_converged() {
+            assert!(
+                s.objective - best <= 1e-3 * (1.0 + best),
+                "case {case}: {:e} against {best:e}",
+                s.objective
+            );
+        }
+    }
+    let mut f = LeastSquares::new(dmatrix![1.0], &[1.0]).unwrap();
+    assert!(f.value(&[1.0]).unwrap() == 0.0);
+}
