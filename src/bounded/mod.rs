@@ -143,7 +143,7 @@ where
     /// // shares of two spectra in a mixture
     /// let spectra = nalgebra::dmatrix![1.0, 0.0; 0.0, 1.0; 1.0, 1.0];
     /// let s = BoundedLeastSquares::simplex(&spectra, 1.0).solve(&[0.75, 0.25, 1.0]).unwrap();
-    /// assert!((s.x[0] - 0.75).abs() < 1e-15 && (s.x[1] - 0.25).abs() < 1e-15);
+    /// assert!((s.x[0] - 0.75_f64).abs() < 1e-15 && (s.x[1] - 0.25_f64).abs() < 1e-15);
     /// assert!(s.certificate.gap < 1e-15);
     /// ```
     pub fn simplex(a: &'a A, r: T) -> Self {
@@ -221,7 +221,7 @@ where
     /// let a = nalgebra::dmatrix![1.0, 0.0; 0.0, 1.0];
     /// let solver = BoundedLeastSquares::new(&a, &[0.0, 0.0], &[0.75, 0.75]);
     /// let x = solver.clone().sum(1.0).solve(&[2.0, 0.0]).unwrap().x;
-    /// assert!((x[0] - 0.75).abs() < 1e-15 && (x[1] - 0.25).abs() < 1e-15);
+    /// assert!((x[0] - 0.75_f64).abs() < 1e-15 && (x[1] - 0.25_f64).abs() < 1e-15);
     /// assert!(matches!(solver.sum(2.0).solve(&[2.0, 0.0]), Err(Error::Infeasible { .. })));
     /// ```
     pub fn sum(mut self, r: T) -> Self {
