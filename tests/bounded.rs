@@ -68,15 +68,13 @@ fn check_claims(p: &Problem, s: &Solution<f64>, context: &str) -> f64 {
     assert_eq!(v.bounds, 0.0, "{at}: {:?}", s.x);
     assert!(v.sum <= 1e-15, "{at}: sum off by {:e}", v.sum);
     assert!(v.rho <= 1e-10, "{at}: ρ = {:e}", v.rho);
-    if matches!(p.set, Set::Bounds { .. }) {
-        let difference = (s.certificate.natural_residual - v.rho).abs();
-        assert!(
-            difference <= 1e-12,
-            "{at}: claims ρ = {:e}, is {:e}",
-            s.certificate.natural_residual,
-            v.rho
-        );
-    }
+    let difference = (s.certificate.natural_residual - v.rho).abs();
+    assert!(
+        difference <= 1e-12,
+        "{at}: claims ρ = {:e}, is {:e}",
+        s.certificate.natural_residual,
+        v.rho
+    );
     assert!(s.certificate.gap >= 0.0, "{at}");
     v.rho
 }

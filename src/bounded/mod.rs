@@ -11,7 +11,7 @@
 //! ρ(x) = max_j c_j |x − P(x − g/c²)|_j / ‖b‖      P the projection in the metric diag(c²), c_j = ‖a_j‖, g = Aᵀ(A x − b)
 //! ```
 //!
-//! and [`Status::Solved`](crate::Status::Solved) means that it is at most the tolerance. Every coordinate lies between
+//! and [`Status::Solved`] means that it is at most the tolerance. Every coordinate lies between
 //! its bounds exactly, equals a bound bit for bit where it is held by it, and Σ x = r up to the rounding of x.
 //!
 //! Which method runs ([`Strategy::Auto`]):
@@ -38,9 +38,11 @@ mod region;
 mod working_set;
 
 use crate::checks::{check_finite, check_len, check_not_empty};
+use crate::linalg::{max_or_nan, norm2};
 use crate::nnls::problem::Problem;
 use crate::operators::{Dense, LinearOperator};
-use crate::solve::{CancelToken, Limits, Solution};
+use crate::sets::{CappedSimplex, ConstraintSet, L1Ball, MonotoneCone};
+use crate::solve::{CancelToken, Limits, Solution, Status};
 use crate::{Error, LinalgScalar, Result};
 use prepared::{Posed, Prepared, sum_of};
 use reduction::{Change, Reduced};
@@ -354,7 +356,8 @@ where
     /// The multipliers of the [`Certificate`](crate::Certificate) are g_j (with a sum: g_j − λ for the coordinates that take
     /// part in it, λ the multiplier of the sum): at a solution positive only where x_j = lo_j, negative only where
     /// x_j = hi_j. For the l1 ball they are g, for monotone sequences those of x_1 ≥ lower and x_j ≥ x_{j−1}. For the sets
-    /// with a constructor of their own, ρ is that of the problem in the variables of the reduction.
+    /// with a constructor of their own ρ is that of the set, in x; where an operator does not know its column norms, that of
+    /// the problem in the variables of the reduction.
     ///
     /// # Errors
     /// [`Error::Empty`] when A has no rows or no columns; [`Error::Dimension`] for wrong lengths; [`Error::NotFinite`] and
@@ -534,15 +537,24 @@ where
             None => None,
             Some(x) => Some(self.checked_start(x, &posed, change)?),
         };
+        let norms = change.and_then(|_| {
+            let mut norms = vec![T::zero(); self.a.columns()];
+            self.a.column_norms(&mut norms).then_some(norms)
+        });
         let prepared = Prepared::new(problem, posed);
+        let mut settings = self.settings.clone();
+        if change.is_some() {
+            // ρ of the reduction is not that of the set: room between the two
+            settings.tolerance *= T::lit(0.1);
+        }
         columns
             .iter()
             .map(|b| {
                 let many = columns.len() > 4;
-                let solution = driver::solve(&prepared, b, &self.settings, start.as_deref(), many, clock)?;
+                let solution = driver::solve(&prepared, b, &settings, start.as_deref(), many, clock)?;
                 Ok(match change {
                     None => solution,
-                    Some(change) => self.translate(solution, change, b),
+                    Some(change) => self.translate(solution, change, b, norms.as_deref()),
                 })
             })
             .collect()
@@ -609,8 +621,52 @@ where
         Ok(z)
     }
 
+    /// The status by ρ of the set itself; by that of the reduction where the column norms of A are not known.
+    fn judge_in_x(&self, solution: &mut Solution<T>, x: &[T], r: &[T], norms: Option<&[T]>, b_norm: T) {
+        let certificate = &mut solution.certificate;
+        if let (Some(set), Some(norms)) = (self.set_in_x(), norms) {
+            let mut g = vec![T::zero(); x.len()];
+            self.a.apply_adjoint(r, &mut g);
+            g.iter_mut().for_each(|v| *v = -*v);
+            solution.counts.passes += 1.0;
+            let unit = if b_norm > T::zero() {
+                b_norm
+            } else {
+                max_or_nan(norms.iter().zip(x).map(|(c, v)| (*c * *v).abs()))
+            };
+            let rho = driver::relative(set.natural_residual(x, &g, Some(norms)), unit);
+            if !rho.is_nan() {
+                // else beyond the number type: what was measured in scaled units stands
+                certificate.natural_residual = rho;
+            }
+        }
+        if certificate.natural_residual <= self.settings.tolerance {
+            solution.status = Status::Solved;
+        } else if solution.status.is_solved() {
+            solution.status = Status::Stalled;
+        }
+    }
+
+    /// The set of a reduction; None for a radius of 0, which leaves one point.
+    fn set_in_x(&self) -> Option<Box<dyn ConstraintSet<T>>> {
+        let n = self.a.columns();
+        let finite = |v: T| v.is_finite().then_some(v);
+        Some(match self.shape {
+            Shape::Capped(radius) => Box::new(CappedSimplex::new(n, radius).ok()?),
+            Shape::L1(radius) => Box::new(L1Ball::new(n, radius).ok()?),
+            Shape::Monotone(lo, hi) => Box::new(MonotoneCone::with_bounds(n, finite(lo), finite(hi)).ok()?),
+            Shape::Bounds(..) => return None,
+        })
+    }
+
     /// The answer in x.
-    fn translate(&self, mut solution: Solution<T>, change: Change, b: &[T]) -> Solution<T> {
+    fn translate(
+        &self,
+        mut solution: Solution<T>,
+        change: Change,
+        b: &[T],
+        norms: Option<&[T]>,
+    ) -> Solution<T> {
         let n = self.a.columns();
         let mut x = vec![T::zero(); n];
         change.x(&solution.x, &mut x);
@@ -633,17 +689,18 @@ where
             Shape::L1(r) => beyond(sum_of(x.iter().map(|v| v.abs())), r),
             Shape::Bounds(..) | Shape::Monotone(..) => T::zero(),
         };
-        // the residual of this x, not of the z behind it
+        // residual and optimality of this x, not of the z behind it
         let mut r = vec![T::zero(); b.len()];
         self.a.apply(&x, &mut r);
         r.iter_mut().zip(b).for_each(|(r, b)| *r = *b - *r);
         solution.counts.passes += 1.0;
         if r.iter().all(|v| v.is_finite()) {
             let before = solution.objective;
-            solution.residual_norm = crate::linalg::norm2(&r);
+            solution.residual_norm = norm2(&r);
             solution.objective = T::lit(0.5) * solution.residual_norm * solution.residual_norm;
             // the bound is for f(z); what rounding in x = L z adds to f is added to it
             solution.certificate.gap += (solution.objective - before).max(T::zero());
+            self.judge_in_x(&mut solution, &x, &r, norms, norm2(b));
             solution.residual = r;
         }
         solution.x = x;
