@@ -4,7 +4,7 @@ use super::{Boundary, Landscape, Ray, Reparametrization};
 use crate::checks::{check_finite, check_len};
 use crate::linalg::{axpy, norm2};
 use crate::operators::LinearOperator;
-use crate::sets::{ConstraintSet, Image};
+use crate::sets::{ConstraintSet, Image, Polyhedron, polyhedral_image};
 use crate::{MapError, Result, Scalar};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -155,6 +155,9 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> ConstraintSet<T> 
     }
     fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
         self.image().frank_wolfe_gap(x, g)
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        polyhedral_image(&self.operator, &self.offset, self.map.set().polyhedron())
     }
 }
 

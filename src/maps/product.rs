@@ -1,7 +1,7 @@
 //! (φ₁, φ₂, …) on disjoint consecutive coordinates.
 
 use super::{Boundary, Landscape, Ray, Reparametrization};
-use crate::sets::{ConstraintSet, blockwise};
+use crate::sets::{ConstraintSet, Polyhedron, blockwise};
 use crate::{MapError, Scalar};
 use std::fmt;
 use std::marker::PhantomData;
@@ -145,6 +145,9 @@ macro_rules! block_maps {
             }
             fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
                 blockwise::frank_wolfe_gap(self.$sets(), x, g)
+            }
+            fn polyhedron(&self) -> Option<Polyhedron<T>> {
+                blockwise::polyhedron(self.$sets())
             }
         }
 

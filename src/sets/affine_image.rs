@@ -1,7 +1,7 @@
 //! {x₀ + T y : y ∈ Y}.
 
-use super::ConstraintSet;
 use super::level::{Metric, all_finite, positive_part};
+use super::{ConstraintSet, Polyhedron};
 use crate::checks::{check_finite, check_len};
 use crate::linalg::{axpy, dot, max_or_nan, norm2};
 use crate::operators::LinearOperator;
@@ -122,6 +122,9 @@ impl<T: Scalar, A: LinearOperator<T>, S: ConstraintSet<T>> ConstraintSet<T> for 
     }
     fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
         self.view().frank_wolfe_gap(x, g)
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        super::polyhedral_image(&self.operator, &self.offset, self.inner.polyhedron())
     }
 }
 

@@ -1,8 +1,8 @@
 //! {0 ≤ x ≤ upper, Σx = r}.
 
-use super::ConstraintSet;
 use super::level::{Budget, all_finite, budget_residual, positive_part, project_budget};
 use super::simplex::negativity;
+use super::{ConstraintSet, Polyhedron};
 use crate::checks::{check_finite, check_not_empty, check_positive};
 use crate::linalg::max_or_nan;
 use crate::{Error, Result, Scalar};
@@ -135,5 +135,12 @@ impl<T: Scalar> ConstraintSet<T> for BoundedSimplex<T> {
         Some(positive_part(
             (0..g.len()).map(|j| (x[j] - s[j]) * (g[j] - marginal)).sum(),
         ))
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        Some(Polyhedron::Bounds {
+            lower: vec![T::zero(); self.upper.len()],
+            upper: self.upper.clone(),
+            sum: Some(self.radius),
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! {lo ≤ x ≤ hi}.
 
-use super::ConstraintSet;
 use super::per_coordinate::PerCoordinate;
+use super::{ConstraintSet, Polyhedron};
 use crate::checks::{check_len, check_not_empty};
 use crate::linalg::max_or_nan;
 use crate::{Error, Result, Scalar};
@@ -219,6 +219,13 @@ impl<T: Scalar> ConstraintSet<T> for BoxSet<T> {
             (0..self.dim)
                 .map(|j| linear_gap(x[j], g[j], self.lower(j), self.upper(j)))
                 .sum()
+        })
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        Some(Polyhedron::Bounds {
+            lower: (0..self.dim).map(|j| self.lower(j)).collect(),
+            upper: (0..self.dim).map(|j| self.upper(j)).collect(),
+            sum: None,
         })
     }
 }

@@ -1,8 +1,8 @@
 //! {x ≥ 0, Σx ≤ r}.
 
-use super::ConstraintSet;
 use super::level::{Budget, all_finite, arg_min, budget_residual, min_or_nan, positive_part, project_budget};
 use super::simplex::negativity;
+use super::{ConstraintSet, Polyhedron};
 use crate::checks::{check_not_empty, check_positive};
 use crate::linalg::max_or_nan;
 use crate::{Result, Scalar};
@@ -114,5 +114,11 @@ impl<T: Scalar> ConstraintSet<T> for CappedSimplex<T> {
         let sum: T = x.iter().copied().sum();
         let inner: T = x.iter().zip(g).map(|(x, g)| *x * (*g - low)).sum();
         Some(positive_part(inner - low * positive_part(self.radius - sum)))
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        Some(Polyhedron::CappedSimplex {
+            dim: self.dim,
+            radius: self.radius,
+        })
     }
 }

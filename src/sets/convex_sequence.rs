@@ -1,7 +1,7 @@
 //! {x_{i−1} − 2xᵢ + x_{i+1} ≥ 0}.
 
-use super::ConstraintSet;
 use super::level::{Metric, all_finite, nan_of, positive_part};
+use super::{ConstraintSet, Polyhedron};
 use crate::checks::check_not_empty;
 use crate::linalg::max_or_nan;
 use crate::{Result, Scalar};
@@ -104,6 +104,28 @@ impl<T: Scalar> ConstraintSet<T> for ConvexSequence<T> {
     }
     fn multipliers(&self, _x: &[T], g: &[T], out: &mut [T]) {
         double_reverse_sums(|i| g[i], out);
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        // x_i = z₀ + z₁ i + Σ_{k ≥ 2} z_k (i − k + 1)₊ with the second differences z_k ≥ 0
+        let n = self.dim;
+        if n > 512 {
+            return None; // n² generators
+        }
+        let generators = (0..n * n).map(|at| match (at % n, at / n) {
+            (_, 0) => T::one(),
+            (i, k) => T::count((i + 1).saturating_sub(k)),
+        });
+        Some(Polyhedron::Image {
+            generators: generators.collect(),
+            offset: vec![T::zero(); n],
+            inner: Box::new(Polyhedron::Bounds {
+                lower: (0..n)
+                    .map(|k| if k < 2 { T::neg_infinity() } else { T::zero() })
+                    .collect(),
+                upper: vec![T::infinity(); n],
+                sum: None,
+            }),
+        })
     }
 }
 

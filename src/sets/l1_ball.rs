@@ -1,7 +1,7 @@
 //! {Σ|x| ≤ r}.
 
-use super::ConstraintSet;
 use super::level::{Budget, all_finite, budget_residual, positive_part, project_budget};
+use super::{ConstraintSet, Polyhedron};
 use crate::checks::{check_not_empty, check_positive};
 use crate::linalg::{max_abs, max_or_nan};
 use crate::{Result, Scalar};
@@ -144,5 +144,11 @@ impl<T: Scalar> ConstraintSet<T> for L1Ball<T> {
         Some(max_or_nan([positive_part(
             inner + m * positive_part(self.radius - one_norm(x)),
         )]))
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        Some(Polyhedron::L1Ball {
+            dim: self.dim,
+            radius: self.radius,
+        })
     }
 }

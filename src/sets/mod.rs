@@ -25,6 +25,7 @@ mod level;
 mod monotone_cone;
 mod orthant;
 mod per_coordinate;
+mod polyhedron;
 mod product;
 mod psd;
 mod second_order_cone;
@@ -43,6 +44,7 @@ pub use convex_sequence::ConvexSequence;
 pub use l1_ball::L1Ball;
 pub use monotone_cone::MonotoneCone;
 pub use orthant::Orthant;
+pub use polyhedron::Polyhedron;
 pub use product::Product;
 pub use psd::Psd;
 pub use second_order_cone::SecondOrderCone;
@@ -56,6 +58,7 @@ pub(crate) use affine_image::Image;
 pub(crate) use box_set::{check_bounds, clip};
 pub(crate) use convex_sequence::double_reverse_sums;
 pub(crate) use per_coordinate::PerCoordinate;
+pub(crate) use polyhedron::image as polyhedral_image;
 pub(crate) use product::blockwise;
 
 use crate::Scalar;
@@ -117,6 +120,12 @@ pub trait ConstraintSet<T: Scalar> {
         let _ = (x, g);
         None
     }
+
+    /// The set as a polyhedron, where it is one that bounds and a sum can express: least squares over it then end with
+    /// an exact face ([`Minimize`](crate::Minimize)).
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        None
+    }
 }
 
 macro_rules! forward {
@@ -148,6 +157,9 @@ macro_rules! forward {
             }
             fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
                 (**self).frank_wolfe_gap(x, g)
+            }
+            fn polyhedron(&self) -> Option<Polyhedron<T>> {
+                (**self).polyhedron()
             }
         }
     )*};

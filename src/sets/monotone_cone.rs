@@ -1,7 +1,7 @@
 //! {x₁ ≤ x₂ ≤ … ≤ xₙ}, free or between bounds.
 
-use super::ConstraintSet;
 use super::level::{Metric, all_finite, min_or_nan, nan_of, positive_part};
+use super::{ConstraintSet, Polyhedron};
 use crate::checks::check_not_empty;
 use crate::linalg::max_or_nan;
 use crate::{Error, Result, Scalar};
@@ -216,5 +216,12 @@ impl<T: Scalar> ConstraintSet<T> for MonotoneCone<T> {
             previous = *x;
         }
         Some(positive_part(gap))
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        Some(Polyhedron::Monotone {
+            dim: self.dim,
+            lower: self.lower.unwrap_or_else(T::neg_infinity),
+            upper: self.upper.unwrap_or_else(T::infinity),
+        })
     }
 }

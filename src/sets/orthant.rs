@@ -1,6 +1,6 @@
 //! {x ≥ lo}.
 
-use super::ConstraintSet;
+use super::{ConstraintSet, Polyhedron};
 use crate::Scalar;
 use crate::checks::check_finite;
 use crate::linalg::max_or_nan;
@@ -113,6 +113,13 @@ impl<T: Scalar> ConstraintSet<T> for Orthant<T> {
             }
         }
         true
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        Some(Polyhedron::Bounds {
+            lower: self.lower.clone().unwrap_or_else(|| vec![T::zero(); self.dim]),
+            upper: vec![T::infinity(); self.dim],
+            sum: None,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! X₁ × X₂ × ….
 
-use super::ConstraintSet;
+use super::{ConstraintSet, Polyhedron};
 use crate::Scalar;
 use crate::linalg::max_or_nan;
 use std::fmt;
@@ -145,6 +145,14 @@ pub(crate) mod blockwise {
         true
     }
 
+    pub(crate) fn polyhedron<'a, T: Scalar>(
+        sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>,
+    ) -> Option<Polyhedron<T>> {
+        sets.map(|s| s.polyhedron())
+            .collect::<Option<_>>()
+            .map(Polyhedron::Product)
+    }
+
     pub(crate) fn frank_wolfe_gap<'a, T: Scalar>(
         sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>,
         x: &[T],
@@ -185,5 +193,8 @@ impl<T: Scalar, S: ConstraintSet<T>> ConstraintSet<T> for Product<T, S> {
     }
     fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
         blockwise::frank_wolfe_gap(self.sets(), x, g)
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        blockwise::polyhedron(self.sets())
     }
 }

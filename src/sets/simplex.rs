@@ -1,7 +1,7 @@
 //! {x ≥ 0, Σx = r}.
 
-use super::ConstraintSet;
 use super::level::{arg_min, budget_residual, min_or_nan, positive_part, project_budget};
+use super::{ConstraintSet, Polyhedron};
 use crate::checks::{check_not_empty, check_positive};
 use crate::linalg::max_or_nan;
 use crate::{Result, Scalar};
@@ -97,5 +97,12 @@ impl<T: Scalar> ConstraintSet<T> for Simplex<T> {
     fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
         let low = min_or_nan(T::infinity(), g);
         Some(positive_part(x.iter().zip(g).map(|(x, g)| *x * (*g - low)).sum()))
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        Some(Polyhedron::Bounds {
+            lower: vec![T::zero(); self.dim],
+            upper: vec![T::infinity(); self.dim],
+            sum: Some(self.radius),
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! {x : x_i = y_{k(i)}, lo ≤ y ≤ hi}.
 
-use super::ConstraintSet;
 use super::box_set::{BoxSet, clip, clipped_step, linear_gap, linear_minimiser, violation_of};
+use super::{ConstraintSet, Polyhedron};
 use crate::checks::check_not_empty;
 use crate::linalg::max_or_nan;
 use crate::{Error, Result, Scalar};
@@ -196,6 +196,14 @@ impl<T: Scalar> ConstraintSet<T> for TiedBox<T> {
                     linear_gap(first, self.class_sum(k, g), lo, hi) + untied
                 })
                 .sum()
+        })
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        let m = self.classes();
+        Some(Polyhedron::Tied {
+            index: self.index.clone(),
+            lower: (0..m).map(|k| self.classes.lower(k)).collect(),
+            upper: (0..m).map(|k| self.classes.upper(k)).collect(),
         })
     }
 }

@@ -37,13 +37,14 @@ fn own_size<T: Scalar>(x: &[T], g: &[T]) -> T {
 
 /// What happens in x: the residual, the steps that leave a face, the last touch.
 pub(super) struct Judge<'m, T, M: ?Sized> {
-    map: &'m M,
-    c: Vec<T>,
-    target: Vec<T>,
+    pub(super) map: &'m M,
+    /// √h
+    pub(super) c: Vec<T>,
+    pub(super) target: Vec<T>,
     metric: Vec<T>,
     before: Option<(Vec<T>, Vec<T>)>,
     /// Whether f offers its Hessian diagonal.
-    known: bool,
+    pub(super) known: bool,
     diagonal: Vec<T>,
 }
 
@@ -191,7 +192,9 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             root * eps
         };
         let floor = (weight * lately).max(root * eps * (f - c.first_value).abs());
-        (T::lit(2.0) * f.abs().max(floor)).sqrt()
+        let size = (T::lit(2.0) * f.abs().max(floor)).sqrt();
+        // rounding in an exact answer is that of the terms, however small f is
+        c.finished.as_ref().map_or(size, |e| size.max(e.terms))
     }
 
     pub(super) fn residual(&self, c: &Checkpoint<T>) -> T {
@@ -261,7 +264,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     }
 
     /// target ← P(x − g/h), with the largest h for all where the set couples coordinates; false when the set has no projection.
-    fn project(&mut self, x: &[T], g: &[T], h: &[T]) -> bool {
+    pub(super) fn project(&mut self, x: &[T], g: &[T], h: &[T]) -> bool {
         let set = self.map.set();
         let top = max_abs(h);
         let separable = set.is_separable();
@@ -404,7 +407,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         clock: Instant,
     ) -> Result<Solution<T>> {
         let touch = matches!(status, Status::Solved | Status::Stationary | Status::Stalled);
-        if touch && c.point.is_finite() {
+        if touch && c.finished.is_none() && c.point.is_finite() {
             // shorter and shorter: all coordinates at once may overshoot where they are strongly coupled
             for shorter in [1.0, 10.0, 1e2, 1e3, 1e4] {
                 if self.last_touch(lifted, &mut c, &mut rho, tolerance, T::lit(shorter))? {
@@ -426,7 +429,12 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         // a bound of f − min f for convex problems only
         let gap = match set.frank_wolfe_gap(&c.point.x, &c.point.g) {
             Some(gap) if convex && !gap.is_nan() => gap,
-            _ => T::infinity(),
+            _ => c
+                .finished
+                .as_ref()
+                .and_then(|e| e.gap)
+                .filter(|_| convex)
+                .unwrap_or_else(T::infinity),
         };
         // two witnesses: a gap that is no part of f's size contradicts the residual
         let size = Self::size(&c);
@@ -443,6 +451,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             iterations: c.iteration,
             counts: lifted.counts,
             phase: match c.method {
+                _ if c.finished.is_some() => Phase::ExactFinish,
                 State::Lbfgs(_) => Phase::Lbfgs,
                 State::ConjugateGradient(_) => Phase::ConjugateGradient,
                 State::TrustRegion(_) => Phase::TrustRegion,

@@ -35,6 +35,8 @@ pub enum Phase {
     TrustRegion,
     /// Levenberg–Marquardt on the lift.
     LevenbergMarquardt,
+    /// The face that a method on the lift found, solved by a factorisation ([`Minimize::exact_finish`](crate::Minimize::exact_finish)).
+    ExactFinish,
 }
 
 impl fmt::Display for Phase {
@@ -51,6 +53,7 @@ impl fmt::Display for Phase {
             Self::ConjugateGradient => "conjugate gradients on the lift",
             Self::TrustRegion => "trust-region Newton on the lift",
             Self::LevenbergMarquardt => "Levenberg–Marquardt on the lift",
+            Self::ExactFinish => "exact finish on the face that the lift found",
         })
     }
 }
@@ -153,6 +156,9 @@ impl<T: crate::Scalar> fmt::Display for Solution<T> {
             write!(f, "{} values, {} gradients", c.values, c.gradients)?;
             if c.hessian_products > 0 {
                 write!(f, ", {} Hessian products", c.hessian_products)?;
+            }
+            if c.factorisations > 0 {
+                write!(f, ", {} factorisations", c.factorisations)?;
             }
         } else {
             write!(
