@@ -5,8 +5,10 @@
 //! ∇²F v = Jᵀ ∇²f J v + Σ gᵢ ∇²φᵢ(u) v
 //! ```
 
+mod rational_search;
 mod ray_search;
 
+pub use rational_search::{RationalQuartic, minimise_rational};
 pub use ray_search::{Quartic, minimise_quartic};
 
 use crate::maps::Reparametrization;

@@ -1,8 +1,8 @@
 //! Searches along a line in u: strong Wolfe conditions, with a way back from points where f is not finite, and the
 //! search along the lifted curve that needs no further products.
 
-use crate::lifted::{Lifted, Point, minimise_quartic};
-use crate::linalg::dot;
+use crate::lifted::{Lifted, Point, minimise_quartic, minimise_rational};
+use crate::linalg::{axpy, dot};
 use crate::maps::Ray;
 use crate::objectives::Curve;
 use crate::{Result, Scalar};
@@ -78,9 +78,10 @@ pub fn wolfe_search<T: Scalar>(
     }
 }
 
-/// The search along the lifted curve: for f = ℓ(A x + a) + … and a map whose rays are quadratic, four products (two images, and value and
-/// gradient at the end) serve any number of trials. For a quadratic f the minimiser of the quartic is exact, otherwise the
-/// strong Wolfe conditions hold. The end is evaluated afresh: an updated image drifts. None where f or φ do not offer it.
+/// The search along the lifted curve: for f = ℓ(A x + a) + … and a map whose rays are quadratic or rational, four products (two images, and
+/// value and gradient at the end) serve any number of trials. For a quadratic f the minimiser of the quartic (over a squared
+/// quadratic) is exact, otherwise the strong Wolfe conditions hold. The end is evaluated afresh: an updated image drifts. None
+/// where f or φ do not offer it.
 ///
 /// # Errors
 /// [`Error::Evaluation`](crate::Error::Evaluation).
@@ -105,9 +106,15 @@ pub fn curve_search<T: Scalar>(
 ) -> Result<Option<Search>> {
     let n = start.x.len();
     let (mut p, mut q) = (vec![T::zero(); n], vec![T::zero(); n]);
-    if !matches!(lifted.map().ray(&start.u, d, &mut p, &mut q), Ray::Quadratic) {
-        return Ok(None);
-    }
+    let omega = match lifted.map().ray(&start.u, d, &mut p, &mut q) {
+        Ray::Quadratic => [T::one(), T::zero(), T::zero()],
+        Ray::Rational(omega) => {
+            axpy(-omega[1], &start.x, &mut p);
+            axpy(-omega[2], &start.x, &mut q);
+            omega
+        }
+        Ray::General => return Ok(None),
+    };
     let Some(m) = lifted.objective().composite().map(|view| view.operator.rows()) else {
         return Ok(None);
     };
@@ -128,11 +135,21 @@ pub fn curve_search<T: Scalar>(
             z: &z,
             ap: &ap,
             aq: &aq,
+            omega,
         };
-        match view.quartic(&curve, &mut r, &mut zt) {
-            Some(quartic) => {
-                let t = minimise_quartic(&quartic);
-                if t > T::zero() { Ok(t) } else { Err(Search::Failed) }
+        let exact = match view.quartic(&curve, &mut r, &mut zt) {
+            Some(quartic) => Some(minimise_quartic(&quartic)),
+            None => view
+                .rational(&curve, &mut r, &mut zt)
+                .map(|h| minimise_rational(&h)),
+        };
+        match exact {
+            Some(t) => {
+                if t > T::zero() {
+                    Ok(t)
+                } else {
+                    Err(Search::Failed)
+                }
             }
             None => bracket(start.value, dot(&start.gradient, d), t, |t| {
                 let (f, slope) = view.along(&curve, t, &mut zt, &mut r);
@@ -146,9 +163,6 @@ pub fn curve_search<T: Scalar>(
     };
     for ((o, u), v) in next.u.iter_mut().zip(&start.u).zip(d) {
         *o = *u + t * *v;
-    }
-    for i in 0..m {
-        zt[i] = z[i] + t * (ap[i] + t * aq[i]);
     }
     lifted.evaluate(next)?;
     let noise = T::lit(16.0) * T::epsilon() * start.value.abs();
