@@ -105,7 +105,8 @@ pub fn curve_search<T: Scalar>(
 ) -> Result<Option<Search>> {
     let n = start.x.len();
     let (mut p, mut q) = (vec![T::zero(); n], vec![T::zero(); n]);
-    if !matches!(lifted.map().ray(&start.u, d, &mut p, &mut q), Ray::Quadratic) {
+    let ray = lifted.map().ray(&start.u, d, &mut p, &mut q, lifted.scratch());
+    if ray != Ray::Quadratic {
         return Ok(None);
     }
     let Some(m) = lifted.objective().composite().map(|view| view.operator.rows()) else {
