@@ -110,12 +110,12 @@ fn nothing_is_allocated() {
             map.vjp(&u, &w, &mut a, &mut work);
             map.curvature(&u, &w, &v, &mut a, &mut work);
             map.diagonals(&u, &h, &w, &mut a, &mut b, &mut work);
-            map.metric(&x, &w, &mut y);
-            map.ray(&u, &v, &mut y, &mut h.clone());
-            map.release(&on_face, &x, &w, &h, &mut a);
-            map.release(&u, &x, &w, &h, &mut a);
+            map.metric(&x, &w, &mut y, &mut work);
+            map.ray(&u, &v, &mut y, &mut h.clone(), &mut work);
+            map.release(&on_face, &x, &w, &h, &mut a, &mut work);
+            map.release(&u, &x, &w, &h, &mut a, &mut work);
             if closed {
-                map.section(&x, Boundary::Exact, &mut a).unwrap();
+                map.section(&x, Boundary::Exact, &mut a, &mut work).unwrap();
             }
             a.copy_from_slice(&u);
             map.renormalize(&mut a);

@@ -127,6 +127,21 @@ impl<'a, T: Scalar> Lifted<'a, T> {
         self.map
     }
 
+    /// Scratch for the methods of φ, with arbitrary contents.
+    ///
+    /// ```
+    /// # use reparam::{lifted::Lifted, maps::{Reparametrization, Squares}, objectives::FromFn};
+    /// # let mut f = FromFn::new(1, |_: &[f64], g: &mut [f64]| { g[0] = 0.0; Ok(0.0) });
+    /// # let map = Squares::new(1);
+    /// let mut lifted = Lifted::new(&mut f, &map);
+    /// let (mut lin, mut quad) = ([0.0], [0.0]);
+    /// lifted.map().ray(&[3.0], &[1.0], &mut lin, &mut quad, lifted.scratch());
+    /// assert_eq!((lin[0], quad[0]), (6.0, 1.0));
+    /// ```
+    pub fn scratch(&mut self) -> &mut [T] {
+        &mut self.work
+    }
+
     /// f.
     ///
     /// ```

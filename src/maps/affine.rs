@@ -7,7 +7,6 @@ use crate::operators::LinearOperator;
 use crate::sets::{ConstraintSet, Image, Polyhedron, polyhedral_image};
 use crate::{MapError, Result, Scalar};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 
 /// The affine image of a map: x = x₀ + T φ(u), T any [`LinearOperator`].
 ///
@@ -40,8 +39,6 @@ use std::sync::{Mutex, PoisonError};
 pub struct Affine<T, A, M> {
     image: Parts<T, A, M>,
     norms: Vec<T>,
-    // `ray` and `release` get no scratch: a Mutex (never contended in one solve) keeps the map Sync
-    scratch: Mutex<Vec<T>>,
 }
 
 struct Parts<T, A, M> {
@@ -88,8 +85,6 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Affine<T, A, M> {
                 *c = norm2(&column);
             }
         }
-        // reserved now: nothing is allocated later
-        let scratch = Mutex::new(vec![T::zero(); 4 * map.dim_x() + map.scratch_len()]);
         Ok(Self {
             image: Parts {
                 operator,
@@ -97,7 +92,6 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Affine<T, A, M> {
                 offset,
             },
             norms,
-            scratch,
         })
     }
 
@@ -114,10 +108,6 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Affine<T, A, M> {
 
     fn y_len(&self) -> usize {
         self.image.operator.columns()
-    }
-
-    fn with_scratch<R>(&self, f: impl FnOnce(&mut [T]) -> R) -> R {
-        f(&mut self.scratch.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -175,7 +165,8 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Reparametrization
         self.image.map.landscape()
     }
     fn scratch_len(&self) -> usize {
-        self.y_len() + self.image.map.scratch_len()
+        // y, and for `release` its gradient and its curvature
+        3 * self.y_len() + self.image.map.scratch_len()
     }
     fn apply(&self, u: &[T], x: &mut [T], work: &mut [T]) {
         let (y, work) = work.split_at_mut(self.y_len());
@@ -199,7 +190,7 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Reparametrization
         self.image.map.curvature(u, y, v, out, work);
     }
     /// A preimage y of x by a nearest-point search, then the section of φ at y with the policy applied there; allocates.
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], work: &mut [T]) -> Result<(), MapError> {
         let outside = |index: usize| MapError::Outside {
             index,
             value: x[index].as_f64(),
@@ -220,39 +211,35 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Reparametrization
         if gap(worst) > T::epsilon().sqrt() * size {
             return Err(outside(worst));
         }
-        self.image.map.section(&nearest.y, boundary, u)
+        self.image.map.section(&nearest.y, boundary, u, work)
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
-        self.with_scratch(|s| {
-            let (a, rest) = s.split_at_mut(self.y_len());
-            let b = &mut rest[..a.len()];
-            let ray = self.image.map.ray(u, d, a, b);
-            if ray != Ray::General {
-                self.image.operator.apply_pair(a, b, lin, quad);
-            }
-            if let Ray::Rational(omega) = ray {
-                // the offset carries the denominator
-                axpy(omega[1], &self.image.offset, lin);
-                axpy(omega[2], &self.image.offset, quad);
-            }
-            ray
-        })
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], work: &mut [T]) -> Ray<T> {
+        let (a, rest) = work.split_at_mut(self.y_len());
+        let (b, rest) = rest.split_at_mut(self.y_len());
+        let ray = self.image.map.ray(u, d, a, b, rest);
+        if ray != Ray::General {
+            self.image.operator.apply_pair(a, b, lin, quad);
+        }
+        if let Ray::Rational(omega) = ray {
+            // the offset carries the denominator
+            axpy(omega[1], &self.image.offset, lin);
+            axpy(omega[2], &self.image.offset, quad);
+        }
+        ray
     }
     /// That of φ with the gradient Tᵀ g and the curvature bound ‖t_j‖² Σh along column t_j.
-    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T], work: &mut [T]) -> usize {
         let total: T = h.iter().map(|v| v.max(T::zero())).sum();
-        self.with_scratch(|s| {
-            let len = self.y_len();
-            let (y, rest) = s.split_at_mut(len);
-            let (back, rest) = rest.split_at_mut(len);
-            let (bent, work) = rest.split_at_mut(len);
-            self.image.map.apply(u, y, &mut work[len..]);
-            self.image.operator.apply_adjoint(g, back);
-            for (b, c) in bent.iter_mut().zip(&self.norms) {
-                *b = *c * *c * total;
-            }
-            self.image.map.release(u, y, back, bent, du)
-        })
+        let len = self.y_len();
+        let (y, rest) = work.split_at_mut(len);
+        let (back, rest) = rest.split_at_mut(len);
+        let (bent, rest) = rest.split_at_mut(len);
+        self.image.map.apply(u, y, rest);
+        self.image.operator.apply_adjoint(g, back);
+        for (b, c) in bent.iter_mut().zip(&self.norms) {
+            *b = *c * *c * total;
+        }
+        self.image.map.release(u, y, back, bent, du, rest)
     }
     fn renormalize(&self, u: &mut [T]) {
         self.image.map.renormalize(u);

@@ -23,7 +23,7 @@ use crate::{MapError, Result, Scalar};
 /// use reparam::maps::{Ball, Boundary, Reparametrization};
 /// let map = Ball::new(2, 1.0).unwrap();
 /// let (mut u, mut x) = ([0.0; 3], [0.0; 2]);
-/// map.section(&[0.6, 0.8], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[0.6, 0.8], Boundary::Exact, &mut u, &mut []).unwrap();
 /// assert!(u[2] < 1e-7);
 /// map.apply(&u, &mut x, &mut []);
 /// assert!((x[1] - 0.8_f64).abs() < 1e-15);
@@ -159,7 +159,7 @@ impl<T: Scalar> Reparametrization<T> for Ball<T> {
         }
         true
     }
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         let (n, r) = (x.len(), self.set.radius());
         let norm = distance_inside(x, self.set.centre(), r, u)?;
         u[n] = if norm < r {
@@ -174,7 +174,7 @@ impl<T: Scalar> Reparametrization<T> for Ball<T> {
         };
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         let (a, r) = (self.set.centre(), self.set.radius());
         let along: T = (0..x.len()).map(|k| (x[k] - a[k]) / r * g[k]).sum();
         for k in 0..x.len() {
@@ -183,7 +183,7 @@ impl<T: Scalar> Reparametrization<T> for Ball<T> {
         true
     }
     /// On the sphere u_{n+1} = 0 with ⟨g, x − a⟩ > 0 the way is inwards: x → x − s (x − a).
-    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         du.fill(T::zero());
         let n = g.len();
         if u[n] != T::zero() {
@@ -346,7 +346,7 @@ impl<T: Scalar> Reparametrization<T> for OpenBall<T> {
         true
     }
     /// Points of the sphere are `OnBoundary` under every policy but `Nudge`.
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         let r = self.set.radius();
         let norm = distance_inside(x, self.set.centre(), r, u)?;
         let (shrink, norm) = match boundary {
@@ -360,7 +360,7 @@ impl<T: Scalar> Reparametrization<T> for OpenBall<T> {
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         let (a, r) = (self.set.centre(), self.set.radius());
         let y = |k: usize| (x[k] - a[k]) / r;
         let norm = (0..x.len()).map(|k| y(k) * y(k)).sum::<T>().sqrt();

@@ -106,7 +106,7 @@ impl<T: Scalar> Reparametrization<T> for CappedSimplex<T> {
         true
     }
     /// `OnBoundary { index: n }` means Σx = r.
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         let (n, r) = (x.len(), self.radius());
         for (index, (x, u)) in x.iter().zip(u.iter_mut()).enumerate() {
             *u = admit(index, *x, r, boundary)?.sqrt();
@@ -121,11 +121,11 @@ impl<T: Scalar> Reparametrization<T> for CappedSimplex<T> {
         u[n] = admit(n, slack.max(T::zero()), r, boundary)?.sqrt();
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         weights::metric(self.radius(), x.len(), |k| x[k], |k| g[k], |k, m| out[k] = m);
         true
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         let (n, r) = (lin.len(), self.radius());
         let omega = weights::ray(u, d, |k, a, b| {
             if k < n {
@@ -135,7 +135,7 @@ impl<T: Scalar> Reparametrization<T> for CappedSimplex<T> {
         });
         omega.map_or(Ray::General, Ray::Rational)
     }
-    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         weights::release(u, self.radius(), self.extended(g), self.extended(h), du)
     }
     fn renormalize(&self, u: &mut [T]) {

@@ -19,7 +19,7 @@ use std::marker::PhantomData;
 /// use reparam::maps::{Boundary, Difference, Reparametrization};
 /// let map = Difference::<f64>::new(2);
 /// let (mut u, mut x) = ([0.0; 4], [0.0; 2]);
-/// map.section(&[4.0, -9.0], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[4.0, -9.0], Boundary::Exact, &mut u, &mut []).unwrap();
 /// assert_eq!(u, [2.0, 0.0, 0.0, 3.0]);
 /// map.apply(&u, &mut x, &mut []);
 /// assert_eq!(x, [4.0, -9.0]);
@@ -113,7 +113,7 @@ impl<T: Scalar> Reparametrization<T> for Difference<T> {
     }
     /// The set has no boundary, but J vanishes for a coordinate split as 0 − 0: `Nudge` splits x_j = 0 evenly instead
     /// (x stays exact), `Reject` refuses it.
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         for (index, x) in x.iter().enumerate() {
             let k = self.dim + index;
             if !x.is_finite() {
@@ -136,7 +136,7 @@ impl<T: Scalar> Reparametrization<T> for Difference<T> {
         }
         Ok(())
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         for j in 0..self.dim {
             let k = self.dim + j;
             lin[j] = (u[j] + u[j]) * d[j] - (u[k] + u[k]) * d[k];
@@ -144,7 +144,7 @@ impl<T: Scalar> Reparametrization<T> for Difference<T> {
         }
         Ray::Quadratic
     }
-    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         du.fill(T::zero());
         let mut released = 0;
         for j in 0..self.dim {

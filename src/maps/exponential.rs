@@ -19,9 +19,9 @@ use crate::{Result, Scalar};
 /// ```
 /// use reparam::maps::{Boundary, Exponential, Reparametrization};
 /// let (map, mut u) = (Exponential::<f64>::new(1), [0.0]);
-/// map.section(&[1.0], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[1.0], Boundary::Exact, &mut u, &mut []).unwrap();
 /// assert_eq!(u, [0.0]);
-/// assert!(map.section(&[0.0], Boundary::Exact, &mut u).is_err()); // never reached
+/// assert!(map.section(&[0.0], Boundary::Exact, &mut u, &mut []).is_err()); // never reached
 /// ```
 pub type Exponential<T> = Separable<T, ScalarExponential<T>>;
 

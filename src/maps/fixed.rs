@@ -73,16 +73,22 @@ impl<T: Scalar> Reparametrization<T> for Fixed<T> {
     ) -> bool {
         true
     }
-    fn section(&self, x: &[T], _boundary: Boundary<T>, _u: &mut [T]) -> Result<(), MapError> {
+    fn section(
+        &self,
+        x: &[T],
+        _boundary: Boundary<T>,
+        _u: &mut [T],
+        _work: &mut [T],
+    ) -> Result<(), MapError> {
         x.iter()
             .enumerate()
             .try_for_each(|(j, v)| check_constant(j, *v, self.set.lower(j)))
     }
-    fn metric(&self, _x: &[T], _g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, _x: &[T], _g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         out.fill(T::zero());
         true
     }
-    fn ray(&self, _u: &[T], _d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, _u: &[T], _d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         lin.fill(T::zero());
         quad.fill(T::zero());
         Ray::Quadratic

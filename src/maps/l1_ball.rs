@@ -19,7 +19,7 @@ use crate::{MapError, Result, Scalar};
 /// use reparam::maps::{Boundary, L1Ball, Reparametrization};
 /// let map = L1Ball::new(2, 1.0).unwrap();
 /// let (mut u, mut x) = ([0.0; 4], [0.0; 2]);
-/// map.section(&[0.25, -0.75], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[0.25, -0.75], Boundary::Exact, &mut u, &mut []).unwrap();
 /// map.apply(&u, &mut x, &mut []);
 /// assert!((x[0] - 0.25_f64).abs() < 1e-15 && (x[1] + 0.75).abs() < 1e-15);
 /// ```
@@ -141,7 +141,7 @@ impl<T: Scalar> Reparametrization<T> for L1Ball<T> {
         }
         true
     }
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         let (n, r) = (x.len(), self.radius());
         let norm: T = x.iter().map(|v| v.abs()).sum();
         if norm.is_nan() || norm > r + super::normalized_squares::sum_tolerance(r) {
@@ -164,7 +164,7 @@ impl<T: Scalar> Reparametrization<T> for L1Ball<T> {
         }
         Ok(())
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         let r = self.radius();
         lin.fill(T::zero());
         quad.fill(T::zero());
@@ -174,7 +174,7 @@ impl<T: Scalar> Reparametrization<T> for L1Ball<T> {
         });
         omega.map_or(Ray::General, Ray::Rational)
     }
-    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         weights::release(u, self.radius(), self.mirrored(g), self.doubled(h), du)
     }
     fn renormalize(&self, u: &mut [T]) {

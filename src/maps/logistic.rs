@@ -21,7 +21,7 @@ use crate::{Result, Scalar};
 /// use reparam::maps::{Boundary, Logistic, Reparametrization};
 /// let map = Logistic::uniform(1, 0.0, 1e10).unwrap();
 /// let (mut u, mut x) = ([0.0_f64], [0.0_f64]);
-/// map.section(&[1e-9], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[1e-9], Boundary::Exact, &mut u, &mut []).unwrap();
 /// map.apply(&u, &mut x, &mut []);
 /// assert!((x[0] / 1e-9 - 1.0).abs() < 1e-14);
 /// ```

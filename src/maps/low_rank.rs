@@ -455,7 +455,7 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
     }
     /// By an eigen-decomposition: columns √λ_k q_k, λ decreasing. Boundary means rank below min(n, p); a matrix of
     /// higher rank than p has no section. Allocates.
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         let (n, p) = (self.size(), self.rank);
         let outside = |index: usize| MapError::Outside {
             index,
@@ -522,7 +522,7 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         let n = self.size();
         let mean = match self.kind {
             Kind::Trace(trace) => T::lit(2.0) * inner(x, g) / trace,
@@ -554,7 +554,7 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
         }
         true
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         let (n, p) = (self.size(), self.rank);
         let (s, f) = match self.kind {
             Kind::Cone => (T::one(), T::one()),
@@ -590,7 +590,7 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
     }
     /// Where a column of U is zero and the slack matrix S (see [`Psd`]) is not positive semidefinite: an approximate
     /// eigenvector of its least eigenvalue, by coordinate relaxation, enters that column.
-    fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         du.fill(T::zero());
         let (n, p) = (self.size(), self.rank);
         let Some(free) = (0..p).find(|a| (0..n).all(|i| u[i * p + a] == T::zero())) else {

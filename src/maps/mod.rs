@@ -120,10 +120,10 @@ pub enum Landscape {
 /// ```
 /// use reparam::maps::{Boundary, Reparametrization, Squares};
 /// let (map, mut u) = (Squares::<f64>::new(2), [0.0; 2]);
-/// assert!(map.section(&[0.0, 4.0], Boundary::Reject, &mut u).is_err());
-/// map.section(&[0.0, 4.0], Boundary::Exact, &mut u).unwrap();
+/// assert!(map.section(&[0.0, 4.0], Boundary::Reject, &mut u, &mut []).is_err());
+/// map.section(&[0.0, 4.0], Boundary::Exact, &mut u, &mut []).unwrap();
 /// assert_eq!(u, [0.0, 2.0]);
-/// map.section(&[0.0, 4.0], Boundary::Nudge(1e-8), &mut u).unwrap();
+/// map.section(&[0.0, 4.0], Boundary::Nudge(1e-8), &mut u, &mut []).unwrap();
 /// assert!(u[0] > 0.0);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -142,7 +142,7 @@ pub enum Boundary<T> {
 /// ```
 /// use reparam::maps::{Ray, Reparametrization, Squares};
 /// let (mut lin, mut quad) = ([0.0], [0.0]);
-/// let ray = Squares::<f64>::new(1).ray(&[3.0], &[1.0], &mut lin, &mut quad);
+/// let ray = Squares::<f64>::new(1).ray(&[3.0], &[1.0], &mut lin, &mut quad, &mut []);
 /// assert_eq!((ray, lin[0], quad[0]), (Ray::Quadratic, 6.0, 1.0)); // (3 + t)² = 9 + 6t + t²
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -160,7 +160,8 @@ pub enum Ray<T> {
 ///
 /// Six methods are required: the two dimensions, the set, [`apply`](Self::apply), [`jvp`](Self::jvp) and
 /// [`vjp`](Self::vjp). Slices have the lengths stated; builders check them once. `work` is scratch of length
-/// [`scratch_len`](Self::scratch_len) with arbitrary contents.
+/// [`scratch_len`](Self::scratch_len) with arbitrary contents, the same for every method: no method of a map of the
+/// catalogue allocates, an error's message apart.
 ///
 /// ```
 /// use reparam::maps::{Reparametrization, Squares};
@@ -229,28 +230,28 @@ pub trait Reparametrization<T: Scalar> {
     ///
     /// # Errors
     /// [`MapError::Outside`] when x ∉ X, [`MapError::OnBoundary`] by policy, [`MapError::NotProvided`] (the default).
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
-        let _ = (x, boundary, u);
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], work: &mut [T]) -> Result<(), MapError> {
+        let _ = (x, boundary, u, work);
         Err(MapError::NotProvided("a section"))
     }
 
     /// out ← J Jᵀ g where that is a function of x alone (the metric of the flow in x); false otherwise. Of maps that
     /// ignore the size of u: that at the u of [`renormalize`](Self::renormalize).
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
-        let _ = (x, g, out);
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], work: &mut [T]) -> bool {
+        let _ = (x, g, out, work);
         false
     }
 
     /// The shape of t ↦ φ(u + t d), its coefficients in `lin` and `quad` (length n) where it has any.
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
-        let _ = (u, d, lin, quad);
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], work: &mut [T]) -> Ray<T> {
+        let _ = (u, d, lin, quad, work);
         Ray::General
     }
 
     /// A step `du` that leaves faces on which u sits with a multiplier of the wrong sign; the number of coordinates
     /// released (0: nothing written is meant). `h` is the curvature of f along the coordinates of x.
-    fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
-        let _ = (u, x, g, h, du);
+    fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], work: &mut [T]) -> usize {
+        let _ = (u, x, g, h, du, work);
         0
     }
 
@@ -305,12 +306,12 @@ macro_rules! forward {
             fn diagonals(&self, u: &[T], h: &[T], w: &[T], gauss_newton: &mut [T], curved: &mut [T], work: &mut [T]) -> bool {
                 (**self).diagonals(u, h, w, gauss_newton, curved, work)
             }
-            fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
-                (**self).section(x, boundary, u)
+            fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], work: &mut [T]) -> Result<(), MapError> {
+                (**self).section(x, boundary, u, work)
             }
-            fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool { (**self).metric(x, g, out) }
-            fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> { (**self).ray(u, d, lin, quad) }
-            fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize { (**self).release(u, x, g, h, du) }
+            fn metric(&self, x: &[T], g: &[T], out: &mut [T], work: &mut [T]) -> bool { (**self).metric(x, g, out, work) }
+            fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], work: &mut [T]) -> Ray<T> { (**self).ray(u, d, lin, quad, work) }
+            fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], work: &mut [T]) -> usize { (**self).release(u, x, g, h, du, work) }
             fn renormalize(&self, u: &mut [T]) { (**self).renormalize(u); }
             fn interior(&self, u: &mut [T]) { (**self).interior(u); }
         }

@@ -25,7 +25,7 @@ use crate::{MapError, Result, Scalar};
 /// use reparam::maps::{Boundary, Monotone, Reparametrization};
 /// let map = Monotone::new(3).unwrap();
 /// let (mut u, mut x) = ([0.0; 3], [0.0; 3]);
-/// map.section(&[-1.0, -1.0, 3.0], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[-1.0, -1.0, 3.0], Boundary::Exact, &mut u, &mut []).unwrap();
 /// assert_eq!(u, [-1.0, 0.0, 2.0]);
 /// map.apply(&u, &mut x, &mut []);
 /// assert_eq!(x, [-1.0, -1.0, 3.0]);
@@ -305,7 +305,7 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
         true
     }
     /// Boundary means two equal neighbours, or a bound attained (`OnBoundary { index: n }`: the upper one).
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         let n = x.len();
         for k in 0..n {
             let d = self.difference(x, k);
@@ -351,7 +351,7 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         reverse_cumulate(g, out);
         let mean = match self.kind {
             Kind::Bounded { radius, .. } => {
@@ -367,7 +367,7 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
         cumulate(out);
         true
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         let n = lin.len();
         if let Kind::Bounded { lower, radius } = self.kind {
             let Some(omega) = weights::ray(u, d, |k, a, b| {
@@ -398,7 +398,7 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
         Ray::Quadratic
     }
     /// u_k = 0 with μ_k = Σ_{i≥k} g_i (less its mean when bounded) negative.
-    fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         du.fill(T::zero());
         let n = g.len();
         let (mean, radius, unit) = match self.kind {
@@ -586,7 +586,7 @@ impl<T: Scalar> Reparametrization<T> for ConvexSequence<T> {
         }
         true
     }
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         // rebuilt on the way, so that the rounding of one second difference is made good by the next
         let (mut value, mut slope, mut size) = (T::zero(), T::zero(), T::zero());
         for k in 0..x.len() {
@@ -620,7 +620,7 @@ impl<T: Scalar> Reparametrization<T> for ConvexSequence<T> {
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         double_reverse_sums(|i| g[i], out);
         for k in 2..x.len() {
             let s = (x[k] - x[k - 1]) - (x[k - 1] - x[k - 2]);
@@ -629,7 +629,7 @@ impl<T: Scalar> Reparametrization<T> for ConvexSequence<T> {
         double_cumulate(out);
         true
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         for k in 0..u.len() {
             (lin[k], quad[k]) = if k < 2 {
                 (d[k], T::zero())
@@ -641,7 +641,7 @@ impl<T: Scalar> Reparametrization<T> for ConvexSequence<T> {
         double_cumulate(quad);
         Ray::Quadratic
     }
-    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         du.fill(T::zero());
         let (mut single, mut double, mut size, mut count) = (T::zero(), T::zero(), T::zero(), 0);
         let (mut width, mut bend) = (T::zero(), T::zero());

@@ -27,7 +27,7 @@ use crate::{MapError, Result, Scalar};
 /// let (mut u, mut x) = ([0.0; 3], [0.0; 3]);
 /// map.apply(&[1.0, -2.0, 0.0], &mut x, &mut []);
 /// assert_eq!(x, [0.2, 0.8, 0.0]);
-/// map.section(&[0.25, 0.75, 0.0], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[0.25, 0.75, 0.0], Boundary::Exact, &mut u, &mut []).unwrap();
 /// map.apply(&u, &mut x, &mut []);
 /// assert!((x[0] - 0.25_f64).abs() < 1e-15 && x[2] == 0.0);
 /// ```
@@ -140,18 +140,18 @@ impl<T: Scalar> Reparametrization<T> for NormalizedSquares<T> {
         weights::curvature_diagonal(u, |k| w[k], self.radius(), curved);
         true
     }
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         check_sum(x.iter().copied(), self.radius())?;
         for (index, (x, u)) in x.iter().zip(u.iter_mut()).enumerate() {
             *u = admit(index, *x, self.radius(), boundary)?.sqrt();
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         weights::metric(self.radius(), x.len(), |k| x[k], |k| g[k], |k, m| out[k] = m);
         true
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         let r = self.radius();
         let omega = weights::ray(u, d, |k, a, b| {
             lin[k] = r * a;
@@ -159,7 +159,7 @@ impl<T: Scalar> Reparametrization<T> for NormalizedSquares<T> {
         });
         omega.map_or(Ray::General, Ray::Rational)
     }
-    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         weights::release(u, self.radius(), |k| g[k], |k| h[k], du)
     }
     fn renormalize(&self, u: &mut [T]) {

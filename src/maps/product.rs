@@ -201,20 +201,20 @@ macro_rules! block_maps {
                     p.map.diagonals(&u[p.u], &h[p.x.clone()], &w[p.x], gn, c, work)
                 })
             }
-            fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+            fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], work: &mut [T]) -> Result<(), MapError> {
                 for p in self.parts() {
                     let start = p.x.start;
-                    p.map.section(&x[p.x], boundary, &mut u[p.u]).map_err(|e| shifted(e, start))?;
+                    p.map.section(&x[p.x], boundary, &mut u[p.u], work).map_err(|e| shifted(e, start))?;
                 }
                 Ok(())
             }
-            fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
-                self.parts().all(|p| p.map.metric(&x[p.x.clone()], &g[p.x.clone()], &mut out[p.x]))
+            fn metric(&self, x: &[T], g: &[T], out: &mut [T], work: &mut [T]) -> bool {
+                self.parts().all(|p| p.map.metric(&x[p.x.clone()], &g[p.x.clone()], &mut out[p.x], work))
             }
-            fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+            fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], work: &mut [T]) -> Ray<T> {
                 let mut only = None;
                 for (count, p) in self.parts().enumerate() {
-                    let ray = p.map.ray(&u[p.u.clone()], &d[p.u], &mut lin[p.x.clone()], &mut quad[p.x]);
+                    let ray = p.map.ray(&u[p.u.clone()], &d[p.u], &mut lin[p.x.clone()], &mut quad[p.x], work);
                     match ray {
                         Ray::Quadratic => only = if count == 0 { Some(ray) } else { only.filter(|r| *r == ray) },
                         // a rational ray stands only for itself
@@ -227,11 +227,11 @@ macro_rules! block_maps {
                 }
                 only.unwrap_or(Ray::Quadratic)
             }
-            fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+            fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], work: &mut [T]) -> usize {
                 let mut released = 0;
                 for p in self.parts() {
                     let du = &mut du[p.u.clone()];
-                    let count = p.map.release(&u[p.u], &x[p.x.clone()], &g[p.x.clone()], &h[p.x], du);
+                    let count = p.map.release(&u[p.u], &x[p.x.clone()], &g[p.x.clone()], &h[p.x], du, work);
                     if count == 0 {
                         du.fill(T::zero());
                     }

@@ -21,7 +21,7 @@ use crate::{Error, Result, Scalar};
 /// use reparam::maps::{Boundary, Reparametrization, ScaledSquares};
 /// let map = ScaledSquares::<f64>::new(1);
 /// let (mut u, mut x) = ([0.0], [0.0]);
-/// map.section(&[1e-11], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[1e-11], Boundary::Exact, &mut u, &mut []).unwrap();
 /// map.apply(&u, &mut x, &mut []);
 /// assert!((x[0] - 1e-11).abs() < 1e-26);
 /// ```

@@ -90,7 +90,7 @@ impl<T: Scalar> Reparametrization<T> for SecondOrderCone<T> {
         curved.fill(w[0] + w[0]);
         true
     }
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         let norm = norm2(&x[1..]);
         let slack = T::lit(8.0) * T::epsilon() * norm;
         if norm.is_nan() || !x[0].is_finite() || x[0] < norm - slack {
@@ -120,14 +120,14 @@ impl<T: Scalar> Reparametrization<T> for SecondOrderCone<T> {
         }
         Ok(())
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         product(T::lit(2.0), u, d, lin);
         product(T::one(), d, d, quad);
         Ray::Quadratic
     }
     /// On the boundary, x = λ₁c₁, the second idempotent c₂ = ½(1, −x̄/‖x̄‖) opens when ⟨g, c₂⟩ < 0; at the apex the best of
     /// all idempotents, ½(1, −ḡ/‖ḡ‖).
-    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         du.fill(T::zero());
         let norm = norm2(&u[1..]);
         let half = T::lit(0.5);

@@ -341,13 +341,13 @@ impl<T: Scalar, F: ScalarMap<T>> Reparametrization<T> for Separable<T, F> {
         });
         true
     }
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         for (j, (xj, uj)) in x.iter().zip(u.iter_mut()).enumerate() {
             *uj = section_of(self.coordinate(j), j, *xj, boundary)?;
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         let n = self.set.dim();
         let (x, g, out) = (&x[..n], &g[..n], &mut out[..n]);
         self.all(n, |j, map| match map.squared_slope(x[j]) {
@@ -358,7 +358,7 @@ impl<T: Scalar, F: ScalarMap<T>> Reparametrization<T> for Separable<T, F> {
             None => false,
         })
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         let n = self.set.dim();
         let (u, d, lin, quad) = (&u[..n], &d[..n], &mut lin[..n], &mut quad[..n]);
         let quadratic = self.all(n, |j, map| match map.ray(u[j], d[j]) {
@@ -370,7 +370,7 @@ impl<T: Scalar, F: ScalarMap<T>> Reparametrization<T> for Separable<T, F> {
         });
         if quadratic { Ray::Quadratic } else { Ray::General }
     }
-    fn release(&self, _u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, _u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         let mut released = 0;
         for (j, o) in du.iter_mut().enumerate() {
             let step = release_of(self.coordinate(j), x[j], g[j], h[j]);

@@ -197,7 +197,7 @@ impl<T: Scalar> Reparametrization<T> for Softmax<T> {
         true
     }
     /// ln(x/r), which needs x > 0: zeros are `OnBoundary` under every policy but `Nudge`.
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         check_sum(x.iter().copied(), self.radius())?;
         for (index, (x, u)) in x.iter().zip(u.iter_mut()).enumerate() {
             *u = logarithm(index, *x, self.radius(), boundary)?;
@@ -208,7 +208,7 @@ impl<T: Scalar> Reparametrization<T> for Softmax<T> {
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         metric_of(x, g, self.radius(), out);
         true
     }
@@ -239,7 +239,7 @@ impl<T: Scalar> Reparametrization<T> for Softmax<T> {
 /// let map = ReducedSoftmax::new(3, 1.0).unwrap();
 /// let (mut u, mut x) = ([0.0; 2], [0.0; 3]);
 /// let mut work = vec![0.0; map.scratch_len()];
-/// map.section(&[0.5, 0.25, 0.25], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[0.5, 0.25, 0.25], Boundary::Exact, &mut u, &mut []).unwrap();
 /// map.apply(&u, &mut x, &mut work);
 /// assert!((x[0] - 0.5_f64).abs() < 1e-15);
 /// ```
@@ -377,7 +377,7 @@ impl<T: Scalar> Reparametrization<T> for ReducedSoftmax<T> {
         contract(z, out);
     }
     /// Vᵀ ln(x/r), which needs x > 0: zeros are `OnBoundary` under every policy but `Nudge`.
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         check_sum(x.iter().copied(), self.radius())?;
         let mut sum = logarithm(0, x[0], self.radius(), boundary)?;
         for k in 1..x.len() {
@@ -387,7 +387,7 @@ impl<T: Scalar> Reparametrization<T> for ReducedSoftmax<T> {
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         // V Vᵀ is the projection onto {Σy = 0}, and J_softmax is zero on its complement
         metric_of(x, g, self.radius(), out);
         true

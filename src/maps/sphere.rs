@@ -124,7 +124,7 @@ impl<T: Scalar> Reparametrization<T> for Sphere<T> {
         true
     }
     /// u = x − a. The sphere has no boundary, so every policy does the same.
-    fn section(&self, x: &[T], _boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], _boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         for (u, (x, a)) in u.iter_mut().zip(x.iter().zip(self.set.centre())) {
             *u = *x - *a;
         }
@@ -139,7 +139,7 @@ impl<T: Scalar> Reparametrization<T> for Sphere<T> {
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         let (a, r) = (self.set.centre(), self.set.radius());
         let along: T = (0..x.len()).map(|k| (x[k] - a[k]) / r * g[k]).sum();
         for k in 0..x.len() {

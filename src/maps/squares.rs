@@ -20,7 +20,7 @@ use crate::{Result, Scalar};
 /// use reparam::maps::{Boundary, Reparametrization, Squares};
 /// let map = Squares::with_lower(vec![1.0, -1.0]).unwrap();
 /// let (mut u, mut x) = ([0.0; 2], [0.0; 2]);
-/// map.section(&[5.0, -1.0], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[5.0, -1.0], Boundary::Exact, &mut u, &mut []).unwrap();
 /// map.apply(&u, &mut x, &mut []);
 /// assert_eq!(x, [5.0, -1.0]);
 /// ```

@@ -104,7 +104,7 @@ impl<T: Scalar, F: ScalarMap<T>> Reparametrization<T> for Tied<T, F> {
         }
         true
     }
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         for (k, uk) in u.iter_mut().enumerate() {
             let (first, others) = (self.set.members(k)[0], &self.set.members(k)[1..]);
             if let Some(index) = others.iter().copied().find(|i| x[*i] != x[first]) {
@@ -117,7 +117,7 @@ impl<T: Scalar, F: ScalarMap<T>> Reparametrization<T> for Tied<T, F> {
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         let mut known = true;
         self.spread(out, |k, map| match map.squared_slope(x[self.set.members(k)[0]]) {
             Some(slope) => slope * self.set.class_sum(k, g),
@@ -128,7 +128,7 @@ impl<T: Scalar, F: ScalarMap<T>> Reparametrization<T> for Tied<T, F> {
         });
         known
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         for k in 0..u.len() {
             let Some((p, q)) = self.map.coordinate(k).ray(u[k], d[k]) else {
                 return Ray::General;
@@ -139,7 +139,7 @@ impl<T: Scalar, F: ScalarMap<T>> Reparametrization<T> for Tied<T, F> {
         }
         Ray::Quadratic
     }
-    fn release(&self, _u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, _u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         let mut released = 0;
         for (k, o) in du.iter_mut().enumerate() {
             let (sum_g, sum_h) = (self.set.class_sum(k, g), self.set.class_sum(k, h));

@@ -27,7 +27,7 @@ use crate::{Result, Scalar};
 /// use reparam::maps::{Boundary, Reparametrization, Trigonometric};
 /// let map = Trigonometric::uniform(3, 0.0, 1e10).unwrap();
 /// let (mut u, mut x) = ([0.0; 3], [0.0_f64; 3]);
-/// map.section(&[1e-9, 0.0, 1e10], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[1e-9, 0.0, 1e10], Boundary::Exact, &mut u, &mut []).unwrap();
 /// map.apply(&u, &mut x, &mut []);
 /// assert!((x[0] - 1e-9).abs() < 1e-24);
 /// assert_eq!(x[1..], [0.0, 1e10]);

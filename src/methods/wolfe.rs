@@ -106,7 +106,7 @@ pub fn curve_search<T: Scalar>(
 ) -> Result<Option<Search>> {
     let n = start.x.len();
     let (mut p, mut q) = (vec![T::zero(); n], vec![T::zero(); n]);
-    let omega = match lifted.map().ray(&start.u, d, &mut p, &mut q) {
+    let omega = match lifted.map().ray(&start.u, d, &mut p, &mut q, lifted.scratch()) {
         Ray::Quadratic => [T::one(), T::zero(), T::zero()],
         Ray::Rational(omega) => {
             axpy(-omega[1], &start.x, &mut p);

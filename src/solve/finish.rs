@@ -189,7 +189,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<'_, T, M> {
         // (a map that does not reach the boundary has a u nearby at most; x is what counts from here on)
         let point = &mut there.point;
         let mut u = point.u.clone();
-        if section(self.map, &point.x, &mut u).is_ok() {
+        if section(self.map, &point.x, &mut u, lifted.scratch()).is_ok() {
             point.u = u;
         }
         lifted.pull_back(&point.u, &point.g, &mut point.gradient);

@@ -15,9 +15,10 @@ pub(super) fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(
     map: &M,
     x: &[T],
     u: &mut [T],
+    work: &mut [T],
 ) -> Result<(), MapError> {
-    match map.section(x, Boundary::Exact, u) {
-        Err(MapError::OnBoundary { .. }) => map.section(x, Boundary::Nudge(T::epsilon().sqrt()), u),
+    match map.section(x, Boundary::Exact, u, work) {
+        Err(MapError::OnBoundary { .. }) => map.section(x, Boundary::Nudge(T::epsilon().sqrt()), u, work),
         other => other,
     }
 }
@@ -296,7 +297,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             if slope.is_nan() || slope >= T::zero() {
                 return Ok(false);
             }
-            if section(self.map, &trial, &mut next.u).is_err() {
+            if section(self.map, &trial, &mut next.u, lifted.scratch()).is_err() {
                 t *= T::lit(0.25);
                 continue;
             }
@@ -317,10 +318,14 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     /// Where the set has no projection: the map's own way off a face.
     fn release(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<bool> {
         let mut du = vec![T::zero(); c.point.u.len()];
-        if self
-            .map
-            .release(&c.point.u, &c.point.x, &c.point.g, &c.h, &mut du)
-            == 0
+        if self.map.release(
+            &c.point.u,
+            &c.point.x,
+            &c.point.g,
+            &c.h,
+            &mut du,
+            lifted.scratch(),
+        ) == 0
         {
             return Ok(false);
         }
@@ -356,7 +361,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             return Ok(true);
         }
         let mut u = vec![T::zero(); c.point.u.len()];
-        if section(self.map, &self.target, &mut u).is_err() {
+        if section(self.map, &self.target, &mut u, lifted.scratch()).is_err() {
             return Ok(false); // in the set, but not in the range of the map (a rank too high)
         }
         let mut there = c.clone();

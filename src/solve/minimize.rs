@@ -356,7 +356,7 @@ where
         if let Some(x) = &self.start {
             check_len("the start", self.map.dim_x(), x.len())?;
             crate::checks::check_finite("start", x)?;
-            section(&self.map, x, &mut u)?;
+            section(&self.map, x, &mut u, &mut vec![T::zero(); self.map.scratch_len()])?;
         }
         let n = self.map.dim_x();
         let mut point = Point::new(&self.map, &u);
