@@ -7,7 +7,7 @@ mod common;
 
 use common::{bounded, convex, nist};
 use reparam::maps::{Bounds, Identity, NormalizedSquares, Squares};
-use reparam::methods::{ConjugateGradient, Lbfgs, LevenbergMarquardt, Method, State, TrustRegion};
+use reparam::methods::{BoxLbfgs, ConjugateGradient, Lbfgs, LevenbergMarquardt, Method, State, TrustRegion};
 use reparam::objectives::NonlinearLeastSquares;
 use reparam::{Minimize, Result, Solution};
 
@@ -133,14 +133,17 @@ fn main() -> Result<()> {
     let each = std::env::args().any(|a| a == "--each");
     if each {
         println!("| problem | values | gradients | f − f* | status |\n|---|---|---|---|---|");
+        let mut total = 0;
         for name in bounded::NAMES {
-            let (s, excess) = with_bounds(name, &Lbfgs::new(10).into())?;
+            let (s, excess) = with_bounds(name, &BoxLbfgs::new(10).into())?;
+            total += s.counts.values;
             let (c, word) = (s.counts, s.status.word());
             println!(
                 "| {name} | {} | {} | {excess:.1e} | {word} |",
                 c.values, c.gradients
             );
         }
+        println!("{total} evaluations in all");
         return Ok(());
     }
     println!("| problems | method | reach f* | converged there | evaluations | Hessian products | others |");
