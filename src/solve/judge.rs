@@ -134,9 +134,9 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         Ok(self.residual(c))
     }
 
-    /// f* = 0 leaves no residual relative to f: x is found when no coordinate would move by more than `tolerance` of itself,
-    /// neither by the projected step nor by that of a model of f which has seen all free directions, and that model promises no
-    /// decrease that shows beside what f has lost so far.
+    /// f* = 0 (a model of f which has seen all free directions expects to lose a good part of f in one more step) leaves no
+    /// residual relative to f: x is found when no coordinate would move by more than `tolerance` of itself,
+    /// neither by the projected step nor by that of the model, which promises no decrease that shows beside what f has lost so far.
     pub(super) fn at_its_digits(
         &mut self,
         lifted: &Lifted<'_, T>,
@@ -155,7 +155,10 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         near && c
             .method
             .outlook(lifted, &c.point, &c.h)
-            .is_some_and(|o| o.relative_move <= tolerance && o.decrease <= tolerance * tolerance * fallen)
+            .is_some_and(|o| {
+                let to_zero = o.decrease >= T::lit(0.1) * c.point.value.abs();
+                to_zero && o.relative_move <= tolerance && o.decrease <= tolerance * tolerance * fallen
+            })
     }
 
     /// Before convergence is claimed on an estimated curvature: one gradient nearby gives a curvature per coordinate, and the
