@@ -139,7 +139,11 @@ impl<T: Scalar> Model<T> {
             if !self.held[j] {
                 let t = self.trial[j];
                 // NaN stays: `max` would drop it
-                self.d[j] = if t.is_nan() { t } else { t.max(lower[j]).min(upper[j]) };
+                self.d[j] = if t.is_nan() {
+                    t
+                } else {
+                    t.max(lower[j]).min(upper[j])
+                };
             }
         }
         !self.held.contains(&true)
@@ -331,5 +335,77 @@ impl<T: Scalar> Model<T> {
         }
         // B v = −g on the face
         t * (T::one() - T::lit(0.5) * t) * slope
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Random;
+    use proptest::prelude::*;
+
+    /// The BFGS matrix by its textbook recursion, rows one after the other.
+    fn dense(pairs: &[Pair<f64>], h: &[f64]) -> Vec<Vec<f64>> {
+        let n = h.len();
+        let last = &pairs[pairs.len() - 1];
+        let yy: f64 = (0..n).map(|j| last.y[j] * last.y[j] / h[j]).sum();
+        let ss: f64 = (0..n).map(|j| last.s[j] * last.s[j] * h[j]).sum();
+        let theta = (yy / ss).sqrt();
+        let mut b: Vec<Vec<f64>> = (0..n)
+            .map(|i| (0..n).map(|j| if i == j { theta * h[i] } else { 0.0 }).collect())
+            .collect();
+        for p in pairs {
+            let bs: Vec<f64> = b.iter().map(|row| dot(row, &p.s)).collect();
+            let sbs = dot(&p.s, &bs);
+            for i in 0..n {
+                for j in 0..n {
+                    b[i][j] += p.y[i] * p.y[j] / p.sy - bs[i] * bs[j] / sbs;
+                }
+            }
+        }
+        b
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(1), ..ProptestConfig::default() })]
+
+        /// The step is feasible, its value is that of the dense model, and it is the minimiser over the box.
+        #[test]
+        fn minimises_the_bfgs_model_over_the_box(seed in 0u64..1_000_000, n in 1usize..9, m in 1usize..7, tight in 0.0f64..3.0) {
+            let mut random = Random::new(seed);
+            let root: Vec<f64> = random.normals(n * n);
+            let pairs: Vec<Pair<f64>> = (0..m).map(|k| {
+                let mut s: Vec<f64> = random.normals(n);
+                if k + 1 < m && n > 1 { s[0] = 0.0; }
+                let r: Vec<f64> = (0..n).map(|i| dot(&root[i * n..(i + 1) * n], &s)).collect();
+                let y: Vec<f64> = (0..n).map(|j| 0.1 * s[j] + (0..n).map(|i| root[i * n + j] * r[i]).sum::<f64>()).collect();
+                let sy = dot(&s, &y);
+                Pair { s, y, sy }
+            }).collect();
+            let h: Vec<f64> = (0..n).map(|_| 0.5 + random.uniform::<f64>()).collect();
+            let g: Vec<f64> = random.normals(n);
+            let mut side = |sign: f64| -> Vec<f64> {
+                (0..n).map(|_| match random.uniform::<f64>() {
+                    v if v < 0.2 => 0.0,
+                    v if v < 0.4 => sign * f64::INFINITY,
+                    v => sign * v * tight,
+                }).collect()
+            };
+            let (lower, upper) = (side(-1.0), side(1.0));
+            let mut model = Model::default();
+            let value = model.minimise(&pairs, &h, &g, &lower, &upper);
+            let b = dense(&pairs, &h);
+            let bd: Vec<f64> = b.iter().map(|row| dot(row, &model.d)).collect();
+            let expected = dot(&g, &model.d) + 0.5 * dot(&bd, &model.d);
+            prop_assert!((value - expected).abs() <= 1e-9 * (1.0 + expected.abs()), "{value} for {expected}");
+            let top = (0..n).map(|j| b[j][j]).fold(0.0, f64::max);
+            for j in 0..n {
+                let d = model.d[j];
+                prop_assert!(lower[j] <= d && d <= upper[j]);
+                let slope = g[j] + bd[j];
+                let residual = (d - slope / top).max(lower[j]).min(upper[j]) - d;
+                prop_assert!(residual.abs() <= 1e-8, "coordinate {j}: {residual:e}");
+            }
+        }
     }
 }

@@ -152,13 +152,10 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             && x.iter()
                 .zip(&self.target)
                 .all(|(a, b)| (*a - *b).abs() <= tolerance * a.abs());
-        near && c
-            .method
-            .outlook(lifted, &c.point, &c.h)
-            .is_some_and(|o| {
-                let to_zero = o.decrease >= T::lit(0.1) * c.point.value.abs();
-                to_zero && o.relative_move <= tolerance && o.decrease <= tolerance * tolerance * fallen
-            })
+        near && c.method.outlook(lifted, &c.point, &c.h).is_some_and(|o| {
+            let to_zero = o.decrease >= T::lit(0.1) * c.point.value.abs();
+            to_zero && o.relative_move <= tolerance && o.decrease <= tolerance * tolerance * fallen
+        })
     }
 
     /// Before convergence is claimed on an estimated curvature: one gradient nearby gives a curvature per coordinate, and the
