@@ -11,10 +11,11 @@ mod ray_search;
 pub use rational_search::{RationalQuartic, minimise_rational};
 pub use ray_search::{Quartic, minimise_quartic};
 
-use crate::maps::Reparametrization;
+use crate::maps::{Boundary, Reparametrization};
 use crate::objectives::Objective;
 use crate::solve::Counts;
 use crate::{Error, Result, Scalar};
+use std::sync::Arc;
 
 /// A point of the lift with everything that one evaluation gives.
 ///
@@ -81,6 +82,7 @@ pub struct Lifted<'a, T> {
     jv: Vec<T>,
     hjv: Vec<T>,
     curved: Vec<T>,
+    bounds: Option<Arc<(Vec<T>, Vec<T>)>>,
     /// Evaluations so far.
     pub counts: Counts,
 }
@@ -109,6 +111,7 @@ impl<'a, T: Scalar> Lifted<'a, T> {
             jv: zeros(map.dim_x()),
             hjv: zeros(map.dim_x()),
             curved: zeros(map.dim_u()),
+            bounds: bounds_of(map),
             counts: Counts::default(),
             objective,
             map,
@@ -176,6 +179,31 @@ impl<'a, T: Scalar> Lifted<'a, T> {
         self.map
             .vjp(&point.u, &point.g, &mut point.gradient, &mut self.work);
         Ok(())
+    }
+
+    /// The box (lower, upper) in which a method may move x itself: that of a map that acts coordinate by coordinate.
+    pub(crate) fn bounds(&self) -> Option<Arc<(Vec<T>, Vec<T>)>> {
+        self.bounds.clone()
+    }
+
+    /// Fills u, f, ∇f and ∇F from x; false, and nothing evaluated, where x has no u.
+    pub(crate) fn evaluate_in_x(&mut self, point: &mut Point<T>) -> Result<bool> {
+        if self
+            .map
+            .section(&point.x, Boundary::Exact, &mut point.u, &mut self.work)
+            .is_err()
+        {
+            return Ok(false);
+        }
+        self.counts.values += 1;
+        self.counts.gradients += 1;
+        point.value = self
+            .objective
+            .value_gradient(&point.x, &mut point.g)
+            .map_err(Error::Evaluation)?;
+        self.map
+            .vjp(&point.u, &point.g, &mut point.gradient, &mut self.work);
+        Ok(true)
     }
 
     /// x ← φ(u), without an evaluation of f.
@@ -285,4 +313,14 @@ impl<'a, T: Scalar> Lifted<'a, T> {
             out.fill(T::zero());
         }
     }
+}
+
+/// The bounds of the set of a map that acts coordinate by coordinate: where it clips the ends of the line.
+fn bounds_of<T: Scalar>(map: &dyn Reparametrization<T>) -> Option<Arc<(Vec<T>, Vec<T>)>> {
+    if !map.is_coordinatewise() {
+        return None;
+    }
+    let mut lower = vec![T::neg_infinity(); map.dim_x()];
+    let mut upper = vec![T::infinity(); map.dim_x()];
+    (map.set().project(&mut lower) && map.set().project(&mut upper)).then(|| Arc::new((lower, upper)))
 }

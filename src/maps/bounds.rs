@@ -135,6 +135,9 @@ impl<T: Scalar> Reparametrization<T> for Bounds<T> {
     fn landscape(&self) -> Landscape {
         weakest(self.maps.iter().map(ScalarMap::landscape))
     }
+    fn is_coordinatewise(&self) -> bool {
+        true
+    }
     fn apply(&self, u: &[T], x: &mut [T], _work: &mut [T]) {
         for j in &self.constant {
             x[*j] = self.set.lower(*j);

@@ -49,6 +49,9 @@ impl<T: Scalar> Reparametrization<T> for Fixed<T> {
     fn set(&self) -> &dyn ConstraintSet<T> {
         &self.set
     }
+    fn is_coordinatewise(&self) -> bool {
+        true
+    }
     fn landscape(&self) -> Landscape {
         Landscape::SecondOrder // the only point is stationary on its set
     }

@@ -46,6 +46,9 @@ impl<T: Scalar> Reparametrization<T> for Identity<T> {
     fn set(&self) -> &dyn ConstraintSet<T> {
         &self.set
     }
+    fn is_coordinatewise(&self) -> bool {
+        true
+    }
     fn landscape(&self) -> Landscape {
         Landscape::SecondOrder
     }

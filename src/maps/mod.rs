@@ -255,6 +255,12 @@ pub trait Reparametrization<T: Scalar> {
         0
     }
 
+    /// Whether every x_j depends on one coordinate of u alone and attains its bounds: X is then a box, and each of its points has a u.
+    /// Methods may move in x there ([`BoxLbfgs`](crate::methods::BoxLbfgs)).
+    fn is_coordinatewise(&self) -> bool {
+        false
+    }
+
     /// Replaces u by an equivalent u, φ(u) unchanged, of better size (maps that are invariant to scaling).
     fn renormalize(&self, u: &mut [T]) {
         let _ = u;
@@ -312,6 +318,7 @@ macro_rules! forward {
             fn metric(&self, x: &[T], g: &[T], out: &mut [T], work: &mut [T]) -> bool { (**self).metric(x, g, out, work) }
             fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], work: &mut [T]) -> Ray<T> { (**self).ray(u, d, lin, quad, work) }
             fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], work: &mut [T]) -> usize { (**self).release(u, x, g, h, du, work) }
+            fn is_coordinatewise(&self) -> bool { (**self).is_coordinatewise() }
             fn renormalize(&self, u: &mut [T]) { (**self).renormalize(u); }
             fn interior(&self, u: &mut [T]) { (**self).interior(u); }
         }

@@ -164,6 +164,9 @@ macro_rules! block_maps {
             fn landscape(&self) -> Landscape {
                 self.parts().map(|p| p.map.landscape()).fold(Landscape::SecondOrder, weaker)
             }
+            fn is_coordinatewise(&self) -> bool {
+                self.parts().all(|p| p.map.is_coordinatewise())
+            }
             fn scratch_len(&self) -> usize {
                 self.parts().map(|p| p.map.scratch_len()).max().unwrap_or(0)
             }

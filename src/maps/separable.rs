@@ -299,6 +299,9 @@ impl<T: Scalar, F: ScalarMap<T>> Reparametrization<T> for Separable<T, F> {
     fn landscape(&self) -> Landscape {
         weakest(self.maps.stored().iter().map(ScalarMap::landscape))
     }
+    fn is_coordinatewise(&self) -> bool {
+        self.maps.stored().iter().all(ScalarMap::reaches_bounds)
+    }
     fn apply(&self, u: &[T], x: &mut [T], _work: &mut [T]) {
         let n = self.set.dim();
         let (u, x) = (&u[..n], &mut x[..n]); // lengths known: no bounds checks in the loop

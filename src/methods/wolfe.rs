@@ -59,7 +59,7 @@ pub fn wolfe_search<T: Scalar>(
         Ok(next.is_finite().then(|| (next.value, dot(&next.gradient, d))))
     };
     let mut last = T::zero();
-    let found = bracket(start.value, dot(&start.gradient, d), t, |t| {
+    let found = bracket(start.value, dot(&start.gradient, d), t, &Reach::default(), |t| {
         last = t;
         at(t, next)
     })?;
@@ -151,7 +151,7 @@ pub fn curve_search<T: Scalar>(
                     Err(Search::Failed)
                 }
             }
-            None => bracket(start.value, dot(&start.gradient, d), t, |t| {
+            None => bracket(start.value, dot(&start.gradient, d), t, &Reach::default(), |t| {
                 let (f, slope) = view.along(&curve, t, &mut zt, &mut r);
                 Ok((f.is_finite() && slope.is_finite()).then_some((f, slope)))
             })?,
@@ -175,17 +175,35 @@ pub fn curve_search<T: Scalar>(
     }))
 }
 
+/// How far a search may go, and how exact it must be.
+pub(super) struct Reach<T> {
+    /// The part of the first slope that may be left.
+    pub(super) curvature: T,
+    /// The longest step. There a decrease is enough.
+    pub(super) longest: T,
+}
+
+impl<T: Scalar> Default for Reach<T> {
+    fn default() -> Self {
+        Self {
+            curvature: T::lit(0.9),
+            longest: T::infinity(),
+        }
+    }
+}
+
 /// The step by bracketing; `at` gives value and slope, or None where they are not finite.
-fn bracket<T: Scalar>(
+pub(super) fn bracket<T: Scalar>(
     f0: T,
     slope0: T,
     first: T,
+    reach: &Reach<T>,
     mut at: impl FnMut(T) -> Result<Option<(T, T)>>,
 ) -> Result<std::result::Result<T, Search>> {
     if slope0.is_nan() || slope0 >= T::zero() {
         return Ok(Err(Search::Failed));
     }
-    let (decrease, curvature) = (T::lit(1e-4), T::lit(0.9));
+    let decrease = T::lit(1e-4);
     // F cannot be told apart from f0 within this
     let flat = T::lit(4.0) * T::epsilon() * f0.abs();
     let mut t = first;
@@ -208,7 +226,8 @@ fn bracket<T: Scalar>(
         finite_seen = true;
         let sufficient = f <= f0 + decrease * t * slope0;
         let approximate = f <= f0 + flat && slope <= (T::lit(2.0) * decrease - T::one()) * slope0;
-        if (sufficient || approximate) && slope.abs() <= -curvature * slope0 {
+        let end = t >= reach.longest && slope <= T::zero();
+        if (sufficient || approximate) && (end || slope.abs() <= -reach.curvature * slope0) {
             return Ok(Ok(t));
         }
         let current = (t, f, slope);
@@ -221,7 +240,7 @@ fn bracket<T: Scalar>(
             low = current;
             if high.is_none() {
                 // still going down: further out, but not through a wall that has been met
-                let beyond = t * T::lit(4.0);
+                let beyond = (t * T::lit(4.0)).min(reach.longest);
                 t = if beyond < wall {
                     beyond
                 } else {

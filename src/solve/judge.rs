@@ -108,14 +108,61 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         }
     }
 
-    /// Before convergence is claimed on an estimated curvature: one gradient nearby gives a curvature per coordinate, and the
-    /// claim must hold with that too. (One secant for all is that of the stiffest direction, and hides the others.)
-    pub(super) fn verify(
+    /// The residual with which convergence may be claimed, `rho` as it stands. A model of f that has seen all free directions is
+    /// asked first: its promise, in the same units, costs nothing. Else [`verify`](Self::verify), once per iteration (a run
+    /// resumed here must not count it twice).
+    pub(super) fn confirm(
         &mut self,
         lifted: &mut Lifted<'_, T>,
         c: &mut Checkpoint<T>,
+        rho: T,
         tolerance: T,
-    ) -> Result<bool> {
+    ) -> Result<T> {
+        if c.verified == Some(c.iteration) {
+            return Ok(rho);
+        }
+        if !self.known
+            && let Some(outlook) = c.method.outlook(lifted, &c.point, &c.h)
+        {
+            if outlook.decrease <= T::zero() {
+                return Ok(rho);
+            }
+            let size = Self::size(c);
+            return Ok(rho.max((T::lit(2.0) * outlook.decrease).sqrt() / size));
+        }
+        if self.verify(lifted, c, tolerance)? {
+            return Ok(rho);
+        }
+        Ok(self.residual(c))
+    }
+
+    /// f* = 0 (a model of f which has seen all free directions expects to lose a good part of f in one more step) leaves no
+    /// residual relative to f: x is found when no coordinate would move by more than `tolerance` of itself,
+    /// neither by the projected step nor by that of the model, which promises no decrease that shows beside what f has lost so far.
+    pub(super) fn at_its_digits(
+        &mut self,
+        lifted: &Lifted<'_, T>,
+        c: &mut Checkpoint<T>,
+        tolerance: T,
+    ) -> bool {
+        let fallen = (c.first_value - c.point.value).abs();
+        if !c.method.moves_in_x() || c.point.value.abs() > tolerance * fallen {
+            return false;
+        }
+        let (x, g, h) = (&c.point.x, &c.point.g, &c.h);
+        let near = self.project(x, g, h)
+            && x.iter()
+                .zip(&self.target)
+                .all(|(a, b)| (*a - *b).abs() <= tolerance * a.abs());
+        near && c.method.outlook(lifted, &c.point, &c.h).is_some_and(|o| {
+            let to_zero = o.decrease >= T::lit(0.1) * c.point.value.abs();
+            to_zero && o.relative_move <= tolerance && o.decrease <= tolerance * tolerance * fallen
+        })
+    }
+
+    /// Before convergence is claimed on an estimated curvature: one gradient nearby gives a curvature per coordinate, and the
+    /// claim must hold with that too. (One secant for all is that of the stiffest direction, and hides the others.)
+    fn verify(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>, tolerance: T) -> Result<bool> {
         let set = self.map.set();
         if self.known || !set.is_separable() {
             return Ok(true);
@@ -230,7 +277,8 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             .sum();
         let raw = self.raw_residual(&x_before, &g_before);
         let mut outcome = Step::Stalled;
-        if lift >= T::lit(1e-2) * raw * raw {
+        let in_x = c.method.moves_in_x();
+        if in_x || lift >= T::lit(1e-2) * raw * raw {
             outcome = c.method.step(lifted, &mut c.point, &c.h)?;
         }
         let mut status = None;
@@ -239,7 +287,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
                 c.counts = lifted.counts;
                 lifted.counts.releases += 1;
                 outcome = Step::Moved;
-            } else if outcome == Step::Stalled && lift < T::lit(1e-2) * raw * raw {
+            } else if outcome == Step::Stalled && !in_x && lift < T::lit(1e-2) * raw * raw {
                 // the face could not be left in x: whatever the lift still has is worth a try
                 outcome = c.method.step(lifted, &mut c.point, &c.h)?;
             }
@@ -389,6 +437,14 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         Ok(false)
     }
 
+    /// Whether a projected step would change which bounds are met; methods that move in x have nothing else to gain from it.
+    fn is_worth_a_touch(&mut self, c: &Checkpoint<T>) -> bool {
+        let (x, g, h) = (&c.point.x, &c.point.g, &c.h);
+        !c.method.moves_in_x()
+            || (self.project(x, g, h)
+                && (0..x.len()).any(|j| self.target[j] != x[j] && self.target[j] != x[j] - g[j] / h[j]))
+    }
+
     /// f has gone to zero as far as its start lets one see, and no coordinate would move by more than rounding: where f* = 0 a
     /// residual relative to f itself says nothing any more.
     fn at_rounding(&mut self, c: &Checkpoint<T>) -> bool {
@@ -412,7 +468,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         clock: Instant,
     ) -> Result<Solution<T>> {
         let touch = matches!(status, Status::Solved | Status::Stationary | Status::Stalled);
-        if touch && c.finished.is_none() && c.point.is_finite() {
+        if touch && c.finished.is_none() && self.is_worth_a_touch(&c) && c.point.is_finite() {
             // shorter and shorter: all coordinates at once may overshoot where they are strongly coupled
             for shorter in [1.0, 10.0, 1e2, 1e3, 1e4] {
                 if self.last_touch(lifted, &mut c, &mut rho, tolerance, T::lit(shorter))? {
@@ -422,7 +478,8 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         }
         let set = self.map.set();
         let convex = lifted.objective().convexity() == Convexity::Convex && set.is_convex();
-        if status != Status::NotFinite && (rho <= tolerance || (touch && self.at_rounding(&c))) {
+        let claimed = status == Status::Stationary;
+        if status != Status::NotFinite && (rho <= tolerance || claimed || (touch && self.at_rounding(&c))) {
             status = if convex {
                 Status::Solved
             } else {
@@ -458,6 +515,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             phase: match c.method {
                 _ if c.finished.is_some() => Phase::ExactFinish,
                 State::Lbfgs(_) => Phase::Lbfgs,
+                State::BoxLbfgs(_) => Phase::BoxLbfgs,
                 State::ConjugateGradient(_) => Phase::ConjugateGradient,
                 State::TrustRegion(_) => Phase::TrustRegion,
                 State::LevenbergMarquardt(_) => Phase::LevenbergMarquardt,

@@ -6,7 +6,7 @@ use super::{CancelToken, Counts, Limits, Solution, Status};
 use crate::checks::check_len;
 use crate::lifted::{Lifted, Point};
 use crate::maps::Reparametrization;
-use crate::methods::{Lbfgs, LevenbergMarquardt, State};
+use crate::methods::{BoxLbfgs, Lbfgs, LevenbergMarquardt, State};
 use crate::objectives::Objective;
 use crate::{Error, Result, Scalar};
 use std::ops::ControlFlow;
@@ -367,6 +367,7 @@ where
             Some(method) => method,
             // measured on the reference problems: docs/methods.md
             None if lifted.objective().residuals().is_some() => LevenbergMarquardt::new().into(),
+            None if lifted.bounds().is_some() => BoxLbfgs::new(10).into(),
             None => Lbfgs::new(10).into(),
         };
         let counts = lifted.counts;
@@ -453,15 +454,19 @@ where
         }
         let mut lifted = Lifted::new(&mut self.objective, map);
         lifted.counts = c.counts;
+        if matches!(c.method, State::BoxLbfgs(_)) && lifted.bounds().is_none() {
+            return Err(Error::Setting {
+                name: "method",
+                why: "needs a map that acts coordinate by coordinate",
+            });
+        }
         while status.is_none() {
             judge.curvature(&mut lifted, &mut c)?;
             rho = judge.residual(&c);
-            // (once per iteration: a run resumed here must not count it twice)
-            if rho <= self.tolerance
-                && c.verified != Some(c.iteration)
-                && !judge.verify(&mut lifted, &mut c, self.tolerance)?
-            {
-                rho = judge.residual(&c);
+            if rho <= self.tolerance {
+                rho = judge.confirm(&mut lifted, &mut c, rho, self.tolerance)?;
+            } else if judge.at_its_digits(&lifted, &mut c, self.tolerance) {
+                status = Some(Status::Stationary);
             }
             c.counts = lifted.counts;
             let progress = Progress {
@@ -490,10 +495,11 @@ where
                 let limits = &self.limits;
                 if judge.exact_finish(&mut lifted, &mut c, rho, self.tolerance, limits, clock)? {
                     c.iteration += 1;
+                    status = None;
                     continue;
                 }
             }
-            status = if rho <= self.tolerance {
+            status = if rho <= self.tolerance || status.is_some() {
                 Some(Status::Stationary)
             } else if stop {
                 Some(Status::Cancelled)

@@ -29,6 +29,8 @@ pub enum Phase {
     Flow,
     /// L-BFGS on the lift.
     Lbfgs,
+    /// L-BFGS in x over a box.
+    BoxLbfgs,
     /// Nonlinear conjugate gradients on the lift.
     ConjugateGradient,
     /// Trust-region Newton on the lift.
@@ -50,6 +52,7 @@ impl fmt::Display for Phase {
             Self::ProjectedGradient => "projected gradients",
             Self::Flow => "flow on the lift",
             Self::Lbfgs => "L-BFGS on the lift",
+            Self::BoxLbfgs => "L-BFGS on a box",
             Self::ConjugateGradient => "conjugate gradients on the lift",
             Self::TrustRegion => "trust-region Newton on the lift",
             Self::LevenbergMarquardt => "Levenberg–Marquardt on the lift",
