@@ -418,7 +418,7 @@ fn consistent_data_single_precision_and_switches() {
         .exact_finish(false)
         .run()
         .unwrap();
-    assert_eq!(s.phase, Phase::Lbfgs);
+    assert_eq!(s.phase, Phase::BoxLbfgs);
     // a matrix of many rows and equal columns: the face is singular
     let twice = nalgebra::DMatrix::from_fn(10, 8, |i, j| a[(i, j % 4)]);
     let g = Dense::column_major(twice.as_slice(), 10, 8).unwrap();
@@ -535,13 +535,12 @@ impl Objective<f64> for Misleading {
 /// A finish that goes wrong is thrown away: the method's own answer stands.
 #[test]
 fn a_failed_finish_changes_nothing() {
-    let f = || Misleading(vec![0.3, 0.5, 0.7]);
-    let with = Minimize::new(f(), maps::Squares::new(3)).unwrap().run().unwrap();
-    let without = Minimize::new(f(), maps::Squares::new(3))
-        .unwrap()
-        .exact_finish(false)
-        .run()
-        .unwrap();
+    let run = |exact| {
+        let f = Misleading(vec![0.3, 0.5, 0.7]);
+        let problem = Minimize::new(f, maps::Squares::new(3)).unwrap();
+        problem.method(Lbfgs::new(5)).exact_finish(exact).run().unwrap()
+    };
+    let (with, without) = (run(true), run(false));
     assert_eq!(
         (with.status, with.phase),
         (Status::Solved, Phase::Lbfgs),
