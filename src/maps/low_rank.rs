@@ -204,7 +204,8 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
         }
     }
     fn scratch_len(&self) -> usize {
-        3 * self.dim_u()
+        // three factors; for the section eigenvalues, eigenvectors and the matrix that is diagonalised
+        (3 * self.dim_u()).max(self.size() + 2 * self.dim_x())
     }
     fn apply(&self, u: &[T], x: &mut [T], work: &mut [T]) {
         let (n, p) = (self.size(), self.rank);
@@ -454,16 +455,18 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
         true
     }
     /// By an eigen-decomposition: columns √λ_k q_k, λ decreasing. Boundary means rank below min(n, p); a matrix of
-    /// higher rank than p has no section. Allocates.
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
+    /// higher rank than p has no section.
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], work: &mut [T]) -> Result<(), MapError> {
         let (n, p) = (self.size(), self.rank);
         let outside = |index: usize| MapError::Outside {
             index,
             value: x[index].as_f64(),
         };
-        let Some(e) = symmetric_eigen(x, n) else {
+        let (values, rest) = work.split_at_mut(n);
+        let (vectors, rest) = rest.split_at_mut(n * n);
+        if !symmetric_eigen(x, values, vectors, &mut rest[..n * n]) {
             return Err(outside(x.iter().position(|v| !v.is_finite()).unwrap_or(0)));
-        };
+        }
         let size = max_abs(x);
         let loose = size * T::epsilon().sqrt();
         if let Some(k) = (0..n * n).find(|k| (x[*k] - x[(k % n) * n + k / n]).abs() > loose) {
@@ -483,21 +486,21 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
                 }
             }
         }
-        let top = e.values[0].max(T::zero());
+        let top = values[0].max(T::zero());
         let tolerance = T::lit(4.0) * T::count(n) * T::epsilon() * size;
-        if e.values[n - 1] < -tolerance {
+        if values[n - 1] < -tolerance {
             return Err(outside(0));
         }
         let columns = n.min(p);
-        if e.values[columns..].iter().any(|v| *v > tolerance) {
+        if values[columns..].iter().any(|v| *v > tolerance) {
             return Err(MapError::NotProvided(
                 "a section at matrices whose rank exceeds that of the factor",
             ));
         }
         u.fill(T::zero());
         for k in 0..columns {
-            let mut value = if e.values[k] > tolerance {
-                e.values[k]
+            let mut value = if values[k] > tolerance {
+                values[k]
             } else {
                 T::zero()
             };
@@ -516,7 +519,7 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
                 }
             }
             let root = value.sqrt();
-            for (i, q) in e.vector(k).iter().enumerate() {
+            for (i, q) in vectors[k * n..(k + 1) * n].iter().enumerate() {
                 u[i * p + k] = root * *q;
             }
         }

@@ -160,8 +160,8 @@ pub enum Ray<T> {
 ///
 /// Six methods are required: the two dimensions, the set, [`apply`](Self::apply), [`jvp`](Self::jvp) and
 /// [`vjp`](Self::vjp). Slices have the lengths stated; builders check them once. `work` is scratch of length
-/// [`scratch_len`](Self::scratch_len) with arbitrary contents, the same for every method: no method of a map of the
-/// catalogue allocates, an error's message apart.
+/// [`scratch_len`](Self::scratch_len) with arbitrary contents, the same for every method: no method of a map of
+/// the catalogue allocates.
 ///
 /// ```
 /// use reparam::maps::{Reparametrization, Squares};

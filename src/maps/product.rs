@@ -138,10 +138,19 @@ macro_rules! block_maps {
                 self.$sets().all(|s| s.is_convex())
             }
             fn project(&self, x: &mut [T]) -> bool {
-                blockwise::project(self.$sets(), x)
+                self.project_in(x, &mut vec![T::zero(); ConstraintSet::scratch_len(self)])
             }
             fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
-                blockwise::minimise_linear(self.$sets(), g, s)
+                self.minimise_linear_in(g, s, &mut vec![T::zero(); ConstraintSet::scratch_len(self)])
+            }
+            fn scratch_len(&self) -> usize {
+                blockwise::scratch_len(self.$sets())
+            }
+            fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+                blockwise::project(self.$sets(), x, work)
+            }
+            fn minimise_linear_in(&self, g: &[T], s: &mut [T], work: &mut [T]) -> bool {
+                blockwise::minimise_linear(self.$sets(), g, s, work)
             }
             fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
                 blockwise::frank_wolfe_gap(self.$sets(), x, g)

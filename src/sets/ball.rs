@@ -84,6 +84,13 @@ pub(super) fn offset<T: Scalar>(x: &[T], centre: &[T]) -> Vec<T> {
     x.iter().zip(centre).map(|(x, a)| *x - *a).collect()
 }
 
+/// d ← x − a.
+pub(super) fn offset_in<T: Scalar>(x: &[T], centre: &[T], d: &mut [T]) {
+    for ((d, x), a) in d.iter_mut().zip(x).zip(centre) {
+        *d = *x - *a;
+    }
+}
+
 /// The t ≥ 0 at which y = (w∘d − g)/(w + t) has norm r; 0 when y(0) is inside.
 fn secular<T: Scalar>(d: &[T], g: &[T], w: &[T], radius: T) -> T {
     let mut t = T::zero();
@@ -139,12 +146,19 @@ impl<T: Scalar> ConstraintSet<T> for Ball<T> {
         out.fill(positive_part(norm2(&z) / self.radius - T::one()));
     }
     fn project(&self, x: &mut [T]) -> bool {
-        let d = offset(x, &self.centre);
-        let norm = norm2(&d);
+        self.project_in(x, &mut vec![T::zero(); self.scratch_len()])
+    }
+    fn scratch_len(&self) -> usize {
+        self.centre.len()
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+        let d = &mut work[..x.len()];
+        offset_in(x, &self.centre, d);
+        let norm = norm2(d);
         if norm.is_nan() {
             x.fill(norm);
         } else if norm > self.radius {
-            for ((x, a), d) in x.iter_mut().zip(&self.centre).zip(&d) {
+            for ((x, a), d) in x.iter_mut().zip(&self.centre).zip(&*d) {
                 *x = *a + self.radius * (*d / norm);
             }
         }

@@ -1,7 +1,7 @@
 //! {0 ≤ x ≤ upper, Σx = r}.
 
 use super::ConstraintSet;
-use super::level::{Budget, all_finite, budget_residual, positive_part, project_budget};
+use super::level::{Budget, all_finite, budget_len, budget_residual, positive_part, project_budget_in};
 use super::simplex::negativity;
 use crate::checks::{check_finite, check_not_empty, check_positive};
 use crate::linalg::max_or_nan;
@@ -120,7 +120,13 @@ impl<T: Scalar> ConstraintSet<T> for BoundedSimplex<T> {
         }
     }
     fn project(&self, x: &mut [T]) -> bool {
-        project_budget(x, Some(&self.upper), self.radius);
+        self.project_in(x, &mut vec![T::zero(); self.scratch_len()])
+    }
+    fn scratch_len(&self) -> usize {
+        budget_len(self.upper.len())
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+        project_budget_in(x, Some(&self.upper), self.radius, work);
         true
     }
     fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {

@@ -1,7 +1,9 @@
 //! {x ≥ 0, Σx ≤ r}.
 
 use super::ConstraintSet;
-use super::level::{Budget, all_finite, arg_min, budget_residual, min_or_nan, positive_part, project_budget};
+use super::level::{
+    Budget, all_finite, arg_min, budget_len, budget_residual, min_or_nan, positive_part, project_budget_in,
+};
 use super::simplex::negativity;
 use crate::checks::{check_not_empty, check_positive};
 use crate::linalg::max_or_nan;
@@ -89,13 +91,19 @@ impl<T: Scalar> ConstraintSet<T> for CappedSimplex<T> {
         }
     }
     fn project(&self, x: &mut [T]) -> bool {
+        self.project_in(x, &mut vec![T::zero(); self.scratch_len()])
+    }
+    fn scratch_len(&self) -> usize {
+        budget_len(self.dim)
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
         let sum: T = x.iter().map(|v| positive_part(*v)).sum();
         if sum <= self.radius {
             for v in x.iter_mut() {
                 *v = positive_part(*v);
             }
         } else {
-            project_budget(x, None, self.radius);
+            project_budget_in(x, None, self.radius, work);
         }
         true
     }

@@ -1,7 +1,7 @@
 //! {Σ|x| ≤ r}.
 
 use super::ConstraintSet;
-use super::level::{Budget, all_finite, budget_residual, positive_part, project_budget};
+use super::level::{Budget, all_finite, budget_len, budget_residual, positive_part, project_budget_in};
 use crate::checks::{check_not_empty, check_positive};
 use crate::linalg::{max_abs, max_or_nan};
 use crate::{Result, Scalar};
@@ -117,12 +117,21 @@ impl<T: Scalar> ConstraintSet<T> for L1Ball<T> {
         }
     }
     fn project(&self, x: &mut [T]) -> bool {
+        self.project_in(x, &mut vec![T::zero(); self.scratch_len()])
+    }
+    fn scratch_len(&self) -> usize {
+        self.dim + budget_len(self.dim)
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
         if one_norm(x) <= self.radius {
             return true;
         }
-        let mut size: Vec<T> = x.iter().map(|v| v.abs()).collect();
-        project_budget(&mut size, None, self.radius);
-        for (v, s) in x.iter_mut().zip(&size) {
+        let (size, rest) = work.split_at_mut(x.len());
+        for (s, v) in size.iter_mut().zip(&*x) {
+            *s = v.abs();
+        }
+        project_budget_in(size, None, self.radius, rest);
+        for (v, s) in x.iter_mut().zip(&*size) {
             *v = sign(*v) * *s;
         }
         true

@@ -101,24 +101,39 @@ fn pool_adjacent_violators<T: Scalar>(z: &mut [T], w: Option<&[T]>) {
         z.fill(T::nan());
         return;
     }
-    // (mean, weight, count) of each pool, means increasing
-    let mut pools: Vec<(T, T, usize)> = Vec::with_capacity(z.len());
+    let (mut pools, mut counts) = (vec![T::zero(); 2 * z.len()], vec![0_usize; z.len()]);
+    pool(z, w, &mut pools, &mut counts);
+}
+
+/// The work of [`pool_adjacent_violators`] in memory of the caller, of lengths 2n and n. A count is any number that is exact
+/// up to n.
+fn pool<T: Scalar, N: Copy + num_traits::Num + num_traits::ToPrimitive>(
+    z: &mut [T],
+    w: Option<&[T]>,
+    pools: &mut [T],
+    counts: &mut [N],
+) {
+    let (means, weights) = pools.split_at_mut(z.len());
+    let mut len = 0;
     for (i, v) in z.iter().enumerate() {
-        let mut pool = (*v, w.map_or(T::one(), |w| w[i]), 1);
-        while let Some(&(mean, weight, count)) = pools.last() {
-            if mean <= pool.0 {
+        let (mut mean, mut weight, mut count) = (*v, w.map_or(T::one(), |w| w[i]), N::one());
+        while len > 0 {
+            if means[len - 1] <= mean {
                 break;
             }
-            pools.pop();
-            let total = weight + pool.1;
-            pool = (mean + (pool.0 - mean) * (pool.1 / total), total, count + pool.2);
+            len -= 1;
+            let total = weights[len] + weight;
+            mean = means[len] + (mean - means[len]) * (weight / total);
+            (weight, count) = (total, counts[len] + count);
         }
-        pools.push(pool);
+        (means[len], weights[len], counts[len]) = (mean, weight, count);
+        len += 1;
     }
     let mut start = 0;
-    for (mean, _, count) in pools {
-        z[start..start + count].fill(mean);
-        start += count;
+    for (mean, count) in means[..len].iter().zip(&*counts) {
+        let end = start + count.to_usize().unwrap_or(0);
+        z[start..end].fill(*mean);
+        start = end;
     }
 }
 
@@ -177,6 +192,25 @@ impl<T: Scalar> ConstraintSet<T> for MonotoneCone<T> {
         pool_adjacent_violators(x, None);
         for v in x.iter_mut() {
             *v = self.clip(*v);
+        }
+        true
+    }
+    fn scratch_len(&self) -> usize {
+        3 * self.dim
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+        // more coordinates than the number type counts exactly: 8 million for f32
+        if T::count(x.len()) * T::epsilon() >= T::one() {
+            return self.project(x);
+        }
+        if x.iter().any(|v| v.is_nan()) {
+            x.fill(T::nan());
+        } else {
+            let (pools, counts) = work.split_at_mut(2 * x.len());
+            pool(x, None, pools, counts);
+            for v in x.iter_mut() {
+                *v = self.clip(*v);
+            }
         }
         true
     }

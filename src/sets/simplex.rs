@@ -1,7 +1,7 @@
 //! {x ≥ 0, Σx = r}.
 
 use super::ConstraintSet;
-use super::level::{arg_min, budget_residual, min_or_nan, positive_part, project_budget};
+use super::level::{arg_min, budget_len, budget_residual, min_or_nan, positive_part, project_budget_in};
 use crate::checks::{check_not_empty, check_positive};
 use crate::linalg::max_or_nan;
 use crate::{Result, Scalar};
@@ -83,7 +83,13 @@ impl<T: Scalar> ConstraintSet<T> for Simplex<T> {
         }
     }
     fn project(&self, x: &mut [T]) -> bool {
-        project_budget(x, None, self.radius);
+        self.project_in(x, &mut vec![T::zero(); self.scratch_len()])
+    }
+    fn scratch_len(&self) -> usize {
+        budget_len(self.dim)
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+        project_budget_in(x, None, self.radius, work);
         true
     }
     fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {

@@ -1,7 +1,7 @@
 //! {‖x − a‖ = r}.
 
 use super::ConstraintSet;
-use super::ball::{ball_gap, offset};
+use super::ball::{ball_gap, offset, offset_in};
 use super::level::{Metric, all_finite};
 use crate::checks::{check_finite, check_not_empty, check_positive};
 use crate::linalg::{dot, max_or_nan, norm2};
@@ -112,9 +112,16 @@ impl<T: Scalar> ConstraintSet<T> for Sphere<T> {
         false
     }
     fn project(&self, x: &mut [T]) -> bool {
-        let d = offset(x, &self.centre);
-        let norm = norm2(&d);
-        for (i, ((x, a), d)) in x.iter_mut().zip(&self.centre).zip(&d).enumerate() {
+        self.project_in(x, &mut vec![T::zero(); self.scratch_len()])
+    }
+    fn scratch_len(&self) -> usize {
+        self.centre.len()
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+        let d = &mut work[..x.len()];
+        offset_in(x, &self.centre, d);
+        let norm = norm2(d);
+        for (i, ((x, a), d)) in x.iter_mut().zip(&self.centre).zip(&*d).enumerate() {
             // every point is nearest to the centre: take the first axis
             let y = if norm == T::zero() {
                 T::count(usize::from(i == 0))
