@@ -8,10 +8,10 @@ use crate::sets::{ConstraintSet, Image, Search, is_compact};
 use crate::{MapError, Result, Scalar};
 use std::fmt;
 
-/// The affine image of a map: x = x₀ + T φ(u), T any [`LinearOperator`].
+/// The affine image of a map: $`x = x_0 + T \varphi(u)`$, T any [`LinearOperator`].
 ///
-/// ```text
-/// J = T J_φ      curvature: that of φ with the multiplier Tᵀ w
+/// ```math
+/// J = T J_\varphi, \qquad \text{curvature: that of } \varphi \text{ with the multiplier } T^\top w
 /// ```
 ///
 /// | set | T | φ |

@@ -14,15 +14,18 @@ enum Kind<T> {
     UnitDiagonal,
 }
 
-/// The Burer–Monteiro map: X = UUᵀ with U ∈ R^{n×p} (row-major in u), X ∈ R^{n×n} (row-major in x).
+/// The Burer–Monteiro map: $`X = U U^\top`$ with $`U \in \mathbb{R}^{n \times p}`$ (row-major in u), $`X \in \mathbb{R}^{n \times n}`$ (row-major in x).
 ///
-/// ```text
-/// cone           X = UUᵀ            J V = UVᵀ + VUᵀ,  Jᵀ W = (W+Wᵀ)U,  curvature (W+Wᵀ)V,  J Jᵀ G = (G+Gᵀ)X + X(G+Gᵀ)
-/// trace t        X = t UUᵀ/‖U‖²     M = W+Wᵀ − 2⟨X,W⟩/t I:  Jᵀ W = (t/N)MU,  N = ‖U‖²
-///                                   curvature (t/N)(MV − (2⟨U,V⟩/N)MU − (2⟨MU,V⟩/N)U)
-///                                   J Jᵀ G = MX + XM at N = t
-/// unit diagonal  X_ij = ⟨y_i, y_j⟩, y_i = U_i/‖U_i‖ (rows): the sphere's derivatives row by row, Z = (W+Wᵀ)Y
-///                                   J Jᵀ G = (M−D)X + X(M−D), M = G+Gᵀ, D = Diag(MX), at ‖U_i‖ = 1
+/// ```math
+/// \begin{array}{lll}
+/// \text{cone} & X = U U^\top & J V = U V^\top + V U^\top, \quad J^\top W = (W + W^\top) U \\
+///  & & \text{curvature } (W + W^\top) V, \quad J J^\top G = (G + G^\top) X + X (G + G^\top) \\[1ex]
+/// \text{trace } t & X = t\, U U^\top / N & N = \lVert U\rVert^2, \quad M = W + W^\top - \tfrac{2}{t} \langle X, W\rangle I, \quad J^\top W = \tfrac{t}{N} M U \\
+///  & & \text{curvature } \tfrac{t}{N} \bigl(M V - \tfrac{2}{N} \langle U, V\rangle M U - \tfrac{2}{N} \langle M U, V\rangle U\bigr) \\
+///  & & J J^\top G = M X + X M \ \text{ at } N = t \\[1ex]
+/// \text{unit diagonal} & X_{ij} = \langle y_i, y_j\rangle & y_i = U_i / \lVert U_i\rVert \text{: the sphere's derivatives, row by row, with } Z = (W + W^\top) Y \\
+///  & & J J^\top G = (M - D) X + X (M - D), \quad M = G + G^\top, \quad D = \operatorname{Diag}(M X), \ \text{ at } \lVert U_i\rVert = 1
+/// \end{array}
 /// ```
 ///
 /// Onto all such matrices for p ≥ n, and then every second-order critical point is stationary (Levin, Kileel & Boumal,

@@ -10,13 +10,15 @@ use std::fmt;
 
 /// The affine image {x₀ + T y : y ∈ Y} of a convex set: polytopes by their vertices, generated cones, subspaces.
 ///
-/// ```text
-/// gap                max_y ⟨g, x − x₀ − T y⟩ = ⟨g, x − x₀⟩ − min_y ⟨Tᵀg, y⟩        (needs the minimiser of Y)
-/// P(z)               the nearest point of the image, in the metric diag(c²)
-/// violation          ‖x − P(x)‖₂
-/// natural residual   max_j c_j |x − P(x − g/c²)|_j
-/// multipliers        NaN: they belong to y, which x does not determine
+/// ```math
+/// \begin{aligned}
+/// \text{gap} &\quad \max_{y \in Y} \langle g, x - x_0 - T y\rangle = \langle g, x - x_0\rangle - \min_{y \in Y} \langle T^\top g, y\rangle \\
+/// \text{violation} &\quad \lVert x - P(x)\rVert_2, \quad P \text{ the nearest point of the image, in the metric } \operatorname{diag}(c^2) \\
+/// \text{natural residual} &\quad \max_j c_j\, |x - P(x - g / c^2)|_j
+/// \end{aligned}
 /// ```
+///
+/// The gap needs the minimiser of Y. The multipliers are NaN: they belong to y, which x does not determine.
 ///
 /// How P is computed, and so how far the numbers can be trusted:
 ///

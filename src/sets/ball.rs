@@ -8,10 +8,12 @@ use crate::{Result, Scalar};
 
 /// The Euclidean ball {x ∈ Rⁿ : ‖x − a‖₂ ≤ r}.
 ///
-/// ```text
-/// natural residual   max_j |t d_j + g_j| c_j/(c_j² + t)    d = x − a; t ≥ 0 by Newton on the secular equation
-/// multipliers        the one multiplier t of ½‖x − a‖² ≤ ½r², in every entry: g + t (x − a) = 0 at a solution
-/// gap                ‖g‖ (‖r g/‖g‖ + d‖² + r² − ‖d‖²)/(2r)    (no cancellation)
+/// ```math
+/// \begin{aligned}
+/// \text{natural residual} &\quad \max_j \frac{|t d_j + g_j|\, c_j}{c_j^2 + t}, \quad d = x - a, \quad t \ge 0 \text{ by Newton on the secular equation} \\
+/// \text{multipliers} &\quad t \text{ of } \tfrac12 \lVert x - a\rVert^2 \le \tfrac12 r^2 \text{ in every entry: } g + t\,(x - a) = 0 \text{ at a solution} \\
+/// \text{gap} &\quad \frac{\lVert g\rVert}{2r} \Bigl(\bigl\lVert r g / \lVert g\rVert + d \bigr\rVert^2 + r^2 - \lVert d\rVert^2\Bigr)
+/// \end{aligned}
 /// ```
 ///
 /// The secular equation is the one of trust-region methods (Moré & Sorensen, SIAM J. Sci. Stat. Comput. 1983). A scale

@@ -9,10 +9,12 @@ use crate::{Error, Result, Scalar};
 
 /// The simplex with upper bounds {x ∈ Rⁿ : 0 ≤ x ≤ upper, Σxᵢ = r}: portfolios with position limits.
 ///
-/// ```text
-/// natural residual   max_j |max(min(c_j x_j, (g_j + t)/c_j), c_j (x_j − upper_j))|   t by sorting, exactly
-/// multipliers        μ_j = g_j + t     (≥ 0 at x_j = 0, ≤ 0 at x_j = upper_j, 0 between)
-/// gap                Σ (x_j − s_j)(g_j + t), s the greedy minimiser
+/// ```math
+/// \begin{aligned}
+/// \text{natural residual} &\quad \max_j \bigl|\max\bigl(\min(c_j x_j, (g_j + t) / c_j),\ c_j (x_j - \mathit{upper}_j)\bigr)\bigr|, \quad t \text{ by sorting, exactly} \\
+/// \text{multipliers} &\quad \mu_j = g_j + t \quad (\ge 0 \text{ at } x_j = 0, \ \le 0 \text{ at } x_j = \mathit{upper}_j, \ 0 \text{ between}) \\
+/// \text{gap} &\quad \sum_j (x_j - s_j)(g_j + t), \quad s \text{ the greedy minimiser}
+/// \end{aligned}
 /// ```
 ///
 /// No map of this crate parametrizes it; the set serves for certificates and projections. A scale of 0 counts as the

@@ -65,8 +65,8 @@ use crate::Scalar;
 /// The measure of optimality of x for min f over X with g = ∇f(x) is the *natural residual* in the metric
 /// diag(c²), c the scale of the coordinates (column norms for least squares, 1 without one):
 ///
-/// ```text
-/// max_j c_j |x − P(x − g/c²)|_j      P the projection onto X in that metric
+/// ```math
+/// \max_j c_j\, |x - P(x - g / c^2)|_j, \qquad P \text{ the projection onto } X \text{ in that metric}
 /// ```
 ///
 /// zero exactly at the stationary points.

@@ -8,10 +8,12 @@ use crate::{Error, Result, Scalar};
 
 /// Monotone sequences {x ∈ Rⁿ : lower ≤ x₁ ≤ x₂ ≤ … ≤ xₙ ≤ upper}, each bound optional: isotonic regression.
 ///
-/// ```text
-/// natural residual   max_j c_j |x − P(x − g/c²)|_j    P the weighted isotonic regression, then clipped to the bounds
-/// multipliers        μ_k = ν + Σ_{j ≥ k} g_j           of x_{k−1} ≤ x_k for k > 1, of lower ≤ x₁ for k = 1
-/// gap                with both bounds: Σ_k δ_k (G_k − m) − m (upper − xₙ),  G_k = Σ_{j ≥ k} g_j, m = min(0, min G)
+/// ```math
+/// \begin{aligned}
+/// \text{natural residual} &\quad \max_j c_j\, |x - P(x - g / c^2)|_j, \quad P \text{ the weighted isotonic regression, then clipped to the bounds} \\
+/// \text{multipliers} &\quad \mu_k = \nu + \sum_{j \ge k} g_j \quad \text{of } x_{k-1} \le x_k \text{ for } k > 1, \text{ of } \mathit{lower} \le x_1 \text{ for } k = 1 \\
+/// \text{gap} &\quad \sum_k \delta_k (G_k - m) - m\,(\mathit{upper} - x_n), \quad G_k = \sum_{j \ge k} g_j, \quad m = \min(0, \min G), \quad \text{with both bounds}
+/// \end{aligned}
 /// ```
 ///
 /// δ are the differences of x from `lower` on, ν ≥ 0 is the multiplier of xₙ ≤ upper (0 without that bound), taken from

@@ -17,11 +17,13 @@ enum Kind<T> {
 /// Symmetric positive semidefinite n×n matrices, x ∈ R^{n²} row-major: all of them, those of a fixed trace (density
 /// matrices), or those with unit diagonal (correlation matrices).
 ///
-/// ```text
-/// slack S            cone: G;   trace t: G − ⟨G, X⟩/t I;   unit diagonal: G − Diag(diag(G X))       G = (g + gᵀ)/2
-/// multipliers        S, which at a solution is positive semidefinite with S X = 0
-/// natural residual   cone, trace: σ max |X − P(X − G/σ²)|;   unit diagonal: σ max |X − P₊(X − S/σ²)|
-/// gap                trace: ⟨G − λ_min I, X⟩;   unit diagonal: ⟨S, X⟩ + n max(0, −λ_min(S)) (an upper bound)
+/// ```math
+/// \begin{aligned}
+/// \text{slack } S &\quad \text{cone: } G; \quad \text{trace } t \text{: } G - \tfrac1t \langle G, X\rangle I; \quad \text{unit diagonal: } G - \operatorname{Diag}(\operatorname{diag}(G X)); \quad G = \tfrac12 (g + g^\top) \\
+/// \text{multipliers} &\quad S, \text{ which at a solution is positive semidefinite with } S X = 0 \\
+/// \text{natural residual} &\quad \text{cone, trace: } \sigma \max |X - P(X - G / \sigma^2)|; \quad \text{unit diagonal: } \sigma \max |X - P_+(X - S / \sigma^2)| \\
+/// \text{gap} &\quad \text{trace: } \langle G - \lambda_{\min} I, X\rangle; \quad \text{unit diagonal: } \langle S, X\rangle + n \max(0, -\lambda_{\min}(S)) \text{ (an upper bound)}
+/// \end{aligned}
 /// ```
 ///
 /// P is the projection (by an eigen-decomposition, Jacobi, O(n³) a sweep); P₊ that of the cone. For correlation matrices

@@ -9,10 +9,12 @@ use crate::{Result, Scalar};
 
 /// The sphere {x ∈ Rⁿ : ‖x − a‖₂ = r}: the one set here that is *not convex*.
 ///
-/// ```text
-/// natural residual   max_j |g_j − μ d_j|/c_j    d = x − a, μ = ⟨d, g⟩_{c⁻²}/⟨d, d⟩_{c⁻²}    (tangential gradient)
-/// multipliers        t = −⟨g, d⟩/r² in every entry: g + t d = 0 at a stationary point
-/// gap                as for the ball: max ⟨g, x − s⟩ over the sphere
+/// ```math
+/// \begin{aligned}
+/// \text{natural residual} &\quad \max_j |g_j - \mu d_j| / c_j, \quad d = x - a, \quad \mu = \langle d, g\rangle_{c^{-2}} / \langle d, d\rangle_{c^{-2}} \quad (\text{tangential gradient}) \\
+/// \text{multipliers} &\quad t = -\langle g, d\rangle / r^2 \text{ in every entry: } g + t\, d = 0 \text{ at a stationary point} \\
+/// \text{gap} &\quad \max_s \langle g, x - s\rangle \text{ over the sphere, as for the ball}
+/// \end{aligned}
 /// ```
 ///
 /// The residual vanishes at every stationary point of f on the manifold, maxima included. The gap still bounds
