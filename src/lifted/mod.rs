@@ -1,8 +1,9 @@
 //! The lifted problem F = f∘φ: what methods that move u are made of.
 //!
-//! ```text
-//! ∇F = Jᵀ g                 g = ∇f(φ(u)), J = Dφ(u)
-//! ∇²F v = Jᵀ ∇²f J v + Σ gᵢ ∇²φᵢ(u) v
+//! ```math
+//! \nabla F = J^\top g, \qquad
+//! \nabla^2 F\, v = J^\top \nabla^2\! f\, J v + \sum_i g_i \nabla^2\varphi_i(u)\, v, \qquad
+//! g = \nabla f(\varphi(u)), \quad J = D\varphi(u)
 //! ```
 
 mod rational_search;

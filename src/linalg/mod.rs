@@ -6,7 +6,7 @@ mod jacobi;
 mod packed;
 
 pub(crate) use backend::Kernels;
-pub(crate) use jacobi::symmetric_eigen;
+pub(crate) use jacobi::{compose, symmetric_eigen, symmetric_eigenvalues};
 pub(crate) use packed::PackedUpper;
 
 use crate::Scalar;

@@ -4,14 +4,14 @@ use super::{Boundary, Landscape, Ray, Reparametrization};
 use crate::checks::{check_finite, check_len};
 use crate::linalg::{axpy, norm2};
 use crate::operators::LinearOperator;
-use crate::sets::{ConstraintSet, Image, Polyhedron, polyhedral_image};
+use crate::sets::{ConstraintSet, Image, Polyhedron, Search, is_compact, polyhedral_image};
 use crate::{MapError, Result, Scalar};
 use std::fmt;
 
-/// The affine image of a map: x = x₀ + T φ(u), T any [`LinearOperator`].
+/// The affine image of a map: $`x = x_0 + T \varphi(u)`$, T any [`LinearOperator`].
 ///
-/// ```text
-/// J = T J_φ      curvature: that of φ with the multiplier Tᵀ w
+/// ```math
+/// J = T J_\varphi, \qquad \text{curvature: that of } \varphi \text{ with the multiplier } T^\top w
 /// ```
 ///
 /// | set | T | φ |
@@ -24,7 +24,8 @@ use std::fmt;
 /// Linear images of a *convex* set keep the landscape of φ (Levin, Kileel & Boumal, Math. Program. 2025); the tag is
 /// φ's, and means nothing when φ maps onto a sphere. Several y may lie behind one x: the section takes one of them, by
 /// the nearest-point algorithms described at [`AffineImage`](crate::sets::AffineImage), whose measures the set of this map
-/// has. No metric and no diagonals: they would need the entries of T. Where T has no column norms they are taken
+/// has. Their memory is part of [`scratch_len`](Reparametrization::scratch_len): room for min(d, n) + 3 vertices for a dense T
+/// or where that is below 4 million numbers, else for as many as those hold; a point that needs more has no section. No metric and no diagonals: they would need the entries of T. Where T has no column norms they are taken
 /// from one product per column at construction (for [`release`](Reparametrization::release)).
 ///
 /// ```
@@ -45,6 +46,7 @@ struct Parts<T, A, M> {
     operator: A,
     map: M,
     offset: Vec<T>,
+    compact: bool,
 }
 
 impl<T: fmt::Debug, A, M: fmt::Debug> fmt::Debug for Affine<T, A, M> {
@@ -85,11 +87,13 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Affine<T, A, M> {
                 *c = norm2(&column);
             }
         }
+        let compact = is_compact(map.set());
         Ok(Self {
             image: Parts {
                 operator,
                 map,
                 offset,
+                compact,
             },
             norms,
         })
@@ -117,6 +121,7 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Parts<T, A, M> {
             operator: &self.operator,
             inner: self.map.set(),
             offset: &self.offset,
+            compact: self.compact,
         }
     }
 }
@@ -143,6 +148,15 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> ConstraintSet<T> 
     fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
         self.image().minimise_linear(g, s)
     }
+    fn scratch_len(&self) -> usize {
+        self.image().scratch_len()
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+        self.image().project_in(x, work)
+    }
+    fn minimise_linear_in(&self, g: &[T], s: &mut [T], work: &mut [T]) -> bool {
+        self.image().minimise_linear_in(g, s, work)
+    }
     fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
         self.image().frank_wolfe_gap(x, g)
     }
@@ -165,8 +179,11 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Reparametrization
         self.image.map.landscape()
     }
     fn scratch_len(&self) -> usize {
+        let (n, inner) = (self.y_len(), self.image.map.scratch_len());
         // y, and for `release` its gradient and its curvature
-        3 * self.y_len() + self.image.map.scratch_len()
+        let products = 3 * n + inner;
+        let section = n + self.image.offset.len() + self.image.image().nearest_len().max(inner);
+        products.max(section)
     }
     fn apply(&self, u: &[T], x: &mut [T], work: &mut [T]) {
         let (y, work) = work.split_at_mut(self.y_len());
@@ -189,7 +206,7 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Reparametrization
         self.image.operator.apply_adjoint(w, y);
         self.image.map.curvature(u, y, v, out, work);
     }
-    /// A preimage y of x by a nearest-point search, then the section of φ at y with the policy applied there; allocates.
+    /// A preimage y of x by a nearest-point search, then the section of φ at y with the policy applied there.
     fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], work: &mut [T]) -> Result<(), MapError> {
         let outside = |index: usize| MapError::Outside {
             index,
@@ -198,20 +215,30 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Reparametrization
         if let Some(index) = x.iter().position(|v| !v.is_finite()) {
             return Err(outside(index));
         }
-        let Some(nearest) = self.image.image().nearest(x, None) else {
-            return Err(MapError::NotProvided(
-                "a section (the inner set has neither a minimiser nor a projection)",
-            ));
-        };
+        let (y, rest) = work.split_at_mut(self.y_len());
+        let (there, rest) = rest.split_at_mut(x.len());
+        match self.image.image().nearest_in(x, None, y, there, rest) {
+            Search::Found => {}
+            Search::NotOffered => {
+                return Err(MapError::NotProvided(
+                    "a section (the inner set has neither a minimiser nor a projection)",
+                ));
+            }
+            Search::Full => {
+                return Err(MapError::NotProvided(
+                    "a section at points of more vertices than its scratch holds",
+                ));
+            }
+        }
         let size = norm2(x)
             .max(norm2(&self.image.offset))
             .max(T::min_positive_value());
-        let gap = |k: usize| (x[k] - nearest.x[k]).abs();
+        let gap = |k: usize| (x[k] - there[k]).abs();
         let worst = (0..x.len()).fold(0, |w, k| if gap(k) > gap(w) { k } else { w });
         if gap(worst) > T::epsilon().sqrt() * size {
             return Err(outside(worst));
         }
-        self.image.map.section(&nearest.y, boundary, u, work)
+        self.image.map.section(y, boundary, u, rest)
     }
     fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], work: &mut [T]) -> Ray<T> {
         let (a, rest) = work.split_at_mut(self.y_len());

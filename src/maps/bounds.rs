@@ -9,13 +9,13 @@ use crate::checks::check_len;
 use crate::sets::{BoxSet, ConstraintSet, check_bounds};
 use crate::{MapError, Result, Scalar};
 
-/// Bounds lo ≤ x ≤ hi with ±∞ where there is none; per coordinate the map that suits.
+/// Bounds $`lo \le x \le hi`$ with ±∞ where there is none; per coordinate the map that suits.
 ///
 /// | bounds of x_j | map | u |
 /// |---|---|---|
-/// | −∞, ∞ | x = u | 1 |
-/// | lo, ∞ | [`ScaledSquares`](super::ScaledSquares), s = max(1, \|lo\|) | 1 |
-/// | −∞, hi | its mirror image, s = max(1, \|hi\|) | 1 |
+/// | −∞, ∞ | $`x = u`$ | 1 |
+/// | lo, ∞ | [`ScaledSquares`](super::ScaledSquares), $`s = \max(1, \lvert lo\rvert)`$ | 1 |
+/// | −∞, hi | its mirror image, $`s = \max(1, \lvert hi\rvert)`$ | 1 |
 /// | lo < hi | [`Trigonometric`](super::Trigonometric) | 1 |
 /// | lo = hi | constant | none |
 ///

@@ -5,12 +5,14 @@ use super::{Boundary, Landscape, Ray, Reparametrization, weights};
 use crate::sets::{self, ConstraintSet};
 use crate::{MapError, Result, Scalar};
 
-/// Normalised squares with a slack coordinate: x_j = r u_j²/‖u‖² for j ≤ n, u ∈ R^{n+1}, onto {x ≥ 0, Σx ≤ r}.
+/// Normalised squares with a slack coordinate:
+/// $`x_j = r\,u_j^2 / \lVert u\rVert^2`$ for $`j \le n`$, $`u \in \mathbb{R}^{n+1}`$, onto $`\{x \ge 0, \sum x \le r\}`$.
 ///
-/// ```text
-/// J, Jᵀ, curvature: those of NormalizedSquares with w = 0 on the slack
-/// J Jᵀ g = 4 (x∘g − x⟨x,g⟩/r)    at ‖u‖² = r
+/// ```math
+/// J J^\top g = 4\,\bigl(x \circ g - x\,\langle x, g\rangle / r\bigr) \qquad \text{at } \lVert u\rVert^2 = r
 /// ```
+///
+/// J, Jᵀ and the curvature are those of [`NormalizedSquares`](super::NormalizedSquares) with $`w = 0`$ on the slack.
 ///
 /// A linear image of the simplex, so the landscape is the simplex's (Levin, Kileel & Boumal, Math. Program. 2025).
 /// Invariant to scaling u, like [`NormalizedSquares`](super::NormalizedSquares); at u = 0, x = r/(n+1).

@@ -5,10 +5,13 @@ use crate::sets::{ConstraintSet, WholeSpace};
 use crate::{MapError, Scalar};
 use std::marker::PhantomData;
 
-/// Differences of squares: x = u∘u − v∘v, onto Rⁿ, with 2n parameters (u, v).
+/// Differences of squares: $`x = u \circ u - v \circ v`$, onto $`\mathbb{R}^n`$, with 2n parameters (u, v).
 ///
-/// ```text
-/// J = [2 diag u, −2 diag v]      Σ wᵢ∇²φᵢ = diag(2w, −2w)      φ((u,v) + t d) = x + 2t(u∘d_u − v∘d_v) + t²(d_u² − d_v²)
+/// ```math
+/// \begin{aligned}
+/// J &= \bigl[\,2\operatorname{diag} u,\ -2\operatorname{diag} v\,\bigr] \qquad \sum_i w_i \nabla^2\varphi_i = \operatorname{diag}(2w, -2w) \\
+/// \varphi\bigl((u, v) + t\,d\bigr) &= x + 2t\,(u \circ d_u - v \circ d_v) + t^2 (d_u^2 - d_v^2)
+/// \end{aligned}
 /// ```
 ///
 /// For sparse x without a sign: min over u² − v² = x of λ(‖u‖² + ‖v‖²) is λ‖x‖₁ (Hoff, Comput. Stat. Data Anal. 2017), so

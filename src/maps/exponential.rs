@@ -6,10 +6,10 @@ use crate::checks::{check_finite, check_not_empty};
 use crate::sets::PerCoordinate;
 use crate::{Result, Scalar};
 
-/// Exponentials: x_j = lo_j + exp(u_j), onto {x > lo}.
+/// Exponentials: $`x_j = lo_j + e^{u_j}`$, onto $`\{x > lo\}`$.
 ///
-/// ```text
-/// φ' = φ'' = eᵘ = x − lo      φ'² = (x − lo)²      u = ln(x − lo)
+/// ```math
+/// \varphi' = \varphi'' = e^u = x - lo, \qquad \varphi'^2 = (x - lo)^2, \qquad u = \ln(x - lo)
 /// ```
 ///
 /// Gradient descent in u is multiplicative in x. A solution on the boundary lies at u = −∞, where ∇(f∘φ) vanishes

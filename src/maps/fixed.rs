@@ -6,7 +6,7 @@ use crate::checks::{check_finite, check_not_empty};
 use crate::sets::{BoxSet, ConstraintSet, PerCoordinate};
 use crate::{MapError, Result, Scalar};
 
-/// Constants: x = c, u empty. A block for the coordinates of a product that are not to move.
+/// Constants: $`x = c`$, u empty. A block for the coordinates of a product that are not to move.
 ///
 /// ```
 /// use reparam::maps::{Fixed, Reparametrization};

@@ -5,7 +5,7 @@ use crate::sets::{ConstraintSet, WholeSpace};
 use crate::{MapError, Scalar};
 use std::marker::PhantomData;
 
-/// The identity on Rⁿ: x = u, J = I. For coordinates without a constraint.
+/// The identity on $`\mathbb{R}^n`$: $`x = u`$, $`J = I`$. For coordinates without a constraint.
 ///
 /// ```
 /// use reparam::maps::{Identity, Reparametrization};

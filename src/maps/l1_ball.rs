@@ -4,12 +4,15 @@ use super::{Boundary, Landscape, Ray, Reparametrization, weights};
 use crate::sets::{self, ConstraintSet};
 use crate::{MapError, Result, Scalar};
 
-/// Differences of normalised squares: x_i = r (u_i² − u_{n+i}²)/‖u‖², u ∈ R^{2n}, onto {Σ|x| ≤ r}.
+/// Differences of normalised squares:
+/// $`x_i = r\,(u_i^2 - u_{n+i}^2) / \lVert u\rVert^2`$, $`u \in \mathbb{R}^{2n}`$, onto $`\{\sum |x_i| \le r\}`$.
 ///
-/// ```text
-/// J, Jᵀ, curvature: those of NormalizedSquares on R^{2n} with the multipliers (w, −w)
-/// section: x = x⁺ − x⁻, what is left of the budget spread evenly over all 2n squares
+/// ```math
+/// x = x^+ - x^-: \qquad u^2 = x^+ + s, \quad v^2 = x^- + s, \qquad s = \frac{r - \lVert x\rVert_1}{2n}
 /// ```
+///
+/// J, Jᵀ and the curvature are those of [`NormalizedSquares`](super::NormalizedSquares) on $`\mathbb{R}^{2n}`$ with the
+/// multipliers $`(w, -w)`$; the section above spreads what is left of the budget evenly over all 2n squares.
 ///
 /// The ball is the image of the simplex of its 2n vertices, so the landscape is the simplex's (Levin, Kileel & Boumal,
 /// Math. Program. 2025). J Jᵀ depends on how x is split and is no function of x: there is no metric. Invariant

@@ -1,35 +1,37 @@
 //! Smooth surjections x = φ(u) from R^p onto feasible sets.
 //!
-//! | map | set | landscape |
-//! |---|---|---|
-//! | [`Squares`] | x ≥ lo | second-order |
-//! | [`Power`] | x ≥ lo | second-order for L = 2, else no statement |
-//! | [`ScaledSquares`] | x ≥ lo, or x ≤ hi | second-order |
-//! | [`Exponential`] | x > lo | interior only |
-//! | [`Softplus`] | x > lo | interior only |
-//! | [`Trigonometric`] | lo ≤ x ≤ hi | second-order |
-//! | [`Logistic`] | lo < x < hi | interior only |
-//! | [`Algebraic`] | lo < x < hi | interior only |
-//! | [`Bounds`] | lo ≤ x ≤ hi, any of them infinite or equal | second-order |
-//! | [`Identity`] | Rⁿ | second-order |
-//! | [`Fixed`] | one point | second-order |
-//! | [`Tied`] | some coordinates equal | as the map of the shared values |
-//! | [`Precompose`] | as its map | as its map |
-//! | [`NormalizedSquares`] | simplex x ≥ 0, Σx = r | second-order |
-//! | [`Softmax`], [`ReducedSoftmax`] | open simplex | interior only |
-//! | [`CappedSimplex`] | x ≥ 0, Σx ≤ r | second-order |
-//! | [`Stochastic`] | row- or column-stochastic matrices | second-order |
-//! | [`Ball`] | closed ball | second-order |
-//! | [`OpenBall`] | open ball | interior only |
-//! | [`Sphere`] | sphere | second-order (a manifold) |
-//! | [`L1Ball`] | ℓ1 ball | second-order |
-//! | [`Difference`] | Rⁿ, sparse | second-order |
-//! | [`LowRank`] | positive semidefinite matrices, fixed trace, correlation matrices | second-order for full width |
-//! | [`Monotone`] | monotone sequences, bounded or not | second-order |
-//! | [`ConvexSequence`] | convex sequences | second-order |
-//! | [`SecondOrderCone`] | second-order cone | experimental |
-//! | [`Product`], [`Pair`] | products of sets | the weakest block's |
-//! | [`Affine`] | affine images: polytopes, cones, subspaces | that of the inner map |
+//! | map | $`\varphi(u)`$ | set | landscape |
+//! |---|---|---|---|
+//! | [`Squares`] | $`lo + u^2`$ | x ≥ lo | second-order |
+//! | [`Power`] | $`lo + \lvert u\rvert^L`$ | x ≥ lo | second-order for L = 2, else no statement |
+//! | [`ScaledSquares`] | $`lo + \frac{u^2}{s + \sqrt{s^2 + u^2}}`$ | x ≥ lo, or x ≤ hi | second-order |
+//! | [`Exponential`] | $`lo + e^u`$ | x > lo | interior only |
+//! | [`Softplus`] | $`lo + \ln(1 + e^u)`$ | x > lo | interior only |
+//! | [`Trigonometric`] | $`lo + (hi - lo) \sin^2 u`$ | lo ≤ x ≤ hi | second-order |
+//! | [`Logistic`] | $`lo + \frac{hi - lo}{1 + e^{-u}}`$ | lo < x < hi | interior only |
+//! | [`Algebraic`] | $`\frac{lo + hi}{2} + \frac{hi - lo}{2} \frac{u}{\sqrt{1 + u^2}}`$ | lo < x < hi | interior only |
+//! | [`Bounds`] | one of these per coordinate | lo ≤ x ≤ hi, any of them infinite or equal | second-order |
+//! | [`Identity`] | $`u`$ | Rⁿ | second-order |
+//! | [`Fixed`] | $`c`$ | one point | second-order |
+//! | [`Tied`] | $`E \varphi(u)`$ | some coordinates equal | as the map of the shared values |
+//! | [`Precompose`] | $`\varphi(s \circ u)`$ | as its map | as its map |
+//! | [`NormalizedSquares`] | $`r\, u^2 / \lVert u\rVert^2`$ | simplex x ≥ 0, Σx = r | second-order |
+//! | [`Softmax`], [`ReducedSoftmax`] | $`r\, e^u / \textstyle\sum e^u`$ | open simplex | interior only |
+//! | [`CappedSimplex`] | $`r\, u^2 / \lVert u\rVert^2`$, one coordinate more | x ≥ 0, Σx ≤ r | second-order |
+//! | [`Stochastic`] | one simplex per line | row- or column-stochastic matrices | second-order |
+//! | [`Ball`] | $`a + R\, u / \lVert u\rVert`$, one coordinate more | closed ball | second-order |
+//! | [`OpenBall`] | $`a + R\, u / \sqrt{1 + \lVert u\rVert^2}`$ | open ball | interior only |
+//! | [`Sphere`] | $`a + R\, u / \lVert u\rVert`$ | sphere | second-order (a manifold) |
+//! | [`L1Ball`] | $`r\, (u^2 - v^2) / \lVert (u, v)\rVert^2`$ | ℓ1 ball | second-order |
+//! | [`Difference`] | $`u^2 - v^2`$ | Rⁿ, sparse | second-order |
+//! | [`LowRank`] | $`U U^\top`$ | positive semidefinite matrices, fixed trace, correlation matrices | second-order for full width |
+//! | [`Monotone`] | $`u_1 + \sum_{k=2}^{i} u_k^2`$ | monotone sequences, bounded or not | second-order |
+//! | [`ConvexSequence`] | $`u_0 + i u_1 + \sum_k (i - k + 1)_+ u_k^2`$ | convex sequences | second-order |
+//! | [`SecondOrderCone`] | $`u \circ u`$ (Jordan) | second-order cone | experimental |
+//! | [`Product`], [`Pair`] | $`(\varphi_1, \varphi_2, \dots)`$ | products of sets | the weakest block's |
+//! | [`Affine`] | $`x_0 + T \varphi(u)`$ | affine images: polytopes, cones, subspaces | that of the inner map |
+//!
+//! In the formulas u² is entry by entry, ∘ the entrywise product, J = Dφ(u).
 //!
 //! A new map is one file here: a [`ScalarMap`] if it acts coordinate by coordinate, else a struct and
 //! `impl Reparametrization` with the required methods; the rest has defaults.
@@ -160,8 +162,8 @@ pub enum Ray<T> {
 ///
 /// Six methods are required: the two dimensions, the set, [`apply`](Self::apply), [`jvp`](Self::jvp) and
 /// [`vjp`](Self::vjp). Slices have the lengths stated; builders check them once. `work` is scratch of length
-/// [`scratch_len`](Self::scratch_len) with arbitrary contents, the same for every method: no method of a map of the
-/// catalogue allocates, an error's message apart.
+/// [`scratch_len`](Self::scratch_len) with arbitrary contents, the same for every method: no method of a map of
+/// the catalogue allocates.
 ///
 /// ```
 /// use reparam::maps::{Reparametrization, Squares};

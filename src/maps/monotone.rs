@@ -6,16 +6,19 @@ use crate::checks::{check_not_empty, check_positive};
 use crate::sets::{self, ConstraintSet, MonotoneCone, double_reverse_sums};
 use crate::{MapError, Result, Scalar};
 
-/// Monotone sequences x₁ ≤ … ≤ xₙ as cumulative sums.
+/// Monotone sequences $`x_1 \le \dots \le x_n`$ as cumulative sums.
 ///
-/// ```text
-/// free       x_i = u_1 + Σ_{2≤k≤i} u_k²                   u ∈ Rⁿ
-/// lower      x_i = lo + Σ_{1≤k≤i} u_k²                    u ∈ Rⁿ
-/// bounded    x_i = lo + (hi − lo) Σ_{k≤i} u_k²/‖u‖²       u ∈ R^{n+1}: the capped simplex, summed up
-/// Jᵀ w: reverse cumulative sums G_k = Σ_{i≥k} w_i, then those of squares (normalised squares)
-/// J Jᵀ g = C(4δ∘Cᵀg)    C cumulative sums, δ the differences of x (1 instead of 4δ₁ when free; minus the mean when bounded,
-///                       at ‖u‖² = hi − lo)
+/// ```math
+/// \begin{aligned}
+/// &\text{free} & x_i &= u_1 + \sum_{2 \le k \le i} u_k^2 & u &\in \mathbb{R}^n \\
+/// &\text{lower} & x_i &= lo + \sum_{1 \le k \le i} u_k^2 & u &\in \mathbb{R}^n \\
+/// &\text{bounded} & x_i &= lo + (hi - lo) \sum_{k \le i} \frac{u_k^2}{\lVert u\rVert^2} & u &\in \mathbb{R}^{n+1} \\
+/// & & J J^\top g &= C\,(4\delta \circ C^\top g), & (C y)_i &= \sum_{k \le i} y_k, \quad \delta_i = x_i - x_{i-1}, \ x_0 = lo
+/// \end{aligned}
 /// ```
+///
+/// Jᵀ w: reverse cumulative sums $`G_k = \sum_{i \ge k} w_i`$, then the adjoint of squares (of normalised squares when
+/// bounded). In J Jᵀ the first $`4\delta_1`$ is 1 when free; when bounded the mean of $`C^\top g`$ is taken off, at $`\lVert u\rVert^2 = hi - lo`$.
 ///
 /// Linear images of the orthant and of the solid simplex, which keeps their landscape (Levin, Kileel & Boumal, Math.
 /// Program. 2025). For isotonic regression and cumulative distribution functions. Pools of equal values are
@@ -468,10 +471,12 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
 
 /// Convex sequences: double cumulative sums of squares.
 ///
-/// ```text
-/// x_i = u_0 + i u_1 + Σ_{2≤k≤i} (i − k + 1) u_k²      (0-based) second differences u_k², value and slope at the start free
-/// Jᵀ w: double reverse cumulative sums, times (1, 1, 2u_2, 2u_3, …)
+/// ```math
+/// x_i = u_0 + i\,u_1 + \sum_{2 \le k \le i} (i - k + 1)\, u_k^2 \qquad (i = 0, \dots, n - 1)
 /// ```
+///
+/// The second differences are $`u_k^2`$, value and slope at the start are free. Jᵀ w: double reverse cumulative sums, times
+/// $`(1, 1, 2u_2, 2u_3, \dots)`$.
 ///
 /// A linear image of Rᵃ × orthant, which keeps the landscape. For convex regression on an even grid. The double sums
 /// amplify rounding by about n²: scale long sequences.

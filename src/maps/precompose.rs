@@ -18,10 +18,12 @@ fn check_scales<T: Scalar>(dim_u: usize, scales: &[T]) -> Result<()> {
     Ok(())
 }
 
-/// x = φ(s∘u) for any map φ and a positive s: the same set, other units in u (a fixed diagonal preconditioner).
+/// $`x = \varphi(s \circ u)`$ for any map φ and a positive s: the same set, other units in u (a fixed diagonal preconditioner).
 ///
-/// ```text
-/// J = Dφ(s∘u) diag(s)      Σ wᵢ∇²φᵢ becomes diag(s) · diag(s)
+/// ```math
+/// J = D\varphi(s \circ u) \operatorname{diag}(s), \qquad
+/// \sum_i w_i \nabla^2 (\varphi_i \circ \operatorname{diag} s)
+///     = \operatorname{diag}(s) \Bigl(\sum_i w_i \nabla^2\varphi_i\Bigr) \operatorname{diag}(s)
 /// ```
 ///
 /// The metric is offered when all s are equal, for otherwise it is no function of x in general. For maps that act

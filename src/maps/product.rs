@@ -6,12 +6,14 @@ use crate::{MapError, Scalar};
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A product of maps: block b of x is φ_b of block b of u. The set is the product of the sets.
+/// A product of maps: block b of x is $`\varphi_b`$ of block b of u. The set is the product of the sets.
 ///
-/// ```text
-/// J = diag(J_1, J_2, …)      curvature, section, metric, diagonals, release, renormalize: block by block
-/// landscape: the weakest of the blocks'      ray: quadratic if all blocks' are, general otherwise
+/// ```math
+/// J = \operatorname{diag}(J_1, J_2, \dots)
 /// ```
+///
+/// Curvature, section, metric, diagonals, release, renormalize: block by block. Landscape: the weakest of the blocks'. Ray: quadratic if
+/// all blocks' are, general otherwise.
 ///
 /// The blocks are trait objects unless another type is named, so that they may differ; a `Vec` of one map type needs
 /// no boxes. For two blocks without a box see [`Pair`]. Rational rays of different denominators have no common
@@ -138,10 +140,19 @@ macro_rules! block_maps {
                 self.$sets().all(|s| s.is_convex())
             }
             fn project(&self, x: &mut [T]) -> bool {
-                blockwise::project(self.$sets(), x)
+                self.project_in(x, &mut vec![T::zero(); ConstraintSet::scratch_len(self)])
             }
             fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
-                blockwise::minimise_linear(self.$sets(), g, s)
+                self.minimise_linear_in(g, s, &mut vec![T::zero(); ConstraintSet::scratch_len(self)])
+            }
+            fn scratch_len(&self) -> usize {
+                blockwise::scratch_len(self.$sets())
+            }
+            fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+                blockwise::project(self.$sets(), x, work)
+            }
+            fn minimise_linear_in(&self, g: &[T], s: &mut [T], work: &mut [T]) -> bool {
+                blockwise::minimise_linear(self.$sets(), g, s, work)
             }
             fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
                 blockwise::frank_wolfe_gap(self.$sets(), x, g)

@@ -5,11 +5,14 @@ use crate::linalg::norm2;
 use crate::sets::{self, ConstraintSet};
 use crate::{MapError, Result, Scalar};
 
-/// Jordan squares: x = u∘u = (s² + ‖y‖², 2 s y) for u = (s, y), onto the second-order cone {x₀ ≥ ‖x̄‖}. Experimental.
+/// Jordan squares: $`x = u \circ u = (s^2 + \lVert y\rVert^2,\ 2 s y)`$ for $`u = (s, y)`$, onto the second-order cone $`x_0 \ge \lVert\bar x\rVert`$. Experimental.
 ///
-/// ```text
-/// L(u) = [s yᵀ; y sI]:  J = Jᵀ = 2L(u)      Σ wᵢ∇²φᵢ v = 2L(w)v      φ(u + t d) = x + 2t L(u)d + t² d∘d
-/// section: u = ½(√λ₁ + √λ₂, (√λ₁ − √λ₂) x̄/‖x̄‖),  λ = x₀ ± ‖x̄‖
+/// ```math
+/// \begin{aligned}
+/// L(u) &= \begin{bmatrix} s & y^\top \\ y & s I \end{bmatrix}, \quad u = (s, y): & J = J^\top &= 2 L(u) & \sum_i w_i \nabla^2\varphi_i\, v &= 2 L(w)\, v \\
+/// \varphi(u + t\,d) &= x + 2t\, L(u)\, d + t^2\, d \circ d \\
+/// \text{section:}\quad u &= \tfrac12 \Bigl(\sqrt{\lambda_1} + \sqrt{\lambda_2},\ \bigl(\sqrt{\lambda_1} - \sqrt{\lambda_2}\bigr) \frac{\bar x}{\lVert\bar x\rVert}\Bigr), & \lambda_{1,2} &= x_0 \pm \lVert\bar x\rVert
+/// \end{aligned}
 /// ```
 ///
 /// The squaring map of the spin factor, a Euclidean Jordan algebra, as squares are for the orthant and UUᵀ for matrices. No

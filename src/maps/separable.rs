@@ -82,10 +82,12 @@ pub trait ScalarMap<T: Scalar> {
     }
 }
 
-/// x_j = φ_j(u_j) with a [`ScalarMap`] per coordinate, or the same one for all (then stored once).
+/// $`x_j = \varphi_j(u_j)`$ with a [`ScalarMap`] per coordinate, or the same one for all (then stored once).
 ///
-/// ```text
-/// J = diag(φ'_j(u_j))      Σ wᵢ∇²φᵢ = diag(w_j φ''_j(u_j))      J Jᵀ = diag(φ'_j²)
+/// ```math
+/// J = \operatorname{diag} \varphi_j'(u_j), \qquad
+/// \sum_i w_i \nabla^2\varphi_i = \operatorname{diag} w_j\, \varphi_j''(u_j), \qquad
+/// J J^\top = \operatorname{diag} \varphi_j'(u_j)^2
 /// ```
 ///
 /// Static dispatch: each instance is a plain loop over its formula, and no method allocates. The maps

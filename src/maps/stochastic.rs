@@ -7,8 +7,8 @@ use crate::{MapError, Result, Scalar};
 
 /// Stochastic matrices: every row (or column) is the image of one block of u under normalised squares.
 ///
-/// ```text
-/// x_{i·} = u_i∘u_i/‖u_i‖²      u = (u_1, u_2, …), one block per line
+/// ```math
+/// x_{i\cdot} = \frac{u_i \circ u_i}{\lVert u_i\rVert^2}, \qquad u = (u_1, u_2, \dots), \text{ one block per line}
 /// ```
 ///
 /// The matrix x is row-major; u holds line after line. A product of

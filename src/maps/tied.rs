@@ -5,11 +5,13 @@ use super::{Boundary, Landscape, Ray, Reparametrization, ScalarMap, Separable};
 use crate::sets::{ConstraintSet, TiedBox};
 use crate::{MapError, Result, Scalar};
 
-/// Ties: x = E φ(u) with a [`Separable`] φ: R^m → R^m and x_i = φ(u)_{k(i)}, so coordinates with the same k are equal.
+/// Ties: $`x = E \varphi(u)`$ with a [`Separable`] $`\varphi: \mathbb{R}^m \to \mathbb{R}^m`$ and $`x_i = \varphi(u)_{k(i)}`$, so coordinates with the same k are equal.
 ///
-/// ```text
-/// J = E diag(φ')      Jᵀ w = φ' ∘ (Eᵀ w), Eᵀ summing over a class      X = {E y : lo ≤ y ≤ hi}, convex
+/// ```math
+/// J = E \operatorname{diag} \varphi', \qquad J^\top w = \varphi' \circ (E^\top w), \qquad X = \{E y : lo \le y \le hi\}
 /// ```
+///
+/// Eᵀ sums over a class; X is convex.
 ///
 /// A bound belongs to the shared value. Each method sums class by class; none needs scratch. E is linear and one to
 /// one, so the landscape is that of φ. For coordinates free and bounded in any mixture take

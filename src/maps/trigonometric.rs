@@ -7,11 +7,15 @@ use crate::checks::{check_len, check_not_empty};
 use crate::sets::PerCoordinate;
 use crate::{Result, Scalar};
 
-/// The sine transformation: x_j = lo_j + d_j sin²θ_j with d = hi − lo, evaluated from the nearer end, onto {lo ≤ x ≤ hi}.
+/// The sine transformation: $`x_j = lo_j + d_j \sin^2\theta_j`$ with $`d = hi - lo`$, evaluated from the nearer end, onto
+/// $`\{lo \le x \le hi\}`$.
 ///
-/// ```text
-/// φ = a + d sin²θ  if sin²θ ≤ ½,  else  b − d cos²θ      d = b − a
-/// φ' = d sin 2θ      φ'' = 2d cos 2θ      φ'² = 4(x − lo)(hi − x)      θ = atan2(√|x − a|, √|b − x|)
+/// ```math
+/// \begin{aligned}
+/// \varphi(\theta) &= \begin{cases} a + d \sin^2\theta & \sin^2\theta \le \tfrac12 \\ b - d \cos^2\theta & \text{else} \end{cases} & d &= b - a \\
+/// \varphi' &= d \sin 2\theta & \varphi'' &= 2d \cos 2\theta \\
+/// \varphi'^2 &= 4\,(x - lo)(hi - x) & \theta &= \operatorname{atan2}\bigl(\sqrt{|x - a|}, \sqrt{|b - x|}\bigr)
+/// \end{aligned}
 /// ```
 ///
 /// (a, b) = (lo, hi), or (hi, lo) when |hi| < |lo|: the end nearer zero is put at θ = 0, where θ has all its digits,

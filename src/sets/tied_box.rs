@@ -10,10 +10,12 @@ use crate::{Error, Result, Scalar};
 ///
 /// A linear image of a box, hence convex. With C = Σ c_i² over a class, everything is the box in y:
 ///
-/// ```text
-/// natural residual   max_i c_i |x_i − z_{k(i)}|,   z = clip((Σ c_i² x_i − Σ g_i) / C)    sums over the class
-/// projection         the class mean, clipped
-/// multipliers        μ = g     (their sum over a class is the multiplier of its bounds)
+/// ```math
+/// \begin{aligned}
+/// \text{natural residual} &\quad \max_i c_i\, |x_i - z_{k(i)}|, \quad z = \operatorname{clip}\Bigl(\bigl(\textstyle\sum c_i^2 x_i - \sum g_i\bigr) / \sum c_i^2\Bigr), \quad \text{sums over the class} \\
+/// \text{projection} &\quad \text{the class mean, clipped} \\
+/// \text{multipliers} &\quad \mu = g \quad (\text{their sum over a class is the multiplier of its bounds})
+/// \end{aligned}
 /// ```
 ///
 /// ```

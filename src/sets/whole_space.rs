@@ -6,8 +6,8 @@ use crate::linalg::max_or_nan;
 
 /// No constraint: Rⁿ.
 ///
-/// ```text
-/// natural residual   max_j |g_j| / c_j
+/// ```math
+/// \text{natural residual} \quad \max_j |g_j| / c_j
 /// ```
 ///
 /// ```
