@@ -30,25 +30,33 @@ use crate::{Result, Scalar};
 /// ```
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(
-    feature = "serde",
-    serde(bound = "T: serde::Serialize + serde::de::DeserializeOwned + Default")
-)]
 pub struct BoxLbfgs<T> {
     memory: usize,
     /// Oldest first.
     pairs: Vec<Pair<T>>,
-    #[cfg_attr(feature = "serde", serde(skip))]
-    work: Work<T>,
+    #[cfg_attr(feature = "serde", serde(skip, default = "Box::default"))]
+    work: Box<Work<T>>,
 }
 
 /// Buffers: they mean nothing between steps.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Work<T> {
     model: Model<T>,
     lower: Vec<T>,
     upper: Vec<T>,
     next: Option<Point<T>>,
+}
+
+// by hand, as for `Model`: derived it would ask for T: Default, and so would reading a checkpoint
+impl<T> Default for Work<T> {
+    fn default() -> Self {
+        Self {
+            model: Model::default(),
+            lower: Vec::new(),
+            upper: Vec::new(),
+            next: None,
+        }
+    }
 }
 
 impl<T: PartialEq> PartialEq for BoxLbfgs<T> {
@@ -68,7 +76,7 @@ impl<T: Scalar> BoxLbfgs<T> {
         Self {
             memory: memory.max(1),
             pairs: Vec::new(),
-            work: Work::default(),
+            work: Box::default(),
         }
     }
 
@@ -76,7 +84,7 @@ impl<T: Scalar> BoxLbfgs<T> {
     fn propose(&mut self, bounds: &(Vec<T>, Vec<T>), point: &Point<T>, h: &[T]) -> T {
         let Work {
             model, lower, upper, ..
-        } = &mut self.work;
+        } = &mut *self.work;
         lower.clear();
         lower.extend(bounds.0.iter().zip(&point.x).map(|(b, x)| *b - *x));
         upper.clear();
@@ -88,7 +96,7 @@ impl<T: Scalar> BoxLbfgs<T> {
     fn longest(&self) -> T {
         let Work {
             model, lower, upper, ..
-        } = &self.work;
+        } = &*self.work;
         let mut t = T::infinity();
         for ((d, lower), upper) in model.d.iter().zip(lower).zip(upper) {
             if *d < T::zero() {
@@ -115,7 +123,7 @@ impl<T: Scalar> BoxLbfgs<T> {
         };
         let Work {
             model, lower, upper, ..
-        } = &self.work;
+        } = &*self.work;
         let d = &model.d;
         let mut at = |t: T, next: &mut Point<T>| -> Result<Option<(T, T)>> {
             for j in 0..d.len() {

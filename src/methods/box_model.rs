@@ -26,7 +26,7 @@ pub(super) struct Pair<T> {
 /// model pulls back, a few times. It is feasible and better than d = 0 in any case, and exact when that settles.
 ///
 /// Buffers only; they mean nothing between calls.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Model<T> {
     /// θ h
     diagonal: Vec<T>,
@@ -42,6 +42,24 @@ pub(super) struct Model<T> {
     best: Vec<T>,
     alpha: Vec<T>,
     pub(super) d: Vec<T>,
+}
+
+impl<T> Default for Model<T> {
+    fn default() -> Self {
+        Self {
+            diagonal: Vec::new(),
+            updates: Vec::new(),
+            count: 0,
+            built: false,
+            images: Vec::new(),
+            held: Vec::new(),
+            trial: Vec::new(),
+            product: Vec::new(),
+            best: Vec::new(),
+            alpha: Vec::new(),
+            d: Vec::new(),
+        }
+    }
 }
 
 /// Times that coordinates are let go, and times that coordinates are held in between.
@@ -285,14 +303,13 @@ impl<T: Scalar> Model<T> {
         }
     }
 
+    /// The updates of B; product is overwritten.
     fn build(&mut self, pairs: &[Pair<T>]) {
         if self.built {
             return;
         }
         self.built = true;
         self.count = 0;
-        let keep = std::mem::take(&mut self.product);
-        self.product = vec![T::zero(); keep.len()];
         for p in pairs {
             self.multiply(&p.s);
             let sbs = dot(&p.s, &self.product);
@@ -309,7 +326,6 @@ impl<T: Scalar> Model<T> {
             }
             self.count += 2;
         }
-        self.product = keep;
     }
 
     /// best ← the step to the minimiser over the first face, cut where it meets a bound; its q. Where blocks fail.

@@ -120,10 +120,6 @@ pub struct Outlook<T> {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(
-    feature = "serde",
-    serde(bound = "T: serde::Serialize + serde::de::DeserializeOwned + Default")
-)]
 #[non_exhaustive]
 pub enum State<T> {
     /// Quasi-Newton with limited memory.
