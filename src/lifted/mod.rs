@@ -75,6 +75,13 @@ impl<T: Scalar> Point<T> {
     }
 }
 
+/// p, q of length n; z, A p, A q, and two more of length m.
+#[derive(Default)]
+pub(crate) struct CurveWork<T> {
+    pub(crate) ends: [Vec<T>; 2],
+    pub(crate) images: [Vec<T>; 5],
+}
+
 /// f∘φ, with scratch and counters: what a [`Method`](crate::methods::Method) works on.
 pub struct Lifted<'a, T> {
     objective: &'a mut dyn Objective<T>,
@@ -83,6 +90,9 @@ pub struct Lifted<'a, T> {
     jv: Vec<T>,
     hjv: Vec<T>,
     curved: Vec<T>,
+    unused: Vec<T>,
+    /// What a search along a curve works in.
+    pub(crate) curve: CurveWork<T>,
     bounds: Option<Arc<(Vec<T>, Vec<T>)>>,
     /// Evaluations so far.
     pub counts: Counts,
@@ -112,6 +122,8 @@ impl<'a, T: Scalar> Lifted<'a, T> {
             jv: zeros(map.dim_x()),
             hjv: zeros(map.dim_x()),
             curved: zeros(map.dim_u()),
+            unused: zeros(map.dim_u()),
+            curve: CurveWork::default(),
             bounds: bounds_of(map),
             counts: Counts::default(),
             objective,
@@ -305,12 +317,15 @@ impl<'a, T: Scalar> Lifted<'a, T> {
 
     /// out ← diag Σ gᵢ∇²φᵢ(u), zero where the map does not offer it.
     pub(crate) fn curvature_diagonal(&mut self, point: &Point<T>, out: &mut [T]) {
-        let ones = vec![T::one(); point.x.len()];
-        let mut unused = vec![T::zero(); point.u.len()];
-        if !self
-            .map
-            .diagonals(&point.u, &ones, &point.g, &mut unused, out, &mut self.work)
-        {
+        self.hjv.fill(T::one());
+        if !self.map.diagonals(
+            &point.u,
+            &self.hjv,
+            &point.g,
+            &mut self.unused,
+            out,
+            &mut self.work,
+        ) {
             out.fill(T::zero());
         }
     }

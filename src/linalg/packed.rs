@@ -36,6 +36,17 @@ impl<T: Scalar> PackedUpper<T> {
         }
     }
 
+    /// Empty, in memory that was used before.
+    pub(crate) fn reusing(mut data: Vec<T>) -> Self {
+        data.clear();
+        Self { k: 0, data }
+    }
+
+    /// The memory, for [`reusing`](Self::reusing).
+    pub(crate) fn into_memory(self) -> Vec<T> {
+        self.data
+    }
+
     pub(crate) fn clear(&mut self) {
         self.k = 0;
         self.data.clear();

@@ -45,6 +45,8 @@ struct Work<T> {
     lower: Vec<T>,
     upper: Vec<T>,
     next: Option<Point<T>>,
+    /// Forgotten pairs, whose memory new ones use.
+    spare: Vec<Pair<T>>,
 }
 
 // by hand, as for `Model`: derived it would ask for T: Default, and so would reading a checkpoint
@@ -55,6 +57,7 @@ impl<T> Default for Work<T> {
             lower: Vec::new(),
             upper: Vec::new(),
             next: None,
+            spare: Vec::new(),
         }
     }
 }
@@ -164,11 +167,11 @@ impl<T: Scalar> BoxLbfgs<T> {
         let mut pair = if self.pairs.len() == self.memory {
             self.pairs.remove(0)
         } else {
-            Pair {
+            self.work.spare.pop().unwrap_or_else(|| Pair {
                 s: vec![T::zero(); n],
                 y: vec![T::zero(); n],
                 sy: T::zero(),
-            }
+            })
         };
         for j in 0..n {
             pair.s[j] = after.x[j] - before.x[j];
@@ -178,6 +181,8 @@ impl<T: Scalar> BoxLbfgs<T> {
         // keeps B positive definite, and out of pairs that are only rounding
         if pair.sy > T::epsilon() * dot(&pair.y, &pair.y).sqrt() * dot(&pair.s, &pair.s).sqrt() {
             self.pairs.push(pair);
+        } else {
+            self.work.spare.push(pair);
         }
     }
 
@@ -237,7 +242,7 @@ impl<T: Scalar> Method<T> for BoxLbfgs<T> {
                 if self.pairs.is_empty() {
                     break Step::Stalled;
                 }
-                self.pairs.clear();
+                self.work.spare.append(&mut self.pairs);
                 continue;
             }
             // without any memory the length of the step is a guess: no coordinate moves by more than its size
@@ -259,7 +264,7 @@ impl<T: Scalar> Method<T> for BoxLbfgs<T> {
                         Step::Stalled
                     };
                 }
-                _ => self.pairs.clear(),
+                _ => self.work.spare.append(&mut self.pairs),
             }
         };
         self.work.next = Some(next);
@@ -267,7 +272,7 @@ impl<T: Scalar> Method<T> for BoxLbfgs<T> {
     }
 
     fn reset(&mut self) {
-        self.pairs.clear();
+        self.work.spare.append(&mut self.pairs);
     }
 
     fn moves_in_x(&self) -> bool {

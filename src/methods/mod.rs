@@ -13,6 +13,7 @@
 
 mod box_lbfgs;
 mod box_model;
+mod buffers;
 mod conjugate_gradient;
 mod lbfgs;
 mod levenberg_marquardt;

@@ -1,7 +1,7 @@
 //! Searches along a line in u: strong Wolfe conditions, with a way back from points where f is not finite, and the
 //! search along the lifted curve that needs no further products.
 
-use crate::lifted::{Lifted, Point, minimise_quartic, minimise_rational};
+use crate::lifted::{CurveWork, Lifted, Point, minimise_quartic, minimise_rational};
 use crate::linalg::{axpy, dot};
 use crate::maps::Ray;
 use crate::objectives::Curve;
@@ -104,13 +104,29 @@ pub fn curve_search<T: Scalar>(
     t: T,
     next: &mut Point<T>,
 ) -> Result<Option<Search>> {
+    let mut work = std::mem::take(&mut lifted.curve);
+    let found = search_in(lifted, start, d, t, next, &mut work);
+    lifted.curve = work;
+    found
+}
+
+fn search_in<T: Scalar>(
+    lifted: &mut Lifted<'_, T>,
+    start: &Point<T>,
+    d: &[T],
+    t: T,
+    next: &mut Point<T>,
+    work: &mut CurveWork<T>,
+) -> Result<Option<Search>> {
     let n = start.x.len();
-    let (mut p, mut q) = (vec![T::zero(); n], vec![T::zero(); n]);
-    let omega = match lifted.map().ray(&start.u, d, &mut p, &mut q, lifted.scratch()) {
+    let CurveWork { ends, images } = work;
+    ends.iter_mut().for_each(|v| v.resize(n, T::zero()));
+    let [p, q] = ends;
+    let omega = match lifted.map().ray(&start.u, d, p, q, lifted.scratch()) {
         Ray::Quadratic => [T::one(), T::zero(), T::zero()],
         Ray::Rational(omega) => {
-            axpy(-omega[1], &start.x, &mut p);
-            axpy(-omega[2], &start.x, &mut q);
+            axpy(-omega[1], &start.x, p);
+            axpy(-omega[2], &start.x, q);
             omega
         }
         Ray::General => return Ok(None),
@@ -118,30 +134,28 @@ pub fn curve_search<T: Scalar>(
     let Some(m) = lifted.objective().composite().map(|view| view.operator.rows()) else {
         return Ok(None);
     };
-    let zeros = || vec![T::zero(); m];
-    let (mut z, mut ap, mut aq, mut zt, mut r) = (zeros(), zeros(), zeros(), zeros(), zeros());
-    if !lifted.objective().image(&start.x, &mut z) {
+    images.iter_mut().for_each(|v| v.resize(m, T::zero()));
+    let [z, ap, aq, zt, r] = images;
+    if !lifted.objective().image(&start.x, z) {
         return Ok(None);
     }
     let step = {
         let Some(view) = lifted.objective().composite() else {
             return Ok(None);
         };
-        view.operator.apply_pair(&p, &q, &mut ap, &mut aq);
+        view.operator.apply_pair(p, q, ap, aq);
         let curve = Curve {
             x: &start.x,
-            p: &p,
-            q: &q,
-            z: &z,
-            ap: &ap,
-            aq: &aq,
+            p,
+            q,
+            z,
+            ap,
+            aq,
             omega,
         };
-        let exact = match view.quartic(&curve, &mut r, &mut zt) {
+        let exact = match view.quartic(&curve, r, zt) {
             Some(quartic) => Some(minimise_quartic(&quartic)),
-            None => view
-                .rational(&curve, &mut r, &mut zt)
-                .map(|h| minimise_rational(&h)),
+            None => view.rational(&curve, r, zt).map(|h| minimise_rational(&h)),
         };
         match exact {
             Some(t) => {
@@ -152,7 +166,7 @@ pub fn curve_search<T: Scalar>(
                 }
             }
             None => bracket(start.value, dot(&start.gradient, d), t, &Reach::default(), |t| {
-                let (f, slope) = view.along(&curve, t, &mut zt, &mut r);
+                let (f, slope) = view.along(&curve, t, zt, r);
                 Ok((f.is_finite() && slope.is_finite()).then_some((f, slope)))
             })?,
         }

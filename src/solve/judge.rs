@@ -2,7 +2,7 @@
 
 use super::minimize::Checkpoint;
 use super::{Certificate, Phase, Solution, Status};
-use crate::lifted::Lifted;
+use crate::lifted::{Lifted, Point};
 use crate::linalg::max_abs;
 use crate::maps::{Boundary, Reparametrization};
 use crate::methods::{Method, State, Step};
@@ -24,7 +24,7 @@ pub(super) fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(
 }
 
 /// How many past values of f are kept for the floor of the residual.
-const RECENT: usize = 5;
+pub(super) const RECENT: usize = 5;
 
 /// The curvature for which a step changes x by its own size.
 fn own_size<T: Scalar>(x: &[T], g: &[T]) -> T {
@@ -43,7 +43,16 @@ pub(super) struct Judge<'m, T, M: ?Sized> {
     pub(super) c: Vec<T>,
     pub(super) target: Vec<T>,
     metric: Vec<T>,
+    /// x and ∇f before the last move.
     before: Option<(Vec<T>, Vec<T>)>,
+    /// The same before the move that is being made.
+    now: (Vec<T>, Vec<T>),
+    next: Option<Point<T>>,
+    trial: Vec<T>,
+    nearby: Vec<T>,
+    du: Vec<T>,
+    /// Scratch of the set.
+    work: Vec<T>,
     /// Whether f offers its Hessian diagonal.
     pub(super) known: bool,
     diagonal: Vec<T>,
@@ -58,6 +67,12 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             target: vec![T::zero(); n],
             metric: vec![T::zero(); map.dim_u()],
             before: None,
+            now: (Vec::new(), Vec::new()),
+            next: None,
+            trial: vec![T::zero(); n],
+            nearby: vec![T::zero(); n],
+            du: vec![T::zero(); map.dim_u()],
+            work: vec![T::zero(); map.set().scratch_len()],
             known: false,
             diagonal: Vec::new(),
         }
@@ -177,24 +192,19 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         for j in 0..n {
             self.target[j] = x[j] + step(j);
         }
-        set.project(&mut self.target);
-        let other: Vec<T> = (0..n)
-            .map(|j| {
-                if self.target[j] == x[j] {
-                    x[j] - step(j)
-                } else {
-                    self.target[j]
-                }
-            })
-            .collect();
-        self.target.copy_from_slice(&other);
-        set.project(&mut self.target);
-        let mut nearby = vec![T::zero(); n];
+        set.project_in(&mut self.target, &mut self.work);
+        for j in 0..n {
+            if self.target[j] == x[j] {
+                self.target[j] = x[j] - step(j);
+            }
+        }
+        set.project_in(&mut self.target, &mut self.work);
+        let nearby = &mut self.nearby;
         lifted.counts.values += 1;
         lifted.counts.gradients += 1;
         let value = lifted
             .objective()
-            .value_gradient(&self.target, &mut nearby)
+            .value_gradient(&self.target, nearby)
             .map_err(Error::Evaluation)?;
         if !value.is_finite() || nearby.iter().any(|v| !v.is_finite()) {
             c.verified = Some(c.iteration);
@@ -260,8 +270,8 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         lifted: &mut Lifted<'_, T>,
         c: &mut Checkpoint<T>,
     ) -> Result<Option<Status>> {
-        let x_before = c.point.x.clone();
-        let g_before = c.point.g.clone();
+        self.now.0.clone_from(&c.point.x);
+        self.now.1.clone_from(&c.point.g);
         if c.recent.len() >= RECENT {
             c.recent.remove(0);
         }
@@ -275,7 +285,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             .zip(&self.metric)
             .map(|(g, m)| *g * *g / *m)
             .sum();
-        let raw = self.raw_residual(&x_before, &g_before);
+        let raw = self.raw_residual(&self.now.0, &self.now.1);
         let mut outcome = Step::Stalled;
         let in_x = c.method.moves_in_x();
         if in_x || lift >= T::lit(1e-2) * raw * raw {
@@ -294,7 +304,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         }
         match outcome {
             Step::Moved => {
-                let moved = c.point.x != x_before;
+                let moved = c.point.x != self.now.0;
                 c.stalls = if moved { 0 } else { c.stalls + 1 };
                 if c.stalls > 5 {
                     status = Some(Status::Stalled);
@@ -304,7 +314,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
                 if max_abs(&c.point.x) > far && c.point.value < c.first_value {
                     status = Some(Status::AtInfinity);
                 }
-                self.before = Some((x_before, g_before));
+                std::mem::swap(self.before.get_or_insert_default(), &mut self.now);
             }
             Step::NotFinite => status = Some(Status::NotFinite),
             Step::Stalled => status = Some(Status::Stalled),
@@ -320,19 +330,31 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         for j in 0..x.len() {
             self.target[j] = x[j] - g[j] / if separable { h[j] } else { top };
         }
-        set.project(&mut self.target)
+        set.project_in(&mut self.target, &mut self.work)
     }
 
     /// A projected step in x with backtracking, lifted back by the section: leaves any face.
     fn step_in_x(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<bool> {
-        let (x, g) = (c.point.x.clone(), c.point.g.clone());
-        if !self.project(&x, &g, &c.h) {
+        if !self.project(&c.point.x, &c.point.g, &c.h) {
             return self.release(lifted, c);
         }
-        let mut next = c.point.clone();
+        let mut next = self.next.take().unwrap_or_else(|| c.point.clone());
+        let found = self.project_to(lifted, c, &mut next);
+        self.next = Some(next);
+        found
+    }
+
+    /// The search of [`step_in_x`](Self::step_in_x) towards the target.
+    fn project_to(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T>,
+        next: &mut Point<T>,
+    ) -> Result<bool> {
         let mut t = T::one();
-        let mut trial = vec![T::zero(); x.len()];
+        let trial = &mut self.trial;
         for _ in 0..50 {
+            let (x, g) = (&c.point.x, &c.point.g);
             for j in 0..x.len() {
                 // exactly the target at t = 1, bounds included
                 trial[j] = if t == T::one() {
@@ -345,16 +367,16 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             if slope.is_nan() || slope >= T::zero() {
                 return Ok(false);
             }
-            if section(self.map, &trial, &mut next.u, lifted.scratch()).is_err() {
+            if section(self.map, trial, &mut next.u, lifted.scratch()).is_err() {
                 t *= T::lit(0.25);
                 continue;
             }
-            lifted.evaluate(&mut next)?;
+            lifted.evaluate(next)?;
             if next.is_finite()
                 && next.value <= c.point.value + T::lit(1e-4) * slope
                 && next.value < c.point.value
             {
-                c.point = next;
+                std::mem::swap(&mut c.point, next);
                 c.method.reset();
                 return Ok(true);
             }
@@ -365,33 +387,32 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
 
     /// Where the set has no projection: the map's own way off a face.
     fn release(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<bool> {
-        let mut du = vec![T::zero(); c.point.u.len()];
-        if self.map.release(
-            &c.point.u,
-            &c.point.x,
-            &c.point.g,
-            &c.h,
-            &mut du,
-            lifted.scratch(),
-        ) == 0
+        let du = &mut self.du;
+        du.fill(T::zero());
+        if self
+            .map
+            .release(&c.point.u, &c.point.x, &c.point.g, &c.h, du, lifted.scratch())
+            == 0
         {
             return Ok(false);
         }
-        let mut next = c.point.clone();
-        let mut t = T::one();
+        let mut next = self.next.take().unwrap_or_else(|| c.point.clone());
+        let (mut t, mut better) = (T::one(), false);
         for _ in 0..50 {
-            for ((o, u), d) in next.u.iter_mut().zip(&c.point.u).zip(&du) {
+            for ((o, u), d) in next.u.iter_mut().zip(&c.point.u).zip(du.iter()) {
                 *o = *u + t * *d;
             }
             lifted.evaluate(&mut next)?;
             if next.is_finite() && next.value < c.point.value {
-                c.point = next;
+                std::mem::swap(&mut c.point, &mut next);
                 c.method.reset();
-                return Ok(true);
+                better = true;
+                break;
             }
             t *= T::lit(0.25);
         }
-        Ok(false)
+        self.next = Some(next);
+        Ok(better)
     }
 
     /// A projected step of 1/`shorter` of its length, evaluated in x; whether it was kept (or nothing was left to do).

@@ -1,7 +1,7 @@
 //! The one loop: any objective over any set, by a method on the lift, judged in x.
 
 use super::finish::{self, Finished};
-use super::judge::{Judge, section};
+use super::judge::{Judge, RECENT, section};
 use super::{CancelToken, Counts, Limits, Solution, Status};
 use crate::checks::check_len;
 use crate::lifted::{Lifted, Point};
@@ -381,7 +381,7 @@ where
             h: vec![T::one(); n],
             estimated: false,
             verified: None,
-            recent: Vec::new(),
+            recent: Vec::with_capacity(RECENT),
             stalls: 0,
             attempts: 0,
             finished: None,
