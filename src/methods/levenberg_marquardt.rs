@@ -32,11 +32,11 @@ pub struct LevenbergMarquardt<T> {
     scale: Vec<T>,
     next: Option<Point<T>>,
     /// √W J_u by columns, the residual that goes with it, the Jacobian, weights and curvatures, a row.
-    #[cfg_attr(feature = "serde", serde(skip, default = "Buffers::empty"))]
-    model: Buffers<T, 6>,
+    #[cfg_attr(feature = "serde", serde(skip, default = "Box::default"))]
+    model: Box<Buffers<T, 6>>,
     /// K, D, Q, a column, its coefficients, the rest of the residual, s, R.
-    #[cfg_attr(feature = "serde", serde(skip, default = "Buffers::empty"))]
-    work: Buffers<T, 8>,
+    #[cfg_attr(feature = "serde", serde(skip, default = "Box::default"))]
+    work: Box<Buffers<T, 8>>,
 }
 
 impl<T: Scalar> Default for LevenbergMarquardt<T> {
@@ -57,8 +57,8 @@ impl<T: Scalar> LevenbergMarquardt<T> {
             growth: T::lit(2.0),
             scale: Vec::new(),
             next: None,
-            model: Buffers::empty(),
-            work: Buffers::empty(),
+            model: Box::default(),
+            work: Box::default(),
         }
     }
 
