@@ -1,5 +1,5 @@
 //! No method of a map allocates. A binary of its own: the counter is the program's allocator.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, clippy::unwrap_used)]
 
 use reparam::maps::{
     Affine, Algebraic, Ball, Boundary, Bounds, CappedSimplex, ConvexSequence, Difference, Exponential, Fixed,
