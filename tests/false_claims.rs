@@ -182,6 +182,7 @@ fn very_different_curvatures() {
 #[test]
 fn valleys_with_zero_at_the_end() {
     let mut random = reparam::testing::Random::new(11);
+    let mut claimed = 0;
     for case in 0..300 {
         let n = 2 + case % 4;
         let scale: Vec<f64> = (0..n)
@@ -215,12 +216,15 @@ fn valleys_with_zero_at_the_end() {
             .run()
             .unwrap();
         if s.status.is_converged() {
+            claimed += 1;
             assert!(
                 s.objective <= 1e-10,
                 "case {case}, scales {scale:?}, steep {steep:e}: {s}"
             );
         }
     }
+    // 291; the others stall at the answer, f at 1e-27 and below
+    assert!(claimed >= 280, "{claimed}");
 }
 
 /// On a set that is not convex a stationary point is only that.

@@ -187,7 +187,7 @@ impl<T: Scalar> BoxLbfgs<T> {
     }
 
     /// Whether the moves in the memory span the coordinates that are free at the point: of a direction in which it never moved
-    /// the model knows nothing. Gram–Schmidt, each move with a part of at least a hundredth of its own outside the others. Moves
+    /// the model knows nothing. Gram–Schmidt in units of x_j, each move with a part of at least a hundredth of its own outside the others. Moves
     /// that changed a held coordinate do not count: what they did to the gradient is not the free coordinates' doing.
     fn spans(&self, point: &Point<T>) -> bool {
         let is_free = |j: usize| {
@@ -200,6 +200,11 @@ impl<T: Scalar> BoxLbfgs<T> {
         if self.pairs.len() < free.len() {
             return false;
         }
+        let largest = max_abs(&point.x).max(T::min_positive_value());
+        let unit = |j: usize| {
+            let size = point.x[j].abs();
+            if size > T::zero() { size } else { largest }
+        };
         let mut basis: Vec<Vec<T>> = Vec::new();
         for pair in self.pairs.iter().rev() {
             if basis.len() == free.len() {
@@ -208,7 +213,7 @@ impl<T: Scalar> BoxLbfgs<T> {
             if held.iter().any(|j| pair.s[*j] != T::zero()) {
                 continue;
             }
-            let mut v: Vec<T> = free.iter().map(|j| pair.s[*j]).collect();
+            let mut v: Vec<T> = free.iter().map(|j| pair.s[*j] / unit(*j)).collect();
             let size = norm2(&v);
             for q in basis.iter().chain(&basis) {
                 let along = dot(q, &v);
