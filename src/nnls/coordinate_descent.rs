@@ -52,6 +52,7 @@ pub(super) fn coordinate_descent<T: LinalgScalar>(
             (step * c).abs()
         })))
     };
+    // what that patience is worth when every sweep sees all columns
     let budget = run.passes + 2.0 * patience as f64;
     let mut r = vec![T::zero(); b.len()];
     let (mut first, mut mark, mut since) = (None, T::infinity(), 0);

@@ -7,7 +7,7 @@ use super::dual::duality_gap;
 use super::face::{Face, QrFace, drop_rounding, residual};
 use super::flow::flow;
 use super::problem::Problem;
-use super::projected_cg::{Ended, Target, projected_cg};
+use super::projected_cg::{Ended, Target, instead_of_a_gram_matrix, projected_cg};
 use super::working_set::{self, working_set};
 use super::{Nnls, Strategy};
 use crate::linalg::{dot, exponent, norm2, pow2, safe_exponent};
@@ -19,8 +19,6 @@ use std::time::Instant;
 
 /// A QR factor of more elements than this (800 MB of f64) is not attempted.
 const QR_ELEMENTS: usize = 100_000_000;
-/// Below this many columns a Gram matrix costs next to nothing.
-const WIDE_ENOUGH: usize = 700;
 /// With products only, a face of more columns than this is left to the flow first.
 const LARGE_FACE: usize = 1000;
 
@@ -150,22 +148,14 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     /// Projected conjugate gradients where they can beat a Gram matrix of all columns; block exchange; the active set from
     /// where it ended when that is not exact.
     fn dense(&self, run: &mut Run<'_>) -> Candidate<T> {
-        let (m, n) = (self.problem.rows(), self.problem.columns());
         let mut guess = None;
-        if n >= WIDE_ENOUGH && 5 * m >= 6 * n {
-            let target = Target {
-                // a Gram matrix costs about n/32 products with A and Aᵀ, its factor as much again where m is near n
-                passes: n as f64 / 8.0,
-                sparse_only: m < 3 * n,
-                ..self.target(0.0)
-            };
+        if let Some(target) = instead_of_a_gram_matrix(self.problem, self.target(0.0)) {
             let (candidate, ended) = self.projected(self.zero_or_start(), &target, run);
             if candidate.limit.is_some() || ended == Ended::Converged {
                 return candidate;
             }
-            if !target.sparse_only || run.passes > 30.0 {
-                guess = Some(candidate.x);
-            }
+            // given up early, most columns stay: the exchange starts from them all
+            guess = (run.passes >= target.passes).then_some(candidate.x);
         }
         let first = self.block_exchange(guess.as_deref(), run);
         match first {
@@ -353,10 +343,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             return candidate;
         }
         // a face that is nearly right saves the exact method most of its rounds
-        let hand_over = Target {
-            tolerance: T::lit(1e-5).max(self.target(0.0).tolerance),
-            ..self.target(5000.0)
-        };
+        let hand_over = self.target(5000.0).at_least(T::lit(1e-5));
         candidate = self.projected(candidate.x, &hand_over, run).0;
         if candidate.limit.is_some() {
             return candidate;
@@ -428,7 +415,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
 
     /// Projected conjugate gradients from x.
     fn projected(&self, mut x: Vec<T>, target: &Target<T>, run: &mut Run<'_>) -> (Candidate<T>, Ended) {
-        let ended = projected_cg(self.problem, self.b, self.b_norm, &mut x, target, run);
+        let ended = projected_cg(self.problem, self.b, None, self.b_norm, &mut x, target, run);
         let candidate = Candidate {
             x,
             phase: Phase::ProjectedGradient,

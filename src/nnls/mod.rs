@@ -25,7 +25,7 @@ mod dual;
 pub(crate) mod face;
 mod flow;
 pub(crate) mod problem;
-mod projected_cg;
+pub(crate) mod projected_cg;
 mod working_set;
 
 use crate::checks::{check_finite, check_len, check_not_empty};

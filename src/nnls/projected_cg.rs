@@ -1,13 +1,13 @@
-//! Projected conjugate gradients: products only, exact zeros, no factorisation.
+//! Projected conjugate gradients over a box, the orthant above all: products only, exact bounds, no factorisation.
 //!
-//! Conjugate gradients on the current face; a step that would leave the orthant is projected instead (MPRGP with projected
+//! Conjugate gradients on the current face; a step that would leave the box is projected instead (MPRGP with projected
 //! steps: Dostál 1997, Dostál & Schöberl 2005, here without the fixed step length), and the face grows along the chopped
 //! gradient when that outweighs what is left on the face. In the variables y = c∘x with unit columns, c_j = ‖a_j‖:
 //!
 //! ```text
 //! q = ∇f / c                         the scaled gradient
-//! φ_j = q_j where y_j > 0            free gradient: what is left on the face
-//! β_j = min(q_j, 0) where y_j = 0    chopped gradient: what wants to enter
+//! φ_j = q_j between the bounds       free gradient: what is left on the face
+//! β_j = the part of q_j that points inward, at a bound    chopped gradient: what wants to enter
 //! ```
 //!
 //! On a face one step costs one product with A_FᵀA_F, in one pass over memory where A lies there; columns off the face are
@@ -25,7 +25,7 @@ const WATCHED: usize = 6;
 
 /// What ended the iteration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     /// ρ is at most the tolerance.
     Converged,
     /// The budget of products is spent.
@@ -37,29 +37,69 @@ pub(super) enum Ended {
 }
 
 /// Products that may be spent, and how good the answer has to be.
-pub(super) struct Target<T> {
+pub(crate) struct Target<T> {
     /// For ρ.
-    pub(super) tolerance: T,
+    pub(crate) tolerance: T,
     /// In passes over A, as [`Run`] counts them.
-    pub(super) passes: f64,
+    pub(crate) passes: f64,
     /// Give up early where nearly all columns stay positive: there a factor of them all is no detour.
-    pub(super) sparse_only: bool,
+    pub(crate) sparse_only: bool,
 }
 
-/// Improves x (feasible, changed in place; zero: its own start) until ρ is at most the tolerance.
-pub(super) fn projected_cg<T: LinalgScalar>(
+impl<T: LinalgScalar> Target<T> {
+    /// With a tolerance of at least `tolerance`.
+    pub(crate) fn at_least(self, tolerance: T) -> Self {
+        Self {
+            tolerance: self.tolerance.max(tolerance),
+            ..self
+        }
+    }
+}
+
+/// For a dense problem that is not wide: what may be spent before a Gram matrix of all columns, which costs about as much as n/32
+/// products with A and Aᵀ, and its factor. None where the Gram matrix is cheap, or so nearly square that most products would be in vain.
+pub(crate) fn instead_of_a_gram_matrix<T: LinalgScalar>(
+    problem: &Problem<'_, T>,
+    target: Target<T>,
+) -> Option<Target<T>> {
+    let (m, n) = (problem.rows(), problem.columns());
+    (n >= 700 && 5 * m >= 6 * n).then(|| Target {
+        passes: n as f64 / 8.0,
+        sparse_only: m < 3 * n,
+        ..target
+    })
+}
+
+/// Improves x (feasible, changed in place) until ρ is at most the tolerance. `bounds` are those of x; None is the orthant, where x = 0
+/// means that the method chooses its own start.
+pub(crate) fn projected_cg<T: LinalgScalar>(
     problem: &Problem<'_, T>,
     b: &[T],
-    b_norm: T,
+    bounds: Option<(&[T], &[T])>,
+    unit: T,
     x: &mut [T],
     target: &Target<T>,
     run: &mut Run<'_>,
 ) -> Ended {
-    let mut state = State::new(problem, b, b_norm, x);
-    state.begin(run);
+    let mut state = State::new(problem, b, bounds, unit, x);
+    if bounds.is_none() && x.iter().all(|v| *v == T::zero()) {
+        state.begin(run);
+    } else {
+        state.form_residual(run);
+        state.settle(run);
+    }
     let ended = state.iterate(target, run);
-    for ((xj, y), c) in x.iter_mut().zip(&state.y).zip(problem.norms()) {
-        *xj = if *c > T::zero() { *y / *c } else { T::zero() };
+    for (j, (xj, c)) in x.iter_mut().zip(problem.norms()).enumerate() {
+        if *c > T::zero() {
+            let y = state.y[j];
+            // exactly on a bound, whatever the scaling did to it
+            *xj = match bounds {
+                None => y / *c,
+                Some((lo, _)) if y <= state.lo[j] => lo[j],
+                Some((_, hi)) if y >= state.hi[j] => hi[j],
+                Some((lo, hi)) => crate::sets::clip(y / *c, lo[j], hi[j]),
+            };
+        }
     }
     ended
 }
@@ -67,7 +107,11 @@ pub(super) fn projected_cg<T: LinalgScalar>(
 struct State<'p, 'a, T: LinalgScalar> {
     problem: &'p Problem<'a, T>,
     b: &'p [T],
-    b_norm: T,
+    /// What ρ is relative to: ‖b‖.
+    unit: T,
+    /// Bounds of y; both are y itself where a column is zero.
+    lo: Vec<T>,
+    hi: Vec<T>,
     y: Vec<T>,
     /// Everywhere when `fresh`, else on the face only.
     q: Vec<T>,
@@ -75,14 +119,14 @@ struct State<'p, 'a, T: LinalgScalar> {
     /// A x − b, and f = ½‖r‖².
     r: Vec<T>,
     f: T,
-    /// Where y_j > 0, ascending.
+    /// Where lo < y < hi, ascending.
     face: Vec<usize>,
     /// The direction on the face, in its order.
     p: Vec<T>,
     /// A p and (AᵀA p)/c on the face.
     image: Vec<T>,
     product: Vec<T>,
-    /// A move y → trial, its columns, its coefficients over c, and A x − b at its end.
+    /// A move from y: where it ends, its columns, its coefficients over c, and its image.
     trial: Vec<T>,
     moved: Vec<usize>,
     coefficients: Vec<T>,
@@ -96,14 +140,29 @@ struct State<'p, 'a, T: LinalgScalar> {
 }
 
 impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
-    fn new(problem: &'p Problem<'a, T>, b: &'p [T], b_norm: T, x: &[T]) -> Self {
+    fn new(problem: &'p Problem<'a, T>, b: &'p [T], bounds: Option<(&[T], &[T])>, unit: T, x: &[T]) -> Self {
         let (m, n) = (problem.rows(), problem.columns());
+        let norms = problem.norms();
         let zeros = |k| vec![T::zero(); k];
+        let scaled = |v: &[T]| {
+            v.iter()
+                .zip(norms)
+                .map(|(v, c)| if *c > T::zero() { *v * *c } else { T::zero() })
+                .collect::<Vec<T>>()
+        };
+        let (lo, hi) = match bounds {
+            Some((lo, hi)) => (scaled(lo), scaled(hi)),
+            None => (zeros(n), scaled(&vec![T::infinity(); n])),
+        };
         Self {
             problem,
             b,
-            b_norm,
-            y: x.iter().zip(problem.norms()).map(|(v, c)| *v * *c).collect(),
+            unit,
+            y: (0..n)
+                .map(|j| crate::sets::clip(x[j] * norms[j], lo[j], hi[j]))
+                .collect(),
+            lo,
+            hi,
             q: zeros(n),
             fresh: false,
             r: zeros(m),
@@ -123,12 +182,8 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         }
     }
 
-    /// From zero: the best multiple of max(Aᵀb, 0).
+    /// In the orthant, from zero: the best multiple of max(Aᵀb, 0).
     fn begin(&mut self, run: &mut Run<'_>) {
-        if self.y.iter().any(|v| *v > T::zero()) {
-            self.settle_at_y(run);
-            return;
-        }
         for (r, b) in self.r.iter_mut().zip(self.b) {
             *r = -*b;
         }
@@ -138,7 +193,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             *t = (-*q).max(T::zero());
             square += *t * *t;
         }
-        let bend = self.move_image(run);
+        let (bend, _) = self.move_image(run);
         let length = square / bend;
         if length.is_finite() {
             for (y, t) in self.y.iter_mut().zip(&self.trial) {
@@ -262,12 +317,15 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
 
     /// ρ; q is fresh.
     fn residual(&self) -> T {
-        max_or_nan(
-            self.y
-                .iter()
-                .zip(&self.q)
-                .map(|(y, q)| if q.is_nan() { *q } else { y.min(*q).abs() }),
-        ) / self.b_norm
+        let move_of = |j: usize| {
+            let (y, q) = (self.y[j], self.q[j]);
+            if q.is_nan() {
+                q
+            } else {
+                q.min(y - self.lo[j]).max(y - self.hi[j]).abs()
+            }
+        };
+        max_or_nan((0..self.y.len()).map(move_of)) / self.unit
     }
 
     /// ‖φ‖² and ⟨φ, φ̃⟩, φ̃ the part of φ that a step of 1/L can use before its coordinate reaches zero.
@@ -276,19 +334,24 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         for j in &self.face {
             let (q, y) = (self.q[*j], self.y[*j]);
             free += q * q;
-            reduced += q * q.min(y * self.curvature);
+            reduced += q * q
+                .min((y - self.lo[*j]) * self.curvature)
+                .max((y - self.hi[*j]) * self.curvature);
         }
         (free, reduced)
     }
 
     /// ‖β‖²; q is fresh.
     fn chopped(&self) -> T {
-        let entering = self
-            .y
-            .iter()
-            .zip(&self.q)
-            .filter(|(y, q)| **y == T::zero() && **q < T::zero());
-        entering.map(|(_, q)| *q * *q).sum()
+        let entering = (0..self.y.len()).filter(|j| self.enters(*j));
+        entering.map(|j| self.q[j] * self.q[j]).sum()
+    }
+
+    /// At a bound, and f falls inward.
+    fn enters(&self, j: usize) -> bool {
+        let (y, q) = (self.y[j], self.q[j]);
+        (y == self.lo[j] && q < T::zero() && y < self.hi[j])
+            || (y == self.hi[j] && q > T::zero() && y > self.lo[j])
     }
 
     /// q ← Aᵀr / c everywhere. The updated r drifts: now and then it is formed anew.
@@ -309,7 +372,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         let norms = self.problem.norms();
         self.moved.clear();
         self.moved
-            .extend((0..self.y.len()).filter(|j| self.y[*j] > T::zero()));
+            .extend((0..self.y.len()).filter(|j| self.y[*j] != T::zero()));
         for (o, j) in self.coefficients.iter_mut().zip(&self.moved) {
             *o = self.y[*j] / norms[*j];
         }
@@ -327,7 +390,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         let mut same = true;
         let mut k = 0;
         for j in 0..self.y.len() {
-            if self.y[j] > T::zero() {
+            if self.lo[j] < self.y[j] && self.y[j] < self.hi[j] {
                 same &= k < before && self.face[k] == j;
                 if k < self.face.len() {
                     self.face[k] = j;
@@ -349,11 +412,6 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             self.since += 1;
         }
         !(same && k == before)
-    }
-
-    fn settle_at_y(&mut self, run: &mut Run<'_>) {
-        self.form_residual(run);
-        self.settle(run);
     }
 
     /// The image of p, and of that image on the face when it is likely to be needed.
@@ -391,10 +449,24 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         }
     }
 
-    /// The largest t with y − t p ≥ 0.
+    /// The largest t with y − t p in the box.
     fn reach(&self) -> T {
-        let ratios = self.face.iter().zip(&self.p).filter(|(_, p)| **p > T::zero());
-        ratios.map(|(j, p)| self.y[*j] / *p).fold(T::infinity(), T::min)
+        let room = |(j, p): (&usize, &T)| self.reach_of(*j, *p);
+        self.face
+            .iter()
+            .zip(&self.p)
+            .map(room)
+            .fold(T::infinity(), T::min)
+    }
+
+    fn reach_of(&self, j: usize, p: T) -> T {
+        if p > T::zero() {
+            (self.y[j] - self.lo[j]) / p
+        } else if p < T::zero() {
+            (self.y[j] - self.hi[j]) / p
+        } else {
+            T::infinity()
+        }
     }
 
     /// One step of conjugate gradients inside the face.
@@ -418,12 +490,13 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
     /// y ← y − t p, which reaches the boundary of the face.
     fn straight_step(&mut self, t: T) {
         for (j, p) in self.face.iter().zip(&self.p) {
-            let y = self.y[*j];
             // what gets there first gets there exactly
-            self.y[*j] = if *p > T::zero() && y / *p <= t {
-                T::zero()
+            self.y[*j] = if self.reach_of(*j, *p) > t {
+                self.y[*j] - t * *p
+            } else if *p > T::zero() {
+                self.lo[*j]
             } else {
-                y - t * *p
+                self.hi[*j]
             };
         }
         for (r, i) in self.r.iter_mut().zip(&self.image) {
@@ -431,25 +504,27 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         }
     }
 
-    /// trial_r ← A (trial/c); its squared norm. Columns where trial is zero are not touched.
-    fn move_image(&mut self, run: &mut Run<'_>) -> T {
+    /// trial_r ← A ((trial − y)/c); its squared norm, and that of the move. Columns that do not move are not touched.
+    fn move_image(&mut self, run: &mut Run<'_>) -> (T, T) {
         let norms = self.problem.norms();
         self.moved.clear();
         self.moved
-            .extend((0..self.trial.len()).filter(|j| self.trial[*j] != T::zero()));
+            .extend((0..self.y.len()).filter(|j| self.trial[*j] != self.y[*j]));
+        let mut square = T::zero();
         for (o, j) in self.coefficients.iter_mut().zip(&self.moved) {
-            *o = self.trial[*j] / norms[*j];
+            let d = self.trial[*j] - self.y[*j];
+            square += d * d;
+            *o = d / norms[*j];
         }
         let k = self.moved.len();
         self.problem
             .combine(&self.moved, &self.coefficients[..k], &mut self.trial_r, run);
-        dot(&self.trial_r, &self.trial_r)
+        (dot(&self.trial_r, &self.trial_r), square)
     }
 
-    /// Takes the move `trial` (a difference) when f stays below `ceiling`; the Barzilai–Borwein length there.
+    /// Moves to `trial` when f stays below `ceiling`; the Barzilai–Borwein length there.
     fn take(&mut self, ceiling: T, run: &mut Run<'_>) -> Option<T> {
-        let bend = self.move_image(run);
-        let square = dot(&self.trial, &self.trial);
+        let (bend, square) = self.move_image(run);
         let mut f = T::zero();
         for (r, i) in self.r.iter().zip(&self.trial_r) {
             f += (*r + *i) * (*r + *i);
@@ -457,10 +532,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         if f.is_nan() || T::lit(0.5) * f > ceiling || square == T::zero() {
             return None;
         }
-        for (y, d) in self.y.iter_mut().zip(&self.trial) {
-            // a projected coordinate moved by exactly −y
-            *y += *d;
-        }
+        self.y.copy_from_slice(&self.trial);
         for (r, i) in self.r.iter_mut().zip(&self.trial_r) {
             *r += *i;
         }
@@ -475,40 +547,41 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
 
     /// P(y − t p) on the face.
     fn projected_step(&mut self, t: T, run: &mut Run<'_>) -> Option<T> {
-        self.trial.fill(T::zero());
+        self.trial.copy_from_slice(&self.y);
         for (j, p) in self.face.iter().zip(&self.p) {
-            self.trial[*j] = (-t * *p).max(-self.y[*j]);
+            self.trial[*j] = crate::sets::clip(self.y[*j] - t * *p, self.lo[*j], self.hi[*j]);
         }
         self.take(T::infinity(), run)
     }
 
     /// P(y − t q), everywhere; must descend.
     fn gradient_step(&mut self, t: T, run: &mut Run<'_>) -> Option<T> {
-        for ((o, y), q) in self.trial.iter_mut().zip(&self.y).zip(&self.q) {
-            *o = (-t * *q).max(-*y);
+        for j in 0..self.y.len() {
+            self.trial[j] = crate::sets::clip(self.y[j] - t * self.q[j], self.lo[j], self.hi[j]);
         }
         self.take(self.f, run)
     }
 
-    /// The best step along the chopped gradient; false when it does not descend.
+    /// The best step along the chopped gradient, as far as the box allows; false when it does not descend.
     fn grow(&mut self, run: &mut Run<'_>) -> bool {
-        let mut square = T::zero();
-        for ((o, y), q) in self.trial.iter_mut().zip(&self.y).zip(&self.q) {
-            *o = if *y == T::zero() && *q < T::zero() {
-                -*q
+        for j in 0..self.y.len() {
+            self.trial[j] = if self.enters(j) {
+                self.y[j] - self.q[j]
             } else {
-                T::zero()
+                self.y[j]
             };
-            square += *o * *o;
         }
-        let bend = self.move_image(run);
-        let t = square / bend;
+        let (bend, square) = self.move_image(run);
+        let mut t = square / bend;
         if not_positive(t) || !t.is_finite() {
             return false;
         }
         self.curvature = self.curvature.max(bend / square);
-        for (y, d) in self.y.iter_mut().zip(&self.trial) {
-            *y += t * *d;
+        for j in &self.moved {
+            t = t.min((self.hi[*j] - self.lo[*j]) / self.q[*j].abs());
+        }
+        for j in &self.moved {
+            self.y[*j] = crate::sets::clip(self.y[*j] - t * self.q[*j], self.lo[*j], self.hi[*j]);
         }
         for (r, i) in self.r.iter_mut().zip(&self.trial_r) {
             *r += t * *i;
