@@ -64,7 +64,7 @@ pub(crate) fn instead_of_a_gram_matrix<T: LinalgScalar>(
 ) -> Option<Target<T>> {
     let (m, n) = (problem.rows(), problem.columns());
     (n >= 700 && 5 * m >= 6 * n).then(|| Target {
-        passes: n as f64 / 8.0,
+        passes: n as f64 / 6.0,
         sparse_only: m < 3 * n,
         ..target
     })
