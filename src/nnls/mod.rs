@@ -25,6 +25,7 @@ mod dual;
 pub(crate) mod face;
 mod flow;
 pub(crate) mod problem;
+pub(crate) mod projected_cg;
 mod working_set;
 
 use crate::checks::{check_finite, check_len, check_not_empty};
@@ -86,6 +87,8 @@ pub enum Strategy {
     WorkingSet,
     /// The flow on the lift x = u∘u: needs products only.
     Flow,
+    /// Projected conjugate gradients: products only, no factorisation; for well-conditioned columns, tall matrices above all.
+    ProjectedGradients,
 }
 
 /// A non-negative least-squares problem for one matrix: options, then [`solve`](Self::solve) as often as wanted.
@@ -291,7 +294,10 @@ where
         }
         let keep_form = matches!(
             self.strategy,
-            Strategy::Flow | Strategy::CoordinateDescent | Strategy::WorkingSet
+            Strategy::Flow
+                | Strategy::ProjectedGradients
+                | Strategy::CoordinateDescent
+                | Strategy::WorkingSet
         );
         let problem = Problem::new(self.a, keep_form)?;
         if let Some(x) = &self.start {
