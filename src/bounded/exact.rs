@@ -60,12 +60,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     }
 
     /// None when the Gram matrix is too ill-conditioned or the states cycle.
-    pub(super) fn block_exchange(
-        &self,
-        origin: &[T],
-        warm: bool,
-        run: &mut Run<'_>,
-    ) -> Option<Candidate<T>> {
+    pub(super) fn block_exchange(&self, origin: &[T], warm: bool, run: &mut Run<'_>) -> Option<Candidate<T>> {
         let (p, region) = (self.problem, self.region);
         let n = p.columns();
         let states: Vec<State> = (0..n)

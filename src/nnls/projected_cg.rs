@@ -21,7 +21,7 @@ use crate::solve::{Run, Status};
 
 /// How many projected steps may pass without a new best point. Projection adds mass along the mean of the columns, which the next step
 /// takes out again: where columns are far from orthogonal f rises and falls, and a monotone rule would be ten times slower.
-const WATCHED: usize = 6;
+const WATCHED: usize = 20;
 
 /// What ended the iteration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
