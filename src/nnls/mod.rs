@@ -8,8 +8,11 @@
 //!
 //! ```text
 //! dense, n ≤ m            block exchange on the Gram matrix, refined in A; the active set if that is not exact
+//! … of 700 columns or     projected conjugate gradients first, within a budget: they never form the Gram matrix of columns that
+//!   more, m ≥ 1.2 n       end at zero
 //! dense, n > m            active set on a growing QR factor
-//! sparse, large           coordinate descent; working sets in a dense Gram matrix where it slows down
+//! sparse, large           coordinate descent; where it slows down projected conjugate gradients to 1e-5, then working sets in a
+//!                         dense Gram matrix
 //! sparse, small           made dense
 //! products only           the flow on the lift x = u∘u, then the active set from the face it found;
 //!                         written out when n ≤ 512

@@ -188,7 +188,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         run.passes += 1.0;
         match self.operator() {
             Operator::Dense(d) if d.is_column_major() => {
-                dense_products::combine_adjoint(&d, self.everything(), y, x)
+                dense_products::combine_adjoint(&d, self.everything(), y, x);
             }
             Operator::Dense(d) => self.with_spare(PARTS * self.columns, |partial| {
                 dense_products::rows_adjoint(&d, y, x, partial);

@@ -37,6 +37,7 @@ pub(crate) enum Ended {
 }
 
 /// Products that may be spent, and how good the answer has to be.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Target<T> {
     /// For ρ.
     pub(crate) tolerance: T,

@@ -158,7 +158,7 @@ pub(crate) fn combine_adjoint<T: LinalgScalar>(a: &Dense<'_, T>, face: &[usize],
 pub(crate) fn rows_apply<T: LinalgScalar>(a: &Dense<'_, T>, x: &[T], y: &mut [T]) {
     let (part, threads) = split(a.rows(), a.columns());
     each(y, part.next_multiple_of(4), threads, |i, y| {
-        dot_rows(a, i * part.next_multiple_of(4), x, y)
+        dot_rows(a, i * part.next_multiple_of(4), x, y);
     });
 }
 
