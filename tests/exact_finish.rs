@@ -453,6 +453,13 @@ fn limits_observers_and_resume() {
         (whole.iterations + 1, whole.objective)
     );
     for checkpoint in saved {
+        #[cfg(feature = "serde")]
+        let checkpoint = {
+            let text = serde_json::to_string(&checkpoint).unwrap();
+            let read: Checkpoint<f64> = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, checkpoint);
+            read
+        };
         let resumed = problem().resume(checkpoint).unwrap();
         assert_eq!(
             (resumed.x, resumed.iterations, resumed.counts),

@@ -542,8 +542,9 @@ where
             assert_eq!(read, checkpoint);
             // of another version, or cut short: refused
             assert!(serde_json::from_str::<reparam::Checkpoint<f64>>(&text[..text.len() - 9]).is_err());
-            let other: reparam::Checkpoint<f64> =
-                serde_json::from_str(&text.replacen("\"version\":1", "\"version\":99", 1)).unwrap();
+            let newer = text.replacen("\"version\":2", "\"version\":99", 1);
+            assert_ne!(newer, text);
+            let other: reparam::Checkpoint<f64> = serde_json::from_str(&newer).unwrap();
             assert!(matches!(
                 problem().resume(other),
                 Err(Error::Setting {
