@@ -694,3 +694,34 @@ fn combine<T: Scalar>(points: &[T], weights: &[T], x: &mut [T]) {
         axpy(*w, p, x);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sets::Simplex;
+
+    /// The barycentre needs every vertex: a small corral says that it is full, and a set starts again with a larger one.
+    #[test]
+    fn a_full_corral_is_told() {
+        let n = 90;
+        let (inner, offset) = (Simplex::new(n, 1.0).unwrap(), vec![0.0; n]);
+        let identity = nalgebra::DMatrix::<f64>::identity(n, n);
+        let image = Image {
+            operator: &identity,
+            inner: &inner,
+            offset: &offset,
+            compact: true,
+        };
+        let z = vec![1.0 / n as f64; n];
+        let (mut y, mut x) = (vec![0.0; n], vec![0.0; n]);
+        let mut work = vec![f64::NAN; image.wolfe_len(64)];
+        let found = image.nearest_within(64, &z, None, &mut y, &mut x, &mut work);
+        assert_eq!(found, Search::Full);
+        assert!(image.most() > 64);
+        let near = image.nearest(&z, None).unwrap();
+        assert!(near.x.iter().all(|v| (*v - 1.0 / n as f64).abs() < 1e-14));
+        let mut work = vec![f64::NAN; image.nearest_len()];
+        let found = image.nearest_in(&z, None, &mut y, &mut x, &mut work);
+        assert_eq!((found, y), (Search::Found, near.y));
+    }
+}
