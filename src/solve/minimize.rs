@@ -491,7 +491,8 @@ where
                 stop |= observer(&progress).is_break();
             }
             let stopped = limit(&self.limits, self.evaluations, &c, clock);
-            if self.exact_finish && !stop && stopped.is_none() && finish::is_due(&c, rho, self.tolerance) {
+            let due = finish::is_due(&c, rho, self.tolerance) || (status.is_some() && finish::is_left(&c));
+            if self.exact_finish && !stop && stopped.is_none() && due {
                 let limits = &self.limits;
                 if judge.exact_finish(&mut lifted, &mut c, rho, self.tolerance, limits, clock)? {
                     c.iteration += 1;
