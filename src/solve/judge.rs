@@ -7,6 +7,7 @@ use crate::linalg::max_abs;
 use crate::maps::{Boundary, Reparametrization};
 use crate::methods::{Method, State, Step};
 use crate::objectives::{Convexity, Objective};
+use crate::sets::ConstraintSet;
 use crate::{Error, MapError, Result, Scalar};
 use std::time::Instant;
 
@@ -203,6 +204,30 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         }
     }
 
+    /// Adds f(x) to the recent values.
+    fn remember_value(c: &mut Checkpoint<T>) {
+        if c.recent.len() >= RECENT {
+            c.recent.remove(0);
+        }
+        c.recent.push(c.point.value);
+    }
+
+    /// Before a step that is nobody's business here (an integrator's): f(x) joins the recent values, x and ∇f(x) are kept for
+    /// the secant. Allocates once.
+    pub(super) fn note(&mut self, c: &mut Checkpoint<T>) {
+        Self::remember_value(c);
+        let (x, g) = self
+            .before
+            .get_or_insert_with(|| (c.point.x.clone(), c.point.g.clone()));
+        x.copy_from_slice(&c.point.x);
+        g.copy_from_slice(&c.point.g);
+    }
+
+    /// Where squares of x leave the number type soon, and f falls.
+    pub(super) fn at_infinity(c: &Checkpoint<T>) -> bool {
+        max_abs(&c.point.x) > T::max_value().powf(T::lit(0.0625)) && c.point.value < c.first_value
+    }
+
     /// One iteration: a step of the method, or one in x where the lift has nothing to offer.
     pub(super) fn advance(
         &mut self,
@@ -211,10 +236,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     ) -> Result<Option<Status>> {
         let x_before = c.point.x.clone();
         let g_before = c.point.g.clone();
-        if c.recent.len() >= RECENT {
-            c.recent.remove(0);
-        }
-        c.recent.push(c.point.value);
+        Self::remember_value(c);
         lifted.metric(&c.point, &c.h, &mut self.metric);
         // what the lift and what x promise, both as decreases of f
         let lift: T = c
@@ -247,14 +269,13 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
                 if c.stalls > 5 {
                     status = Some(Status::Stalled);
                 }
-                // where squares of x leave the number type soon
-                let far = T::max_value().powf(T::lit(0.0625));
-                if max_abs(&c.point.x) > far && c.point.value < c.first_value {
+                if Self::at_infinity(c) {
                     status = Some(Status::AtInfinity);
                 }
                 self.before = Some((x_before, g_before));
             }
             Step::NotFinite => status = Some(Status::NotFinite),
+            Step::LeftDomain => status = Some(Status::LeftDomain),
             Step::Stalled => status = Some(Status::Stalled),
         }
         Ok(status)
@@ -412,14 +433,42 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
                 }
             }
         }
-        let set = self.map.set();
+        let rounding = touch && self.at_rounding(&c);
+        let phase = match c.method {
+            State::Lbfgs(_) => Phase::Lbfgs,
+            State::ConjugateGradient(_) => Phase::ConjugateGradient,
+            State::TrustRegion(_) => Phase::TrustRegion,
+            State::LevenbergMarquardt(_) => Phase::LevenbergMarquardt,
+        };
+        if status != Status::NotFinite && (rho <= tolerance || rounding) {
+            status = Status::Stationary;
+        }
+        Ok(Self::certify(
+            self.map.set(),
+            lifted,
+            c,
+            rho,
+            status,
+            tolerance,
+            phase,
+            clock,
+        ))
+    }
+
+    /// The certificate of a point that is handed out as it is. `Stationary` becomes `Solved` where f and the set are convex.
+    pub(super) fn certify(
+        set: &dyn ConstraintSet<T>,
+        lifted: &mut Lifted<'_, T>,
+        c: Checkpoint<T>,
+        rho: T,
+        mut status: Status,
+        tolerance: T,
+        phase: Phase,
+        clock: Instant,
+    ) -> Solution<T> {
         let convex = lifted.objective().convexity() == Convexity::Convex && set.is_convex();
-        if status != Status::NotFinite && (rho <= tolerance || (touch && self.at_rounding(&c))) {
-            status = if convex {
-                Status::Solved
-            } else {
-                Status::Stationary
-            };
+        if status == Status::Stationary && convex {
+            status = Status::Solved;
         }
         let mut multipliers = vec![T::zero(); c.point.x.len()];
         set.multipliers(&c.point.x, &c.point.g, &mut multipliers);
@@ -434,7 +483,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             status = Status::Stalled;
         }
         let violation = set.violation(&c.point.x);
-        Ok(Solution {
+        Solution {
             objective: c.point.value,
             residual: Vec::new(),
             residual_norm: T::nan(),
@@ -442,14 +491,9 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             certificate: Certificate::new(rho, gap, violation, multipliers),
             iterations: c.iteration,
             counts: lifted.counts,
-            phase: match c.method {
-                State::Lbfgs(_) => Phase::Lbfgs,
-                State::ConjugateGradient(_) => Phase::ConjugateGradient,
-                State::TrustRegion(_) => Phase::TrustRegion,
-                State::LevenbergMarquardt(_) => Phase::LevenbergMarquardt,
-            },
+            phase,
             elapsed: clock.elapsed(),
             x: c.point.x,
-        })
+        }
     }
 }

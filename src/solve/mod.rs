@@ -3,6 +3,7 @@
 mod cancel;
 mod certificate;
 mod history;
+mod integrate;
 mod judge;
 mod limits;
 mod minimize;
@@ -12,6 +13,7 @@ mod status;
 pub use cancel::CancelToken;
 pub use certificate::Certificate;
 pub use history::{History, Record};
+pub use integrate::{Integrate, Integrated, Snapshot};
 pub use limits::Limits;
 pub(crate) use limits::Run;
 pub use minimize::{Checkpoint, Minimize, Progress};
