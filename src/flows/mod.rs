@@ -230,20 +230,29 @@ pub(crate) fn place<T: Scalar, F: Flow<T> + ?Sized>(
         }
         Space::X => {
             at.x.copy_from_slice(position);
-            match lifted.evaluate_at_x(at) {
-                Ok(()) => {}
-                Err(Error::Map(crate::MapError::Outside { .. } | crate::MapError::OnBoundary { .. })) => {
-                    return Ok(Trial::Outside);
-                }
-                Err(other) => return Err(other),
-            }
+            return place_in_x(lifted, at);
         }
     }
-    Ok(if at.is_finite() {
+    Ok(finite(at))
+}
+
+/// Evaluates f at `at.x`.
+pub(crate) fn place_in_x<T: Scalar>(lifted: &mut Lifted<'_, T>, at: &mut Point<T>) -> Result<Trial> {
+    match lifted.evaluate_at_x(at) {
+        Ok(()) => Ok(finite(at)),
+        Err(Error::Map(crate::MapError::Outside { .. } | crate::MapError::OnBoundary { .. })) => {
+            Ok(Trial::Outside)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+fn finite<T: Scalar>(at: &Point<T>) -> Trial {
+    if at.is_finite() {
         Trial::Fine
     } else {
         Trial::NotFinite
-    })
+    }
 }
 
 /// Whether the map is x = u∘u without bounds of its own, recognised by its metric J Jᵀ = 4 diag(x).

@@ -16,13 +16,23 @@
 //! where the step has come to, where it must not go beyond, and the points between. [`Integrate`](crate::Integrate) uses those.
 //! Unlike the methods of [`Minimize`](crate::Minimize) a step need not decrease f, nothing leaves a face, nothing is rounded to a bound.
 
+mod accelerated_mirror;
 mod euler;
+mod implicit;
+mod nesterov;
 mod path;
 mod runge_kutta;
+mod simple;
+mod stochastic;
 mod tableau;
 
+pub use accelerated_mirror::AcceleratedMirror;
 pub use euler::Euler;
+pub use implicit::{Implicit, ImplicitScheme};
+pub use nesterov::{Nesterov, Restart};
 pub use runge_kutta::RungeKutta;
+pub use simple::{Safeguard, Simple};
+pub use stochastic::{Acceleration, Stochastic};
 pub use tableau::{Scheme, Tableau};
 
 use crate::lifted::{Lifted, Point};

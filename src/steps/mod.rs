@@ -11,9 +11,17 @@
 //! A length is a length of time: the step is y₊ = y + s·v(t, y), and t₊ = t + s. Which gradient v is, the flow says (full, or per
 //! factor: L times shorter). A new rule is one file here.
 
+mod armijo;
+mod barzilai_borwein;
 mod constant;
+mod decaying;
+mod published;
 
+pub use armijo::Armijo;
+pub use barzilai_borwein::{BarzilaiBorwein, Kind};
 pub use constant::Constant;
+pub use decaying::Decaying;
+pub use published::PublishedBarzilaiBorwein;
 
 use crate::lifted::{Lifted, Point};
 use crate::{Result, Scalar};
