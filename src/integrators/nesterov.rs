@@ -84,7 +84,7 @@ impl<T: Scalar> Nesterov<T> {
             k: 0,
             u: Vec::new(),
             ahead: Vec::new(),
-            move_before: T::nan(),
+            move_before: T::zero(),
             next: None,
             restarts: 0,
         })
@@ -192,7 +192,7 @@ impl<T: Scalar> Integrator<T> for Nesterov<T> {
             (self.t, self.k, self.restarts) = (T::zero(), 0, 0);
             self.u = point.u.clone();
             self.ahead = point.u.clone();
-            self.move_before = T::nan();
+            self.move_before = T::zero();
             self.next = Some(point.clone());
         }
         Ok(())

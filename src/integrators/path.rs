@@ -13,7 +13,7 @@ pub(crate) struct Path<T> {
     pub(crate) y: Vec<T>,
     pub(crate) slope: Vec<T>,
     /// The same one step earlier.
-    t_before: T,
+    t_before: Option<T>,
     y_before: Vec<T>,
     slope_before: Vec<T>,
     /// What a better interpolation adds to the cubic Hermite polynomial, times θ²(1−θ)²; empty: nothing.
@@ -31,10 +31,10 @@ impl<T: Scalar> Path<T> {
     pub(crate) fn new() -> Self {
         Self {
             begun: false,
-            t: T::nan(),
+            t: T::zero(),
             y: Vec::new(),
             slope: Vec::new(),
-            t_before: T::nan(),
+            t_before: None,
             y_before: Vec::new(),
             slope_before: Vec::new(),
             quartic: Vec::new(),
@@ -71,7 +71,7 @@ impl<T: Scalar> Path<T> {
             v.resize(len, T::zero());
         }
         self.t = flow.start_time();
-        self.t_before = T::nan();
+        self.t_before = None;
         flow.initial(point, &mut self.y);
         flow.velocity(lifted, self.t, &self.y, point, &mut self.slope)?;
         self.next = Some(point.clone());
@@ -100,7 +100,7 @@ impl<T: Scalar> Path<T> {
 
     /// The trial state becomes the state, its evaluation the point.
     pub(crate) fn accept(&mut self, t: T, point: &mut Point<T>) {
-        self.t_before = self.t;
+        self.t_before = Some(self.t);
         self.t = t;
         std::mem::swap(&mut self.y_before, &mut self.y);
         std::mem::swap(&mut self.y, &mut self.trial);
@@ -112,7 +112,7 @@ impl<T: Scalar> Path<T> {
     }
 
     pub(crate) fn step_size(&self) -> T {
-        self.t - self.t_before
+        self.t_before.map_or_else(T::nan, |t| self.t - t)
     }
 
     /// The evaluated point at a time within the last step.
@@ -128,11 +128,11 @@ impl<T: Scalar> Path<T> {
         at: &mut Point<T>,
         second: &mut Vec<T>,
     ) -> Result<bool> {
-        let h = self.t - self.t_before;
-        if h.is_nan() || time < self.t_before || time > self.t {
+        let Some(from) = self.t_before.filter(|t| *t <= time && time <= self.t) else {
             return Ok(false);
-        }
-        let theta = (time - self.t_before) / h;
+        };
+        let h = self.t - from;
+        let theta = (time - from) / h;
         let rest = T::one() - theta;
         let square = theta * theta * rest * rest;
         for j in 0..self.y.len() {

@@ -42,7 +42,7 @@ pub struct RungeKutta<T, F> {
     flow: F,
     scheme: Scheme,
     control: Control<T>,
-    largest: T,
+    largest: Option<T>,
     path: Path<T>,
     stages: Vec<Vec<T>>,
     /// The step that the control proposes; None before the first.
@@ -57,7 +57,7 @@ impl<T: Scalar, F: Flow<T>> RungeKutta<T, F> {
             flow,
             scheme,
             control,
-            largest: T::infinity(),
+            largest: None,
             path: Path::new(),
             stages: Vec::new(),
             proposed: None,
@@ -164,7 +164,7 @@ impl<T: Scalar, F: Flow<T>> RungeKutta<T, F> {
     /// ```
     pub fn with_largest_step(mut self, step: T) -> Result<Self> {
         check_step(step)?;
-        self.largest = step;
+        self.largest = Some(step);
         Ok(self)
     }
 
@@ -251,7 +251,8 @@ impl<T: Scalar, F: Flow<T>> RungeKutta<T, F> {
         } else {
             T::lit(0.01) * d0 / d1
         };
-        h0 = h0.min(self.largest);
+        let largest = self.largest.unwrap_or_else(T::infinity);
+        h0 = h0.min(largest);
         for j in 0..path.y.len() {
             path.trial[j] = path.y[j] + h0 * path.slope[j];
         }
@@ -278,7 +279,7 @@ impl<T: Scalar, F: Flow<T>> RungeKutta<T, F> {
         } else {
             (T::lit(0.01) / top).powf(T::one() / order)
         };
-        Ok((T::lit(100.0) * h0).min(h1).min(self.largest))
+        Ok((T::lit(100.0) * h0).min(h1).min(largest))
     }
 
     fn accept(&mut self, h: T, cut: bool, next: Point<T>, point: &mut Point<T>) {
@@ -355,7 +356,7 @@ impl<T: Scalar, F: Flow<T>> Method<T> for RungeKutta<T, F> {
         let mut rejected = false;
         let mut outcome = Step::Stalled;
         for _ in 0..100 {
-            h = h.min(self.largest);
+            h = self.largest.map_or(h, |largest| h.min(largest));
             // (of t = 0 too: a step that does not change y moves nothing)
             if h <= T::lit(4.0) * T::epsilon() * self.path.t.abs() || h <= T::min_positive_value() {
                 break;

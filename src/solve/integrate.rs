@@ -287,7 +287,8 @@ where
         self
     }
 
-    /// Converged when the natural residual ρ of [`Minimize`](crate::Minimize) is at most this.
+    /// Converged when the natural residual ρ is at most this: that of [`Minimize`](crate::Minimize), but for linear least squares
+    /// relative to ‖b‖, as that of [`Nnls`](crate::Nnls) (dynamics approach f* = 0 slowly, and relative to f they would never arrive).
     ///
     /// ```
     /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
@@ -537,7 +538,7 @@ where
         let mut recorder = Recorder::new(self.recording, n, from)?;
         // (for moments between the steps)
         let mut between = (recorder.due(T::infinity()).is_some()).then(|| (c.point.clone(), Vec::new()));
-        let mut judge = Judge::new(&self.map);
+        let mut judge = Judge::new(&self.map).relative_to_data(&self.objective);
         let mut lifted = Lifted::new(&mut self.objective, &self.map);
         lifted.counts = c.counts;
         let mut rho = T::nan();
@@ -639,8 +640,7 @@ where
             checkpoint: c.clone(),
             integrator: self.integrator,
         };
-        let set = self.map.set();
-        let solution = Judge::<T, M>::certify(set, &mut lifted, c, rho, status, tolerance, phase, clock);
+        let solution = judge.certify(&mut lifted, c, rho, status, tolerance, phase, clock);
         Ok(Integrated {
             solution,
             trajectory: recorder.trajectory,

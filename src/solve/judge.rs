@@ -7,7 +7,6 @@ use crate::linalg::max_abs;
 use crate::maps::{Boundary, Reparametrization};
 use crate::methods::{Method, State, Step};
 use crate::objectives::{Convexity, Objective};
-use crate::sets::ConstraintSet;
 use crate::{Error, MapError, Result, Scalar};
 use std::time::Instant;
 
@@ -46,6 +45,8 @@ pub(super) struct Judge<'m, T, M: ?Sized> {
     /// Whether f offers its Hessian diagonal.
     known: bool,
     diagonal: Vec<T>,
+    /// A value of f that is never small: 0, or what [`relative_to_data`](Self::relative_to_data) has found.
+    reference: T,
 }
 
 impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
@@ -59,7 +60,23 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             before: None,
             known: false,
             diagonal: Vec::new(),
+            reference: T::zero(),
         }
+    }
+
+    /// Of linear least squares, measures residuals relative to ½‖b‖² = f(0), as [`Nnls`](crate::Nnls) does: methods that approach f* = 0
+    /// slowly would never look converged relative to f itself.
+    pub(super) fn relative_to_data(mut self, objective: &dyn Objective<T>) -> Self {
+        if let Some(view) = objective.composite()
+            && view.loss.quadratic()
+        {
+            let origin = vec![T::zero(); view.operator.rows()];
+            let value = view.loss.value(view.offset.unwrap_or(&origin));
+            if value.is_finite() {
+                self.reference = value;
+            }
+        }
+        self
     }
 
     /// h ← diag ∇²f where f offers it; else what [`verify`](Self::verify) has estimated, or the secant
@@ -176,7 +193,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
 
     /// √(2 max(|f|, what f has changed by lately, scaled by √ε)): f* = 0 needs a floor. Only recent values count: against
     /// those of a far start everything would look converged.
-    fn size(c: &Checkpoint<T>) -> T {
+    fn size(&self, c: &Checkpoint<T>) -> T {
         let f = c.point.value;
         let (root, eps) = (T::epsilon().sqrt(), T::epsilon());
         let mut changes: [T; RECENT] = [T::zero(); RECENT];
@@ -192,16 +209,12 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             root * eps
         };
         let floor = (weight * lately).max(root * eps * (f - c.first_value).abs());
-        (T::lit(2.0) * f.abs().max(floor)).sqrt()
+        (T::lit(2.0) * f.abs().max(floor).max(self.reference)).sqrt()
     }
 
     pub(super) fn residual(&self, c: &Checkpoint<T>) -> T {
         let raw = self.raw_residual(&c.point.x, &c.point.g);
-        if raw == T::zero() {
-            raw
-        } else {
-            raw / Self::size(c)
-        }
+        if raw == T::zero() { raw } else { raw / self.size(c) }
     }
 
     /// Adds f(x) to the recent values.
@@ -443,21 +456,12 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         if status != Status::NotFinite && (rho <= tolerance || rounding) {
             status = Status::Stationary;
         }
-        Ok(Self::certify(
-            self.map.set(),
-            lifted,
-            c,
-            rho,
-            status,
-            tolerance,
-            phase,
-            clock,
-        ))
+        Ok(self.certify(lifted, c, rho, status, tolerance, phase, clock))
     }
 
     /// The certificate of a point that is handed out as it is. `Stationary` becomes `Solved` where f and the set are convex.
     pub(super) fn certify(
-        set: &dyn ConstraintSet<T>,
+        &self,
         lifted: &mut Lifted<'_, T>,
         c: Checkpoint<T>,
         rho: T,
@@ -466,6 +470,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         phase: Phase,
         clock: Instant,
     ) -> Solution<T> {
+        let set = self.map.set();
         let convex = lifted.objective().convexity() == Convexity::Convex && set.is_convex();
         if status == Status::Stationary && convex {
             status = Status::Solved;
@@ -478,7 +483,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             _ => T::infinity(),
         };
         // two witnesses: a gap that is no part of f's size contradicts the residual
-        let size = Self::size(&c);
+        let size = self.size(&c);
         if status == Status::Solved && gap.is_finite() && gap > T::lit(1e-3).max(tolerance) * size * size {
             status = Status::Stalled;
         }

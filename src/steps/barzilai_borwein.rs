@@ -51,7 +51,8 @@ pub struct BarzilaiBorwein<T> {
     last: T,
     y: Vec<T>,
     velocity: Vec<T>,
-    recent: [T; RECENT],
+    /// The last values of f, the oldest overwritten.
+    recent: Vec<T>,
 }
 
 /// How many values of f the search looks back on.
@@ -75,7 +76,7 @@ impl<T: Scalar> BarzilaiBorwein<T> {
             last: first,
             y: Vec::new(),
             velocity: Vec::new(),
-            recent: [T::neg_infinity(); RECENT],
+            recent: Vec::new(),
         })
     }
 }
@@ -87,7 +88,7 @@ impl<T: Scalar> StepRule<T> for BarzilaiBorwein<T> {
     fn length(&mut self, _: &mut Lifted<'_, T>, now: &Situation<'_, T>) -> Result<T> {
         let mut s = self.first;
         if self.y.is_empty() {
-            self.recent.fill(T::neg_infinity());
+            self.recent.clear();
         } else {
             let (mut yy, mut yv, mut vv) = (T::zero(), T::zero(), T::zero());
             for j in 0..now.y.len() {
@@ -112,7 +113,11 @@ impl<T: Scalar> StepRule<T> for BarzilaiBorwein<T> {
         self.y.extend_from_slice(now.y);
         self.velocity.clear();
         self.velocity.extend_from_slice(now.velocity);
-        self.recent[now.k % RECENT] = now.point.value;
+        if self.recent.len() < RECENT {
+            self.recent.push(now.point.value);
+        } else {
+            self.recent[now.k % RECENT] = now.point.value;
+        }
         Ok(s)
     }
     fn verdict(&mut self, now: &Situation<'_, T>, s: T, value: Option<T>) -> Verdict<T> {
