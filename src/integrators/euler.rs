@@ -52,7 +52,7 @@ impl<T: Scalar, F: Flow<T>, S: StepRule<T>> Euler<F, S, T> {
     /// ```
     /// use reparam::{flows::GradientFlow, integrators::Euler, methods::Method, steps::Constant};
     /// let euler = Euler::new(GradientFlow::new(), Constant::new(0.1).unwrap());
-    /// assert_eq!(euler.name(), "Euler");
+    /// assert_eq!(euler.name(), "Euler, constant steps");
     /// ```
     pub fn new(flow: F, rule: S) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl<T: Scalar, F: Flow<T>, S: StepRule<T>> Euler<F, S, T> {
 
 impl<T: Scalar, F: Flow<T>, S: StepRule<T>> Method<T> for Euler<F, S, T> {
     fn name(&self) -> &'static str {
-        "Euler"
+        self.rule.name()
     }
 
     fn step(&mut self, lifted: &mut Lifted<'_, T>, point: &mut Point<T>, _h: &[T]) -> Result<Step> {

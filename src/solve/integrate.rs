@@ -216,7 +216,7 @@ where
     /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
     /// let euler = Euler::constant(RiemannianFlow::new(), 0.1).unwrap();
     /// let run = Integrate::new(f, Squares::new(1)).unwrap().integrator(euler).start_x0(0.1).run().unwrap();
-    /// assert_eq!(run.solution.phase, Phase::Integrator("Euler"));
+    /// assert_eq!(run.solution.phase, Phase::Integrator("Euler, constant steps"));
     /// ```
     pub fn integrator<J: Integrator<T>>(self, integrator: J) -> Integrate<'a, T, O, M, J> {
         Integrate {

@@ -48,7 +48,7 @@ pub(super) fn sufficient<T: Scalar>(reference: T, now: &Situation<'_, T>, s: T, 
 
 impl<T: Scalar> StepRule<T> for Armijo<T> {
     fn name(&self) -> &'static str {
-        "Armijo"
+        "Euler, Armijo steps"
     }
     fn length(&mut self, _: &mut Lifted<'_, T>, _: &Situation<'_, T>) -> Result<T> {
         Ok(self.last.map_or(self.first, |s| s + s))

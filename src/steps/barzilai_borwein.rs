@@ -83,7 +83,7 @@ impl<T: Scalar> BarzilaiBorwein<T> {
 
 impl<T: Scalar> StepRule<T> for BarzilaiBorwein<T> {
     fn name(&self) -> &'static str {
-        "Barzilai–Borwein"
+        "Euler, Barzilai–Borwein steps"
     }
     fn length(&mut self, _: &mut Lifted<'_, T>, now: &Situation<'_, T>) -> Result<T> {
         let mut s = self.first;

@@ -14,7 +14,7 @@ use crate::{Result, Scalar};
 /// ```
 /// use reparam::steps::{Constant, StepRule};
 /// assert!(Constant::new(0.0).is_err());
-/// assert_eq!(StepRule::<f64>::name(&Constant::new(0.1).unwrap()), "constant");
+/// assert_eq!(StepRule::<f64>::name(&Constant::new(0.1).unwrap()), "Euler, constant steps");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -39,7 +39,7 @@ impl<T: Scalar> Constant<T> {
 
 impl<T: Scalar> StepRule<T> for Constant<T> {
     fn name(&self) -> &'static str {
-        "constant"
+        "Euler, constant steps"
     }
     fn length(&mut self, _: &mut Lifted<'_, T>, _: &Situation<'_, T>) -> Result<T> {
         Ok(self.length)

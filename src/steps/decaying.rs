@@ -50,7 +50,7 @@ impl<T: Scalar> Decaying<T> {
 
 impl<T: Scalar> StepRule<T> for Decaying<T> {
     fn name(&self) -> &'static str {
-        "decaying"
+        "Euler, decaying steps"
     }
     fn length(&mut self, _: &mut Lifted<'_, T>, now: &Situation<'_, T>) -> Result<T> {
         Ok(self.length / T::count(now.k + 2).powf(self.exponent))

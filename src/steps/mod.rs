@@ -81,7 +81,7 @@ pub enum Verdict<T> {
 /// assert!(run.solution.status.is_solved());
 /// ```
 pub trait StepRule<T: Scalar> {
-    /// A name for reports.
+    /// A name for reports: that of the [integrator](crate::integrators::Euler) with this rule.
     fn name(&self) -> &'static str;
 
     /// The length to try.

@@ -69,7 +69,7 @@ impl<T: Scalar> PublishedBarzilaiBorwein<T> {
 
 impl<T: Scalar> StepRule<T> for PublishedBarzilaiBorwein<T> {
     fn name(&self) -> &'static str {
-        "Barzilai–Borwein as published"
+        "Euler, Barzilai–Borwein steps as published"
     }
     fn length(&mut self, lifted: &mut Lifted<'_, T>, now: &Situation<'_, T>) -> Result<T> {
         let mut s = self.first;
