@@ -17,10 +17,10 @@
 //!
 //! Source: Chou, Maly, Verdun, Freitas Paulo da Costa & Mirandola, AISTATS 2025; Matt & Stöger, arXiv 2506.01143.
 
-use super::monitors::mirror_slope;
-use super::{GradientFlow, check_depth};
+use super::check_depth;
+use super::monitors::{from_mirror_slope, mirror_slope};
 use crate::checks::{check_each, check_finite, check_len, check_positive};
-use crate::integrators::{Integrator, RungeKutta};
+use crate::integrators::{BregmanProximal, Integrator};
 use crate::linalg::{dot, norm2};
 use crate::maps::Power;
 use crate::objectives::{LeastSquares, Objective};
@@ -269,9 +269,8 @@ fn unknown() -> Status {
 /// ```
 ///
 /// are on the leaf of the new start x₀' for every c, and c is taken where the dual of the projection is largest along s, ⟨s, x(c) − x∞⟩ = 0:
-/// a scalar equation with an increasing left-hand side. What is inherited is the dual variable, not the point. The errors of the integrator
-/// across the leaf are inherited too: hence the small default tolerances, and cold starts where accuracy is all
-/// ([`cold`](Self::cold)).
+/// a scalar equation with an increasing left-hand side. What is inherited is the dual variable, not the point. Errors of an integrator across the leaf are
+/// inherited too; the default one makes none. ([`cold`](Self::cold): no inheritance.)
 ///
 /// ```
 /// use reparam::flows::bias::AlphaPath;
@@ -289,7 +288,6 @@ pub struct AlphaPath<'b, A, T> {
     sizes: Vec<T>,
     weights: Option<Vec<T>>,
     tolerance: T,
-    accuracy: T,
     warm: bool,
     limits: Limits,
 }
@@ -315,7 +313,6 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
             sizes: Vec::new(),
             weights: None,
             tolerance: T::lit(if fine { 1e-8 } else { 1e-4 }),
-            accuracy: T::lit(if fine { 1e-8 } else { 1e-4 }),
             warm: true,
             limits: Limits {
                 iterations: Some(1_000_000),
@@ -398,18 +395,6 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
         self
     }
 
-    /// The relative accuracy of the integration, 1e-8 by default (`f32`: 1e-4).
-    ///
-    /// ```
-    /// # let a = nalgebra::dmatrix![1.0, 2.0];
-    /// # let path = || reparam::flows::bias::AlphaPath::new(&a, &[2.0], 2).unwrap().sizes_u0(&[0.1]).unwrap();
-    /// assert!(path().accuracy(0.0).run().is_err());
-    /// ```
-    pub fn accuracy(mut self, accuracy: T) -> Self {
-        self.accuracy = accuracy;
-        self
-    }
-
     /// Every run from its own start.
     ///
     /// ```
@@ -437,19 +422,14 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
         self
     }
 
-    /// Runs, by Dormand–Prince with the given accuracy.
+    /// Runs, by [`BregmanProximal`] steps: they stay on the leaf exactly, so that limits are as accurate as the tolerance, for every L and α.
     ///
     /// # Errors
-    /// [`Error::Empty`] without sizes, [`Error::Setting`] for a tolerance or accuracy without meaning, those of
-    /// [`Integrate::run`].
+    /// [`Error::Empty`] without sizes, [`Error::Setting`] for a tolerance without meaning, those of [`Integrate::run`].
     ///
     /// See [`AlphaPath`] for an example.
     pub fn run(&self) -> Result<Vec<Limit<T>>> {
-        let flow = GradientFlow::per_factor(self.depth)?;
-        self.run_with(|u0| {
-            let smallest = u0.iter().fold(T::infinity(), |m, u| m.min(*u));
-            RungeKutta::dormand_prince(flow.clone()).with_tolerances(self.accuracy, self.accuracy * smallest)
-        })
+        self.run_with(|_| BregmanProximal::new(self.depth))
     }
 
     /// Runs by an integrator of your own, made for each start u₀. It must follow the flow of the power map, in any scale of time.
@@ -518,21 +498,6 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
         }
         Ok(out)
     }
-}
-
-/// The x with ψ'(x) = p; None where there is none.
-fn from_mirror_slope<T: Scalar>(depth: u32, p: T) -> Option<T> {
-    let x = if depth == 2 {
-        (p + p).exp()
-    } else {
-        let l = f64::from(depth);
-        let base = -T::lit(l - 2.0) * p;
-        if base.is_nan() || base <= T::zero() {
-            return None;
-        }
-        base.powf(T::lit(-l / (l - 2.0)))
-    };
-    (x.is_finite() && x > T::zero()).then_some(x)
 }
 
 /// The point of the leaf of `start` along s = ψ'(limit) − ψ'(before) at which ⟨s, x(c) − limit⟩ = 0; None where it is not representable.

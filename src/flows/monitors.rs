@@ -80,6 +80,21 @@ pub fn mirror_slope<T: Scalar>(depth: u32, x: T) -> T {
     }
 }
 
+/// The x with ψ'(x) = p; None where there is none.
+pub(crate) fn from_mirror_slope<T: Scalar>(depth: u32, p: T) -> Option<T> {
+    let x = if depth == 2 {
+        (p + p).exp()
+    } else {
+        let l = f64::from(depth);
+        let base = -T::lit(l - 2.0) * p;
+        if base.is_nan() || base <= T::zero() {
+            return None;
+        }
+        base.powf(T::lit(-l / (l - 2.0)))
+    };
+    (x.is_finite() && x > T::zero()).then_some(x)
+}
+
 /// D(z, x) = ψ(z) − ψ(x) − ⟨ψ'(x), z − x⟩ of the mirror potential with Hessian x^{−q}/L.
 ///
 /// ```text

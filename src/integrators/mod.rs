@@ -6,6 +6,7 @@
 //! | [`RungeKutta::classical`] | any flow | 4 | fixed step |
 //! | [`RungeKutta::dormand_prince`] | any flow | 5(4) | error per step, dense output of order 4 |
 //! | [`Implicit`] | gradient flows in u | 2(1), L-stable | error per step, Newton–CG inside |
+//! | [`BregmanProximal`] | the flow of L factors, in ψ'(x) | 1, L-stable | growing steps; for limits |
 //! | [`Nesterov`] | f∘φ in u | | fixed step, restarts |
 //! | [`AcceleratedMirror`] | x ≥ 0, L = 2 | | fixed step |
 //! | [`Simple`] | x ≥ 0, L = 2 | | fixed step, safeguarded |
@@ -17,6 +18,7 @@
 //! Unlike the methods of [`Minimize`](crate::Minimize) a step need not decrease f, nothing leaves a face, nothing is rounded to a bound.
 
 mod accelerated_mirror;
+mod bregman_proximal;
 mod euler;
 mod implicit;
 mod nesterov;
@@ -27,6 +29,7 @@ mod stochastic;
 mod tableau;
 
 pub use accelerated_mirror::AcceleratedMirror;
+pub use bregman_proximal::BregmanProximal;
 pub use euler::Euler;
 pub use implicit::{Implicit, ImplicitScheme};
 pub use nesterov::{Nesterov, Restart};
