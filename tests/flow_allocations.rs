@@ -3,8 +3,8 @@
 
 use reparam::flows::{GradientFlow, MirrorFlow, NesterovFlow, NewtonFlow, RiemannianFlow};
 use reparam::integrators::{
-    AcceleratedMirror, Acceleration, Euler, Implicit, Integrator, Nesterov, Restart, RungeKutta, Simple,
-    Stochastic,
+    AcceleratedMirror, Acceleration, BregmanProximal, Euler, Implicit, Integrator, Nesterov, Restart,
+    RungeKutta, Simple, Stochastic,
 };
 use reparam::maps::Squares;
 use reparam::objectives::LeastSquares;
@@ -75,6 +75,7 @@ fn nothing_is_allocated_per_step() {
     check(&RungeKutta::dormand_prince(MirrorFlow::new()));
     check(&RungeKutta::dormand_prince(NewtonFlow::new()));
     check(&Implicit::new(flow()));
+    check(&BregmanProximal::new(2).unwrap().with_fixed_step(0.1).unwrap());
     check(&Nesterov::new(0.05).unwrap().with_restart(Restart::Function));
     check(&AcceleratedMirror::new(0.05).unwrap());
     check(&Simple::new(0.001).unwrap());

@@ -7,8 +7,8 @@ use reparam::flows::{
     Flow, GradientFlow, MirrorFlow, NesterovFlow, NewtonFlow, Recording, RiemannianFlow, Space,
 };
 use reparam::integrators::{
-    AcceleratedMirror, Acceleration, Euler, Implicit, ImplicitScheme, Integrator, Nesterov, Restart,
-    RungeKutta, Scheme, Simple, Stochastic,
+    AcceleratedMirror, Acceleration, BregmanProximal, Euler, Implicit, ImplicitScheme, Integrator, Nesterov,
+    Restart, RungeKutta, Scheme, Simple, Stochastic,
 };
 use reparam::lifted::{Lifted, Point};
 use reparam::maps::{Exponential, Identity, NormalizedSquares, Power, Reparametrization, Squares};
@@ -174,6 +174,13 @@ fn orders_of_implicit_schemes() {
         });
         assert_order(&format!("{scheme:?} gradient flow"), &errors, order, 0.2);
     }
+}
+
+#[test]
+fn order_of_bregman_proximal_steps() {
+    let errors =
+        [0.02, 0.01, 0.005].map(|h| lift_error(BregmanProximal::new(3).unwrap().with_fixed_step(h).unwrap()));
+    assert_order("Bregman proximal points", &errors, 1.0, 0.1);
 }
 
 fn small_problem() -> (DMatrix<f64>, Vec<f64>) {
@@ -446,6 +453,7 @@ fn every_integrator_solves() {
             .unwrap(),
         f,
     );
+    solve(problem(), BregmanProximal::new(2).unwrap(), f);
     solve(problem(), Implicit::new(flow()), f);
     solve(problem(), Implicit::with_scheme(flow(), ImplicitScheme::Euler), f);
     for restart in [Restart::Function, Restart::Gradient] {
@@ -735,6 +743,11 @@ fn resuming_is_exact_and_observers_may_stop() {
     );
     halves(&a, &b, &AcceleratedMirror::new(0.05).unwrap());
     halves(&a, &b, &Simple::new(0.01).unwrap());
+    halves(
+        &a,
+        &b,
+        &BregmanProximal::new(2).unwrap().with_fixed_step(0.1).unwrap(),
+    );
     halves(&a, &b, &Stochastic::new(0.01, 3).unwrap());
 }
 
@@ -998,6 +1011,8 @@ proptest! {
                     prop_assert!(matches!(s.status, Status::EndTime | Status::IterationLimit), "Euler: {}", s.status);
                 }
             }
+            let s = problem().observe(&mut watch).integrator(BregmanProximal::new(depth).unwrap()).run().unwrap().solution;
+            prop_assert!(matches!(s.status, Status::EndTime | Status::IterationLimit), "proximal: {}", s.status);
             if depth == 2 {
                 for flow in [MirrorFlow::new(), MirrorFlow::new().logarithmic()] {
                     problem().observe(&mut watch).integrator(RungeKutta::dormand_prince(flow).with_tolerances(rtol, atol).unwrap()).run().unwrap();

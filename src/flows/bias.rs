@@ -338,7 +338,7 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
             "sizes",
             sizes,
             "must be positive, and its L-th power representable",
-            |a| a.powf(l) > T::zero() && a.powf(l).is_finite(),
+            |a| a > T::zero() && a.powf(l) > T::zero() && a.powf(l).is_finite(),
         )?;
         self.sizes = sizes.to_vec();
         Ok(self)

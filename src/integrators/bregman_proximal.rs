@@ -48,6 +48,8 @@ pub struct BregmanProximal<T> {
     h: T,
     last: Option<T>,
     limit: Option<T>,
+    /// Whether the last step was solved to the rounding of h∇f only.
+    rounding: bool,
     /// ψ'(x), kept as a sum of gradients.
     p: Vec<T>,
     residual: Vec<T>,
@@ -86,6 +88,7 @@ impl<T: Scalar> BregmanProximal<T> {
             h: T::one(),
             last: None,
             limit: None,
+            rounding: false,
             p: empty(),
             residual: empty(),
             root: empty(),
@@ -152,10 +155,25 @@ impl<T: Scalar> BregmanProximal<T> {
         let merit = |z: &Point<T>| h * z.value + bregman_divergence(depth, &z.x, &point.x);
         let mut value = merit(&at);
         let target = T::epsilon().sqrt() * T::lit(1e-2);
+        // the rounding of h∇f may be above that for large h: then Newton stands still, near enough
+        let enough = T::epsilon().sqrt() * T::lit(10.0);
+        let (mut before, mut stands) = (T::infinity(), 0);
+        self.rounding = false;
         for _ in 0..NEWTON {
             let size = self.residual(&at, h);
-            if size <= target {
+            stands = if size > T::lit(0.5) * before {
+                stands + 1
+            } else {
+                0
+            };
+            before = size;
+            if size <= target || (size <= enough && stands >= 2) {
+                self.rounding = size > target;
                 outcome = Trial::Fine;
+                break;
+            }
+            // (far away, a coordinate that grows by decades contracts slowly too)
+            if stands >= 5 && size < T::lit(1e-2) {
                 break;
             }
             for j in 0..n {
@@ -214,9 +232,10 @@ impl<T: Scalar> BregmanProximal<T> {
                 } else {
                     T::nan()
                 };
-                // (in the last iterations the merit no longer sees the difference)
+                // (in the last iterations the merit, full of cancellation, no longer sees the difference, and none is needed)
+                let near = trial == Trial::Fine && size < T::lit(1e-3);
                 let noise = T::lit(16.0) * T::epsilon() * (value.abs() + h * next.value.abs());
-                if after <= value + T::lit(1e-4) * s * slope + noise {
+                if near || after <= value + T::lit(1e-4) * s * slope + noise {
                     std::mem::swap(&mut at, &mut next);
                     value = after;
                     moved = true;
@@ -225,17 +244,18 @@ impl<T: Scalar> BregmanProximal<T> {
                 s *= T::lit(0.5);
             }
             if !moved {
+                if size <= enough {
+                    self.rounding = true;
+                    outcome = Trial::Fine;
+                }
                 break;
             }
         }
         if outcome == Trial::Fine {
-            // x from p, so that the leaf is kept whatever is left of the residual
+            // p moves by a gradient, so that the leaf is kept whatever is left of the residual; x is that of p to as much
             for j in 0..n {
                 self.product[j] = self.p[j] - h * at.g[j];
-                next.x[j] = from_mirror_slope(self.depth, self.product[j]).unwrap_or_else(T::zero);
             }
-            outcome = place_in_x(lifted, &mut next)?;
-            std::mem::swap(&mut at, &mut next);
         }
         self.trial = Some(at);
         self.next = Some(next);
@@ -276,8 +296,9 @@ impl<T: Scalar> Method<T> for BregmanProximal<T> {
                         Some(limit) if cut => limit,
                         _ => self.t + step,
                     };
-                    // (beyond 1/ε of the fastest scale there is nothing left to gain)
-                    self.h = (h * T::lit(4.0)).min(T::max_value().sqrt());
+                    // (rounding grows with h, or with ψ'(x₀): to know which, try)
+                    let longer = h * T::lit(if self.rounding { 2.0 } else { 4.0 });
+                    self.h = longer.min(T::max_value().sqrt());
                     return Ok(Step::Moved);
                 }
                 _ if self.fixed.is_some() => return Ok(Step::LeftDomain),
