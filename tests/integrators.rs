@@ -836,6 +836,7 @@ fn times_limits_and_tokens() {
 
 #[test]
 fn settings_without_meaning_are_refused() {
+    #[allow(clippy::needless_pass_by_value)]
     fn setting<T>(r: Result<T>) -> bool {
         matches!(r, Err(Error::Setting { .. }))
     }

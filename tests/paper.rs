@@ -218,7 +218,7 @@ fn first_order_flow_by_other_integrators() {
     for run in d["runs"].as_array().unwrap() {
         let depth = run["L"].as_u64().unwrap() as u32;
         let flow = || GradientFlow::per_factor(depth).unwrap();
-        let rk4 = RungeKutta::classical(flow(), 0.01).unwrap();
+        let rk4 = RungeKutta::classical(flow(), 0.005).unwrap();
         let implicit = Implicit::new(flow()).with_tolerances(1e-6, 1e-9).unwrap();
         let (e4, drift4) = compare(&d, run, &first_order(&d, run, rk4));
         let (ei, drifti) = compare(&d, run, &first_order(&d, run, implicit));

@@ -536,9 +536,9 @@ fn warm_start<T: Scalar>(depth: u32, before: &[T], limit: &[T], start: &[T]) -> 
             break;
         }
         if above(middle) {
-            high = middle
+            high = middle;
         } else {
-            low = middle
+            low = middle;
         }
     }
     at(low)

@@ -285,3 +285,8 @@ pub(crate) fn check_depth(depth: u32) -> Result<()> {
         })
     }
 }
+
+/// The examples of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/flows.md")]
+pub struct Guide;

@@ -149,7 +149,11 @@ impl<T: Scalar> BregmanProximal<T> {
         let (Some(mut at), Some(mut next)) = (self.trial.take(), self.next.take()) else {
             return Ok(Trial::NotFinite);
         };
-        at.clone_from(point);
+        at.u.copy_from_slice(&point.u);
+        at.x.copy_from_slice(&point.x);
+        at.g.copy_from_slice(&point.g);
+        at.gradient.copy_from_slice(&point.gradient);
+        at.value = point.value;
         let mut outcome = Trial::Outside;
         let depth = self.depth;
         let merit = |z: &Point<T>| h * z.value + bregman_divergence(depth, &z.x, &point.x);
