@@ -17,8 +17,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .collect();
     let size: f64 = truth.iter().sum();
 
-    println!("ℓ1 norm of the truth {size}");
-    println!(" L      u₀       ℓ1 − {size}   ‖Ax − b‖/‖b‖   distance to the truth   steps");
+    println!("ℓ1 norm of the truth {size:.1}");
+    println!(" L      u₀       ℓ1 − {size:.1}   ‖Ax − b‖/‖b‖   distance to the truth   steps");
     for depth in [2, 3, 4] {
         let path = AlphaPath::new(&a, &b, depth)?.sizes_u0(&[1e-1, 1e-2, 1e-3])?;
         for limit in path.run()? {
@@ -39,15 +39,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             assert!(limit.status.is_solved());
         }
     }
-    // (a nonlinear-programming solution without bias, for comparison: some solution of Ax = b, x ≥ 0)
-    let some = reparam::nnls(&a, &b)?;
+    // an active set ends sparse too, but promises nothing: which solution it finds depends on its path, not on a norm
+    let other = reparam::nnls(&a, &b)?;
     println!(
-        "a solution without bias: ℓ1 {:.3}, residual {:.0e}",
-        some.x.iter().sum::<f64>(),
-        some.residual_norm
+        "by Nnls: ℓ1 {:.3}, residual {:.0e}",
+        other.x.iter().sum::<f64>(),
+        other.residual_norm
     );
 
-    // weights: entries that are thought unlikely start lower
+    // weights: what is thought unlikely starts lower; here, to show the power of it, the truth itself
     let weights: Vec<f64> = (0..n).map(|j| if truth[j] > 0.0 { 2.0 } else { 1.0 }).collect();
     let against = &AlphaPath::new(&a, &b, 3)?
         .weights(&weights)?

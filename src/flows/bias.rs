@@ -46,7 +46,7 @@ use crate::{Counts, Error, Integrate, Limits, Progress, Result, Scalar, Status};
 /// use reparam::objectives::LeastSquares;
 /// // x₀ + 2x₁ = 2: the least ℓ1 norm is at (0, 1), but with weights (1, 3) at (2, 0)
 /// let u0 = weighted_start(3, 1e-2, &[1.0, 3.0]).unwrap();
-/// let f = LeastSquares::new(nalgebra::dmatrix![1.0, 2.0], &[2.0]).unwrap();
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 2.0], &[2.0]).unwrap();
 /// let run = Integrate::new(f, Power::new(2, 3).unwrap()).unwrap()
 ///     .integrator(RungeKutta::dormand_prince(GradientFlow::per_factor(3).unwrap()))
 ///     .start_at_u(&u0).run().unwrap();
@@ -95,7 +95,7 @@ pub fn weighted_start<T: Scalar>(depth: u32, alpha: T, weights: &[T]) -> Result<
 /// ```
 /// use reparam::{Integrate, Status, flows::{GradientFlow, bias::HeldOut}, integrators::RungeKutta, maps::Squares};
 /// use reparam::objectives::LeastSquares;
-/// let a = nalgebra::dmatrix![1.0, 0.2, 0.1; 0.1, 1.0, 0.3]; // two noisy rows for three unknowns
+/// let a = nalgebra::dmatrix![1.0_f64, 0.2, 0.1; 0.1, 1.0, 0.3]; // two noisy rows for three unknowns
 /// let mut held = HeldOut::new(nalgebra::dmatrix![0.3, 0.2, 1.0], &[1.2], 20).unwrap();
 /// let f = LeastSquares::new(&a, &[1.1, 0.4]).unwrap();
 /// let run = Integrate::new(f, Squares::new(3)).unwrap()
@@ -123,7 +123,7 @@ impl<T: Scalar, A: LinearOperator<T>> HeldOut<A, T> {
     ///
     /// ```
     /// use reparam::flows::bias::HeldOut;
-    /// assert!(HeldOut::new(nalgebra::dmatrix![1.0], &[1.0, 2.0], 5).is_err());
+    /// assert!(HeldOut::new(nalgebra::dmatrix![1.0_f64], &[1.0, 2.0], 5).is_err());
     /// ```
     pub fn new(operator: A, data: &[T], patience: usize) -> Result<Self> {
         check_len("the held-out data", operator.rows(), data.len())?;
@@ -185,7 +185,7 @@ impl<T: Scalar, A: LinearOperator<T>> HeldOut<A, T> {
     ///
     /// ```
     /// use reparam::flows::bias::HeldOut;
-    /// assert_eq!(HeldOut::new(nalgebra::dmatrix![1.0], &[1.0], 5).unwrap().best_iteration(), 0);
+    /// assert_eq!(HeldOut::new(nalgebra::dmatrix![1.0_f64], &[1.0], 5).unwrap().best_iteration(), 0);
     /// ```
     pub fn best_iteration(&self) -> usize {
         self.iteration
@@ -202,7 +202,7 @@ impl<T: Scalar, A: LinearOperator<T>> HeldOut<A, T> {
 ///
 /// ```
 /// use reparam::{Integrate, Status, flows::bias::discrepancy, maps::Squares, objectives::LeastSquares};
-/// let f = LeastSquares::new(nalgebra::dmatrix![1.0, 2.0], &[2.0]).unwrap();
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 2.0], &[2.0]).unwrap();
 /// let run = Integrate::new(f, Squares::new(2)).unwrap().start_u0(0.1)
 ///     .stop_when(discrepancy(0.1, 1.1).unwrap()).run().unwrap();
 /// assert_eq!(run.solution.status, Status::StoppedEarly);
@@ -224,7 +224,7 @@ pub fn discrepancy<T: Scalar>(noise: T, factor: T) -> Result<impl FnMut(&Progres
 ///
 /// ```
 /// use reparam::flows::bias::AlphaPath;
-/// let a = nalgebra::dmatrix![1.0, 2.0];
+/// let a = nalgebra::dmatrix![1.0_f64, 2.0];
 /// let limits = AlphaPath::new(&a, &[2.0], 3).unwrap().sizes_u0(&[0.1]).unwrap().run().unwrap();
 /// assert!(limits[0].residual < 1e-6 && limits[0].status.is_solved());
 /// ```
@@ -274,7 +274,7 @@ fn unknown() -> Status {
 ///
 /// ```
 /// use reparam::flows::bias::AlphaPath;
-/// let a = nalgebra::dmatrix![1.0, 2.0];
+/// let a = nalgebra::dmatrix![1.0_f64, 2.0];
 /// let limits = AlphaPath::new(&a, &[2.0], 2).unwrap().sizes_u0(&[0.3, 0.1, 0.03]).unwrap().run().unwrap();
 /// // the least ℓ1 norm is 1
 /// assert!(limits.windows(2).all(|w| w[1].l1 < w[0].l1));
@@ -299,7 +299,7 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     /// [`Error::Setting`] for L < 2, those of [`LeastSquares::new`].
     ///
     /// ```
-    /// let a = nalgebra::dmatrix![1.0, 2.0];
+    /// let a = nalgebra::dmatrix![1.0_f64, 2.0];
     /// assert!(reparam::flows::bias::AlphaPath::new(&a, &[2.0], 1).is_err());
     /// ```
     pub fn new(operator: A, b: &'b [T], depth: u32) -> Result<Self> {
@@ -327,7 +327,7 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     /// [`Error::Empty`], [`Error::Data`] for one that is not positive, or whose x₀ is not representable.
     ///
     /// ```
-    /// # let a = nalgebra::dmatrix![1.0, 2.0];
+    /// # let a = nalgebra::dmatrix![1.0_f64, 2.0];
     /// # let path = || reparam::flows::bias::AlphaPath::new(&a, &[2.0], 4).unwrap();
     /// assert!(path().sizes_u0(&[0.1, 0.0]).is_err());
     /// ```
@@ -350,7 +350,7 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     /// As [`sizes_u0`](Self::sizes_u0).
     ///
     /// ```
-    /// # let a = nalgebra::dmatrix![1.0, 2.0];
+    /// # let a = nalgebra::dmatrix![1.0_f64, 2.0];
     /// # let path = || reparam::flows::bias::AlphaPath::new(&a, &[2.0], 4).unwrap();
     /// let limit = &path().sizes_x0(&[1e-4]).unwrap().run().unwrap()[0];
     /// assert!((limit.u0 - 0.1).abs() < 1e-15);
@@ -370,7 +370,7 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     /// [`Error::Dimension`], [`Error::NotFinite`], [`Error::Data`].
     ///
     /// ```
-    /// # let a = nalgebra::dmatrix![1.0, 2.0];
+    /// # let a = nalgebra::dmatrix![1.0_f64, 2.0];
     /// let path = reparam::flows::bias::AlphaPath::new(&a, &[2.0], 3).unwrap().weights(&[1.0, 3.0]).unwrap();
     /// let limits = path.sizes_u0(&[0.1, 0.01]).unwrap().run().unwrap();
     /// assert!(limits[1].x[0] > 1.9);
@@ -385,7 +385,7 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     /// The residual at which a run has reached its limit; see [`Integrate::tolerance`].
     ///
     /// ```
-    /// # let a = nalgebra::dmatrix![1.0, 2.0];
+    /// # let a = nalgebra::dmatrix![1.0_f64, 2.0];
     /// # let path = || reparam::flows::bias::AlphaPath::new(&a, &[2.0], 2).unwrap().sizes_u0(&[0.1]).unwrap();
     /// let rough = path().tolerance(1e-2).run().unwrap();
     /// assert!(rough[0].residual > 1e-6);
@@ -398,7 +398,7 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     /// Every run from its own start.
     ///
     /// ```
-    /// # let a = nalgebra::dmatrix![1.0, 2.0];
+    /// # let a = nalgebra::dmatrix![1.0_f64, 2.0];
     /// # let path = || reparam::flows::bias::AlphaPath::new(&a, &[2.0], 2).unwrap().sizes_u0(&[0.3, 0.1]).unwrap();
     /// let (warm, cold) = (path().run().unwrap(), path().cold().run().unwrap());
     /// assert!((warm[1].l1 - cold[1].l1).abs() < 1e-6); // the same limit
@@ -412,7 +412,7 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     /// Limits for each run; by default a million steps.
     ///
     /// ```
-    /// # let a = nalgebra::dmatrix![1.0, 2.0];
+    /// # let a = nalgebra::dmatrix![1.0_f64, 2.0];
     /// # let path = || reparam::flows::bias::AlphaPath::new(&a, &[2.0], 2).unwrap().sizes_u0(&[0.3, 0.1]).unwrap();
     /// let limits = reparam::Limits { iterations: Some(3), ..Default::default() };
     /// assert!(path().limits(limits).run().unwrap().iter().all(|l| l.iterations == 3));
@@ -439,7 +439,7 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     ///
     /// ```
     /// use reparam::{flows::{GradientFlow, bias::AlphaPath}, integrators::Implicit};
-    /// let a = nalgebra::dmatrix![1.0, 2.0];
+    /// let a = nalgebra::dmatrix![1.0_f64, 2.0];
     /// let path = AlphaPath::new(&a, &[2.0], 2).unwrap().sizes_u0(&[0.1]).unwrap();
     /// let limits = path.run_with(|_| Implicit::new(GradientFlow::per_factor(2)?).with_tolerances(1e-5, 1e-8)).unwrap();
     /// assert!((limits[0].l1 - path.run().unwrap()[0].l1).abs() < 1e-3);

@@ -20,7 +20,7 @@ use crate::{Result, Scalar};
 ///
 /// ```
 /// use reparam::{Integrate, flows::MirrorFlow, integrators::RungeKutta, maps::Squares, objectives::LeastSquares};
-/// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+/// let a = nalgebra::dmatrix![1.0_f64, 0.5; 0.5, 1.0];
 /// let f = LeastSquares::new(&a, &[1.0, 1.0]).unwrap();
 /// let run = Integrate::new(f, Squares::new(2)).unwrap()
 ///     .integrator(RungeKutta::dormand_prince(MirrorFlow::new()))

@@ -161,7 +161,7 @@ fn check_depth_and_point<T: Scalar>(depth: u32, z: &[T]) -> Result<()> {
 /// ```
 /// use reparam::{Integrate, flows::{GradientFlow, Recording, monitors::Bregman}, integrators::RungeKutta};
 /// use reparam::{maps::Power, objectives::LeastSquares};
-/// let f = LeastSquares::new(nalgebra::dmatrix![1.0, 2.0], &[2.0]).unwrap();
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 2.0], &[2.0]).unwrap();
 /// let monitor = Bregman::new(3, &[0.0, 1.0], 0.0).unwrap(); // z is a solution, f(z) = 0
 /// let run = Integrate::new(f, Power::new(2, 3).unwrap()).unwrap()
 ///     .integrator(RungeKutta::dormand_prince(GradientFlow::per_factor(3).unwrap()))
@@ -251,7 +251,7 @@ impl<T: Scalar> Monitor<T> for Bregman<T> {
 /// ```
 /// use reparam::{Integrate, flows::{MirrorFlow, Recording, monitors::Accelerated}, integrators::RungeKutta};
 /// use reparam::{maps::Squares, objectives::LeastSquares};
-/// let f = LeastSquares::new(nalgebra::dmatrix![1.0, 2.0], &[2.0]).unwrap();
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 2.0], &[2.0]).unwrap();
 /// let run = Integrate::new(f, Squares::new(2)).unwrap()
 ///     .integrator(RungeKutta::dormand_prince(MirrorFlow::new()))
 ///     .start_x0(0.1).until_time(30.0)
@@ -311,7 +311,7 @@ impl<T: Scalar> Monitor<T> for Accelerated<T> {
 /// ```
 /// use reparam::{Integrate, flows::{GradientFlow, Recording, monitors::Conserved}, integrators::RungeKutta};
 /// use reparam::{maps::Squares, objectives::LeastSquares};
-/// let f = LeastSquares::new(nalgebra::dmatrix![1.0, 2.0], &[2.0]).unwrap();
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 2.0], &[2.0]).unwrap();
 /// let monitor = Conserved::new(2, vec![vec![2.0, -1.0]]).unwrap();
 /// let run = Integrate::new(f, Squares::new(2)).unwrap()
 ///     .integrator(RungeKutta::dormand_prince(GradientFlow::new()).with_tolerances(1e-10, 1e-12).unwrap())

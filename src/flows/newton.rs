@@ -23,7 +23,7 @@ use crate::{Error, Result, Scalar};
 ///
 /// ```
 /// use reparam::{Integrate, flows::NewtonFlow, integrators::RungeKutta, maps::Squares, objectives::LeastSquares};
-/// let a = nalgebra::dmatrix![1.0, 0.0; 0.0, 1e-3];
+/// let a = nalgebra::dmatrix![1.0_f64, 0.0; 0.0, 1e-3];
 /// let f = LeastSquares::new(&a, &[1.0, 1e-3]).unwrap(); // condition 1e6
 /// let run = Integrate::new(f, Squares::new(2)).unwrap()
 ///     .integrator(RungeKutta::dormand_prince(NewtonFlow::new()))

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 ///
 /// ```
 /// use reparam::{Integrate, flows::Recording, maps::Squares, objectives::LeastSquares};
-/// let f = LeastSquares::new(nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0], &[1.0, 1.0]).unwrap();
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 0.5; 0.5, 1.0], &[1.0, 1.0]).unwrap();
 /// let run = Integrate::new(f, Squares::new(2)).unwrap().start_u0(0.1).until_time(2.0)
 ///     .record(Recording::at_times(&[0.0, 1.0, 2.0]).unwrap().coordinates(&[1]))
 ///     .run().unwrap();
@@ -221,7 +221,7 @@ impl<'a, T: Scalar> Recorder<'a, T> {
 ///
 /// ```
 /// use reparam::{Integrate, flows::Recording, maps::Squares, objectives::LeastSquares};
-/// let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
 /// let run = Integrate::new(f, Squares::new(1)).unwrap().start_x0(0.01).until_time(1.0)
 ///     .record(Recording::every(1)).run().unwrap();
 /// let values = run.trajectory.column("value").unwrap();

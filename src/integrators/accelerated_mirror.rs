@@ -22,7 +22,7 @@ use crate::{Result, Scalar};
 ///
 /// ```
 /// use reparam::{Integrate, integrators::AcceleratedMirror, maps::Squares, objectives::LeastSquares};
-/// let f = LeastSquares::new(nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0], &[1.0, 1.0]).unwrap();
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 0.5; 0.5, 1.0], &[1.0, 1.0]).unwrap();
 /// let run = Integrate::new(f, Squares::new(2)).unwrap()
 ///     .integrator(AcceleratedMirror::new(0.1).unwrap()).start_x0(0.1).max_iterations(200).run().unwrap();
 /// assert!(run.solution.objective < 1e-3);

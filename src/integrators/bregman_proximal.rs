@@ -31,7 +31,7 @@ use crate::{Error, Result, Scalar};
 ///
 /// ```
 /// use reparam::{Integrate, integrators::BregmanProximal, maps::Power, objectives::LeastSquares};
-/// let f = LeastSquares::new(nalgebra::dmatrix![1.0, 2.0], &[2.0]).unwrap();
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 2.0], &[2.0]).unwrap();
 /// let run = Integrate::new(f, Power::new(2, 4).unwrap()).unwrap()
 ///     .integrator(BregmanProximal::new(4).unwrap()).start_u0(1e-3).run().unwrap();
 /// // the flow itself takes a time of about α^{-2} to leave its start

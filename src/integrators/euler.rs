@@ -16,7 +16,7 @@ use crate::{Result, Scalar};
 ///
 /// ```
 /// use reparam::{Integrate, flows::GradientFlow, integrators::Euler, maps::Squares, objectives::LeastSquares};
-/// let f = LeastSquares::new(nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0], &[1.0, 1.0]).unwrap();
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 0.5; 0.5, 1.0], &[1.0, 1.0]).unwrap();
 /// let run = Integrate::new(f, Squares::new(2)).unwrap()
 ///     .integrator(Euler::constant(GradientFlow::per_factor(2).unwrap(), 0.2).unwrap())
 ///     .start_u0(0.1).run().unwrap();

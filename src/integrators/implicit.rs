@@ -68,7 +68,7 @@ impl ImplicitScheme {
 /// ```
 /// use reparam::{Integrate, flows::GradientFlow, integrators::Implicit, maps::Squares, objectives::LeastSquares};
 /// // rates 1 and 1e-6: an explicit integrator would need a million steps
-/// let f = LeastSquares::new(nalgebra::dmatrix![1.0, 0.0; 0.0, 1e-3], &[1.0, 1e-3]).unwrap();
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 0.0; 0.0, 1e-3], &[1.0, 1e-3]).unwrap();
 /// let run = Integrate::new(f, Squares::new(2)).unwrap()
 ///     .integrator(Implicit::new(GradientFlow::per_factor(2).unwrap()))
 ///     .start_u0(0.1).ignore_residual().until_time(2e7).run().unwrap();

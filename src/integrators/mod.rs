@@ -50,7 +50,7 @@ use crate::{Result, Scalar};
 /// use reparam::lifted::{Lifted, Point};
 /// use reparam::methods::{Method, Step};
 /// use reparam::{maps::Squares, objectives::LeastSquares};
-/// let mut f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+/// let mut f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
 /// let map = Squares::new(1);
 /// let mut lifted = Lifted::new(&mut f, &map);
 /// let mut point = Point::new(&map, &[0.5]);

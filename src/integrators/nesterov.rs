@@ -41,7 +41,7 @@ pub enum Restart {
 ///
 /// ```
 /// use reparam::{Integrate, integrators::{Nesterov, Restart}, maps::Squares, objectives::LeastSquares};
-/// let f = LeastSquares::new(nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0], &[1.0, 1.0]).unwrap();
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 0.5; 0.5, 1.0], &[1.0, 1.0]).unwrap();
 /// let run = Integrate::new(f, Squares::new(2)).unwrap()
 ///     .integrator(Nesterov::per_factor(2, 0.1).unwrap().with_restart(Restart::Function))
 ///     .start_u0(0.1).run().unwrap();

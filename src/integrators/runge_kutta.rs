@@ -28,7 +28,7 @@ pub(crate) enum Control<T> {
 ///
 /// ```
 /// use reparam::{Integrate, flows::GradientFlow, integrators::RungeKutta, maps::Squares, objectives::LeastSquares};
-/// let f = LeastSquares::new(nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0], &[1.0, -1.0]).unwrap();
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 0.5; 0.5, 1.0], &[1.0, -1.0]).unwrap();
 /// let flow = GradientFlow::per_factor(2).unwrap();
 /// let run = Integrate::new(f, Squares::new(2)).unwrap()
 ///     .integrator(RungeKutta::dormand_prince(flow).with_tolerances(1e-8, 1e-12).unwrap())

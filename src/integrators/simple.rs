@@ -38,7 +38,7 @@ pub enum Safeguard {
 /// ```
 /// use reparam::{Integrate, Status, integrators::{Safeguard, Simple}, maps::Squares, objectives::LeastSquares};
 /// // inconsistent: the multiplier of x₁ is 1
-/// let f = || LeastSquares::new(nalgebra::dmatrix![1.0, 0.0; 0.0, 1.0], &[1.0, -1.0]).unwrap();
+/// let f = || LeastSquares::new(nalgebra::dmatrix![1.0_f64, 0.0; 0.0, 1.0], &[1.0, -1.0]).unwrap();
 /// let run = |guard| Integrate::new(f(), Squares::new(2)).unwrap()
 ///     .integrator(Simple::new(0.05).unwrap().with_safeguard(guard)).start_x0(0.5).max_iterations(2000).run().unwrap();
 /// let stopped = run(Safeguard::Stop).solution;

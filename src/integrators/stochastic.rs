@@ -60,7 +60,7 @@ pub enum Acceleration<T> {
 ///
 /// ```
 /// use reparam::{Integrate, integrators::Stochastic, maps::Squares, objectives::LeastSquares};
-/// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0; 1.0, -1.0];
+/// let a = nalgebra::dmatrix![1.0_f64, 0.5; 0.5, 1.0; 1.0, -1.0];
 /// let f = LeastSquares::new(&a, &[2.0, 2.5, -1.0]).unwrap(); // x = (1, 2)
 /// let run = Integrate::new(f, Squares::new(2)).unwrap()
 ///     .integrator(Stochastic::new(0.01, 1).unwrap()).start_u0(0.5).tolerance(1e-6).run().unwrap();

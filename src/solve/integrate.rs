@@ -30,7 +30,7 @@ enum Start<T> {
 ///
 /// ```
 /// use reparam::{Integrate, flows::Recording, maps::Squares, objectives::LeastSquares};
-/// let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
 /// let run = Integrate::new(f, Squares::new(1)).unwrap().start_u0(0.1).record(Recording::every(1)).run().unwrap();
 /// assert!(run.solution.status.is_solved());
 /// assert_eq!(*run.trajectory.steps().last().unwrap(), run.solution.iterations);
@@ -51,7 +51,7 @@ pub struct Integrated<T, I> {
 ///
 /// ```
 /// use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
-/// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+/// let a = nalgebra::dmatrix![1.0_f64, 0.5; 0.5, 1.0];
 /// let problem = || Integrate::new(LeastSquares::new(&a, &[3.0, 1.0]).unwrap(), Squares::new(2)).unwrap();
 /// let whole = problem().start_u0(0.5).max_iterations(20).run().unwrap();
 /// let half = problem().start_u0(0.5).max_iterations(10).run().unwrap();
@@ -77,7 +77,7 @@ impl<T: Scalar, I: Integrator<T>> Snapshot<T, I> {
     ///
     /// ```
     /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
     /// let run = Integrate::new(f, Squares::new(1)).unwrap().start_u0(0.1).ignore_residual().until_time(2.0).run().unwrap();
     /// assert_eq!(run.snapshot.time(), 2.0);
     /// ```
@@ -89,7 +89,7 @@ impl<T: Scalar, I: Integrator<T>> Snapshot<T, I> {
     ///
     /// ```
     /// # use reparam::{Integrate, integrators::Integrator, maps::Squares, objectives::LeastSquares};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
     /// let run = Integrate::new(f, Squares::new(1)).unwrap().start_u0(0.1).run().unwrap();
     /// assert!(run.snapshot.integrator().step_size() > 0.0);
     /// ```
@@ -102,7 +102,7 @@ impl<T: Scalar, I: Integrator<T>> Snapshot<T, I> {
     ///
     /// ```
     /// use reparam::{Integrate, Minimize, maps::Squares, objectives::LeastSquares};
-    /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+    /// let a = nalgebra::dmatrix![1.0_f64, 0.5; 0.5, 1.0];
     /// let f = || LeastSquares::new(&a, &[1.0, -1.0]).unwrap();
     /// let rough = Integrate::new(f(), Squares::new(2)).unwrap().start_u0(0.1).tolerance(1e-2).run().unwrap();
     /// assert!(rough.solution.x[1] > 0.0);
@@ -130,9 +130,9 @@ type Rule<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> bool + 'a>;
 /// ```
 /// use reparam::{Integrate, flows::GradientFlow, integrators::RungeKutta, maps::Power, objectives::LeastSquares};
 /// // two unknowns, one equation x₀ + 2x₁ = 2: of all solutions the flow from a small start finds the sparse one
-/// let f = LeastSquares::new(nalgebra::dmatrix![1.0, 2.0], &[2.0]).unwrap();
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 2.0], &[2.0]).unwrap();
 /// let run = Integrate::new(f, Power::new(2, 3).unwrap()).unwrap()
-///     .integrator(RungeKutta::dormand_prince(GradientFlow::per_factor(3).unwrap()))
+///     .integrator(RungeKutta::dormand_prince(GradientFlow::per_factor(3).unwrap()).with_tolerances(1e-8, 1e-10).unwrap())
 ///     .start_u0(1e-2).run().unwrap();
 /// assert!(run.solution.status.is_solved());
 /// assert!(run.solution.x[0] < 1e-4 && (run.solution.x[1] - 1.0).abs() < 1e-4);
@@ -176,16 +176,19 @@ where
     ///
     /// ```
     /// use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
-    /// let f = LeastSquares::new(nalgebra::dmatrix![1.0, 2.0], &[1.0]).unwrap();
+    /// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 2.0], &[1.0]).unwrap();
     /// assert!(Integrate::new(f, Squares::new(3)).is_err());
     /// ```
     pub fn new(objective: O, map: M) -> Result<Self> {
         check_len("the variable of the objective", map.dim_x(), objective.dim())?;
         let fine = T::epsilon().as_f64() < 1e-10;
+        let (relative, absolute) = if fine { (1e-8, 1e-11) } else { (1e-4, 1e-6) };
         Ok(Self {
             objective,
             map,
-            integrator: RungeKutta::dormand_prince(GradientFlow::new()),
+            // as accurate as the residual is to become: at the limit of its stability an explicit scheme hovers at its own tolerance
+            integrator: RungeKutta::dormand_prince(GradientFlow::new())
+                .with_tolerances(T::lit(relative), T::lit(absolute))?,
             tolerance: Some(T::lit(if fine { 1e-8 } else { 1e-4 })),
             limits: Limits {
                 iterations: Some(100_000),
@@ -213,7 +216,7 @@ where
     /// ```
     /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
     /// use reparam::{Phase, flows::RiemannianFlow, integrators::Euler};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
     /// let euler = Euler::constant(RiemannianFlow::new(), 0.1).unwrap();
     /// let run = Integrate::new(f, Squares::new(1)).unwrap().integrator(euler).start_x0(0.1).run().unwrap();
     /// assert_eq!(run.solution.phase, Phase::Integrator("Euler, constant steps"));
@@ -238,7 +241,7 @@ where
     ///
     /// ```
     /// # use reparam::{Integrate, maps::Power, objectives::LeastSquares};
-    /// # let f = || LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// # let f = || LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
     /// let at_start = Integrate::new(f(), Power::new(1, 4).unwrap()).unwrap().start_u0(0.1).max_iterations(0).run().unwrap();
     /// assert!((at_start.solution.x[0] - 1e-4).abs() < 1e-18);
     /// assert!(Integrate::new(f(), Power::new(1, 4).unwrap()).unwrap().start_u0(0.0).run().is_err());
@@ -252,7 +255,7 @@ where
     ///
     /// ```
     /// # use reparam::{Integrate, maps::Power, objectives::LeastSquares};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
     /// let at_start = Integrate::new(f, Power::new(1, 4).unwrap()).unwrap().start_x0(0.1).max_iterations(0).run().unwrap();
     /// assert!((at_start.solution.x[0] - 0.1).abs() < 1e-15);
     /// ```
@@ -265,7 +268,7 @@ where
     ///
     /// ```
     /// # use reparam::{Error, Integrate, maps::Squares, objectives::LeastSquares};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0, 1.0], &[1.0]).unwrap();
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 1.0], &[1.0]).unwrap();
     /// let on_a_face = Integrate::new(f, Squares::new(2)).unwrap().start(&[0.0, 1.0]).run();
     /// assert!(matches!(on_a_face, Err(Error::Map(_))));
     /// ```
@@ -278,7 +281,7 @@ where
     ///
     /// ```
     /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0, 1.0], &[1.0]).unwrap();
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 1.0], &[1.0]).unwrap();
     /// let run = Integrate::new(f, Squares::new(2)).unwrap().start_at_u(&[0.0, 0.5]).ignore_residual().until_time(9.0).run().unwrap();
     /// assert_eq!(run.solution.x[0], 0.0);
     /// ```
@@ -292,7 +295,7 @@ where
     ///
     /// ```
     /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0; 1.0], &[1.0, 2.0]).unwrap();
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64; 1.0], &[1.0, 2.0]).unwrap();
     /// let rough = Integrate::new(f, Squares::new(1)).unwrap().tolerance(1e-2).start_u0(0.1).run().unwrap();
     /// assert!(rough.solution.certificate.natural_residual <= 1e-2);
     /// ```
@@ -305,7 +308,7 @@ where
     ///
     /// ```
     /// # use reparam::{Integrate, Status, maps::Squares, objectives::LeastSquares};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
     /// let run = Integrate::new(f, Squares::new(1)).unwrap().start_u0(0.1).ignore_residual().until_time(100.0).run().unwrap();
     /// assert_eq!(run.solution.status, Status::EndTime);
     /// ```
@@ -319,7 +322,7 @@ where
     ///
     /// ```
     /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
     /// assert!(Integrate::new(f, Squares::new(1)).unwrap().start_u0(0.1).until_time(f64::NAN).run().is_err());
     /// ```
     pub fn until_time(mut self, time: T) -> Self {
@@ -331,7 +334,7 @@ where
     ///
     /// ```
     /// # use reparam::{Integrate, Progress, Status, maps::Squares, objectives::LeastSquares};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
     /// let run = Integrate::new(f, Squares::new(1)).unwrap().start_u0(0.1)
     ///     .stop_when(|p: &Progress<'_, f64>| p.value < 0.1).run().unwrap();
     /// assert_eq!(run.solution.status, Status::StoppedEarly);
@@ -354,7 +357,7 @@ where
     ///
     /// ```
     /// # use reparam::{Integrate, Limits, Status, maps::Squares, objectives::LeastSquares};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
     /// let limits = Limits { iterations: Some(0), ..Limits::default() };
     /// let run = Integrate::new(f, Squares::new(1)).unwrap().limits(limits).start_u0(0.1).run().unwrap();
     /// assert_eq!(run.solution.status, Status::IterationLimit);
@@ -368,7 +371,7 @@ where
     ///
     /// ```
     /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
     /// let run = Integrate::new(f, Squares::new(1)).unwrap().max_iterations(3).start_u0(0.1).run().unwrap();
     /// assert_eq!(run.solution.iterations, 3);
     /// ```
@@ -381,7 +384,7 @@ where
     ///
     /// ```
     /// # use reparam::{Integrate, Status, maps::Squares, objectives::LeastSquares};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
     /// let run = Integrate::new(f, Squares::new(1)).unwrap().max_evaluations(5).start_u0(0.1).run().unwrap();
     /// assert_eq!(run.solution.status, Status::EvaluationLimit);
     /// ```
@@ -394,7 +397,7 @@ where
     ///
     /// ```
     /// # use reparam::{Integrate, Status, maps::Squares, objectives::LeastSquares};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
     /// let run = Integrate::new(f, Squares::new(1)).unwrap().time_limit(std::time::Duration::ZERO).start_u0(0.1).run().unwrap();
     /// assert_eq!(run.solution.status, Status::TimeLimit);
     /// ```
@@ -407,7 +410,7 @@ where
     ///
     /// ```
     /// # use reparam::{CancelToken, Integrate, Status, maps::Squares, objectives::LeastSquares};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
     /// let token = CancelToken::new();
     /// token.cancel();
     /// let run = Integrate::new(f, Squares::new(1)).unwrap().cancel_token(token).start_u0(0.1).run().unwrap();
@@ -422,7 +425,7 @@ where
     ///
     /// ```
     /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
     /// let mut history = reparam::History::new();
     /// Integrate::new(f, Squares::new(1)).unwrap().start_u0(0.1).observe(history.observer()).run().unwrap();
     /// assert!(history.records().len() > 5);
@@ -479,7 +482,7 @@ where
     ///
     /// ```
     /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
     /// assert!(Integrate::new(f, Squares::new(1)).unwrap().start_u0(-1.0).run().is_err());
     /// ```
     pub fn run(mut self) -> Result<Integrated<T, I>> {
