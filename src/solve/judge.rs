@@ -56,6 +56,8 @@ pub(super) struct Judge<'m, T, M: ?Sized> {
     /// Whether f offers its Hessian diagonal.
     pub(super) known: bool,
     diagonal: Vec<T>,
+    /// A value of f that is never small: 0, or what [`relative_to_data`](Self::relative_to_data) has found.
+    reference: T,
 }
 
 impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
@@ -75,7 +77,23 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             work: vec![T::zero(); map.set().scratch_len()],
             known: false,
             diagonal: Vec::new(),
+            reference: T::zero(),
         }
+    }
+
+    /// Of linear least squares, measures residuals relative to ½‖b‖² = f(0), as [`Nnls`](crate::Nnls) does: methods that approach f* = 0
+    /// slowly would never look converged relative to f itself.
+    pub(super) fn relative_to_data(mut self, objective: &dyn Objective<T>) -> Self {
+        if let Some(view) = objective.composite()
+            && view.loss.quadratic()
+        {
+            let origin = vec![T::zero(); view.operator.rows()];
+            let value = view.loss.value(view.offset.unwrap_or(&origin));
+            if value.is_finite() {
+                self.reference = value;
+            }
+        }
+        self
     }
 
     /// h ← diag ∇²f where f offers it; else what [`verify`](Self::verify) has estimated, or the secant
@@ -142,7 +160,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             if outlook.decrease <= T::zero() {
                 return Ok(rho);
             }
-            let size = Self::size(c);
+            let size = self.size(c);
             return Ok(rho.max((T::lit(2.0) * outlook.decrease).sqrt() / size));
         }
         if self.verify(lifted, c, tolerance)? {
@@ -234,7 +252,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
 
     /// √(2 max(|f|, what f has changed by lately, scaled by √ε)): f* = 0 needs a floor. Only recent values count: against
     /// those of a far start everything would look converged.
-    fn size(c: &Checkpoint<T>) -> T {
+    fn size(&self, c: &Checkpoint<T>) -> T {
         let f = c.point.value;
         let (root, eps) = (T::epsilon().sqrt(), T::epsilon());
         let mut changes: [T; RECENT] = [T::zero(); RECENT];
@@ -250,18 +268,38 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             root * eps
         };
         let floor = (weight * lately).max(root * eps * (f - c.first_value).abs());
-        let size = (T::lit(2.0) * f.abs().max(floor)).sqrt();
+        let size = (T::lit(2.0) * f.abs().max(floor).max(self.reference)).sqrt();
         // rounding in an exact answer is that of the terms, however small f is
         c.finished.as_ref().map_or(size, |e| size.max(e.terms))
     }
 
     pub(super) fn residual(&self, c: &Checkpoint<T>) -> T {
         let raw = self.raw_residual(&c.point.x, &c.point.g);
-        if raw == T::zero() {
-            raw
-        } else {
-            raw / Self::size(c)
+        if raw == T::zero() { raw } else { raw / self.size(c) }
+    }
+
+    /// Adds f(x) to the recent values.
+    fn remember_value(c: &mut Checkpoint<T>) {
+        if c.recent.len() >= RECENT {
+            c.recent.remove(0);
         }
+        c.recent.push(c.point.value);
+    }
+
+    /// Before a step that is nobody's business here (an integrator's): f(x) joins the recent values, x and ∇f(x) are kept for
+    /// the secant. Allocates once.
+    pub(super) fn note(&mut self, c: &mut Checkpoint<T>) {
+        Self::remember_value(c);
+        let (x, g) = self
+            .before
+            .get_or_insert_with(|| (c.point.x.clone(), c.point.g.clone()));
+        x.copy_from_slice(&c.point.x);
+        g.copy_from_slice(&c.point.g);
+    }
+
+    /// Where squares of x leave the number type soon, and f falls.
+    pub(super) fn at_infinity(c: &Checkpoint<T>) -> bool {
+        max_abs(&c.point.x) > T::max_value().powf(T::lit(0.0625)) && c.point.value < c.first_value
     }
 
     /// One iteration: a step of the method, or one in x where the lift has nothing to offer.
@@ -272,10 +310,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     ) -> Result<Option<Status>> {
         self.now.0.clone_from(&c.point.x);
         self.now.1.clone_from(&c.point.g);
-        if c.recent.len() >= RECENT {
-            c.recent.remove(0);
-        }
-        c.recent.push(c.point.value);
+        Self::remember_value(c);
         lifted.metric(&c.point, &c.h, &mut self.metric);
         // what the lift and what x promise, both as decreases of f
         let lift: T = c
@@ -309,14 +344,13 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
                 if c.stalls > 5 {
                     status = Some(Status::Stalled);
                 }
-                // where squares of x leave the number type soon
-                let far = T::max_value().powf(T::lit(0.0625));
-                if max_abs(&c.point.x) > far && c.point.value < c.first_value {
+                if Self::at_infinity(c) {
                     status = Some(Status::AtInfinity);
                 }
                 std::mem::swap(self.before.get_or_insert_default(), &mut self.now);
             }
             Step::NotFinite => status = Some(Status::NotFinite),
+            Step::LeftDomain => status = Some(Status::LeftDomain),
             Step::Stalled => status = Some(Status::Stalled),
         }
         Ok(status)
@@ -497,15 +531,36 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
                 }
             }
         }
+        let rounding = touch && self.at_rounding(&c);
+        let phase = match c.method {
+            _ if c.finished.is_some() => Phase::ExactFinish,
+            State::Lbfgs(_) => Phase::Lbfgs,
+            State::BoxLbfgs(_) => Phase::BoxLbfgs,
+            State::ConjugateGradient(_) => Phase::ConjugateGradient,
+            State::TrustRegion(_) => Phase::TrustRegion,
+            State::LevenbergMarquardt(_) => Phase::LevenbergMarquardt,
+        };
+        if status != Status::NotFinite && (rho <= tolerance || rounding) {
+            status = Status::Stationary;
+        }
+        Ok(self.certify(lifted, c, rho, status, tolerance, phase, clock))
+    }
+
+    /// The certificate of a point that is handed out as it is. `Stationary` becomes `Solved` where f and the set are convex.
+    pub(super) fn certify(
+        &self,
+        lifted: &mut Lifted<'_, T>,
+        c: Checkpoint<T>,
+        rho: T,
+        mut status: Status,
+        tolerance: T,
+        phase: Phase,
+        clock: Instant,
+    ) -> Solution<T> {
         let set = self.map.set();
         let convex = lifted.objective().convexity() == Convexity::Convex && set.is_convex();
-        let claimed = status == Status::Stationary;
-        if status != Status::NotFinite && (rho <= tolerance || claimed || (touch && self.at_rounding(&c))) {
-            status = if convex {
-                Status::Solved
-            } else {
-                Status::Stationary
-            };
+        if status == Status::Stationary && convex {
+            status = Status::Solved;
         }
         let mut multipliers = vec![T::zero(); c.point.x.len()];
         set.multipliers(&c.point.x, &c.point.g, &mut multipliers);
@@ -520,12 +575,12 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
                 .unwrap_or_else(T::infinity),
         };
         // two witnesses: a gap that is no part of f's size contradicts the residual
-        let size = Self::size(&c);
+        let size = self.size(&c);
         if status == Status::Solved && gap.is_finite() && gap > T::lit(1e-3).max(tolerance) * size * size {
             status = Status::Stalled;
         }
         let violation = set.violation(&c.point.x);
-        Ok(Solution {
+        Solution {
             objective: c.point.value,
             residual: Vec::new(),
             residual_norm: T::nan(),
@@ -533,16 +588,9 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             certificate: Certificate::new(rho, gap, violation, multipliers),
             iterations: c.iteration,
             counts: lifted.counts,
-            phase: match c.method {
-                _ if c.finished.is_some() => Phase::ExactFinish,
-                State::Lbfgs(_) => Phase::Lbfgs,
-                State::BoxLbfgs(_) => Phase::BoxLbfgs,
-                State::ConjugateGradient(_) => Phase::ConjugateGradient,
-                State::TrustRegion(_) => Phase::TrustRegion,
-                State::LevenbergMarquardt(_) => Phase::LevenbergMarquardt,
-            },
+            phase,
             elapsed: clock.elapsed(),
             x: c.point.x,
-        })
+        }
     }
 }

@@ -43,11 +43,14 @@ pub struct Progress<'p, T> {
     pub counts: Counts,
     /// Time so far.
     pub elapsed: Duration,
-    checkpoint: &'p Checkpoint<T>,
+    /// The time t of the dynamics, of a run of [`Integrate`](crate::Integrate).
+    pub time: Option<T>,
+    pub(super) checkpoint: &'p Checkpoint<T>,
 }
 
 impl<T: Scalar> Progress<'_, T> {
-    /// The whole state of the run: [`Minimize::resume`] continues from it exactly.
+    /// The whole state of the run: [`Minimize::resume`] continues from it exactly. (Of a run of [`Integrate`](crate::Integrate):
+    /// the place that it has reached, from which `Minimize` goes on by L-BFGS.)
     ///
     /// ```
     /// use reparam::{Minimize, Progress, maps::Squares, objectives::LeastSquares};
@@ -98,8 +101,34 @@ pub struct Checkpoint<T> {
     pub(super) finished: Option<Finished<T>>,
 }
 
+impl<T: Scalar> Checkpoint<T> {
+    /// Whether it can be the state of a problem with p and n unknowns.
+    pub(super) fn check(&self, p: usize, n: usize) -> Result<()> {
+        if self.version != CHECKPOINT_VERSION {
+            return Err(Error::Setting {
+                name: "checkpoint",
+                why: "was written by another version",
+            });
+        }
+        let c = &self.point;
+        if [c.u.len(), c.gradient.len()] != [p, p] || [c.x.len(), c.g.len(), self.h.len()] != [n, n, n] {
+            return Err(Error::Setting {
+                name: "checkpoint",
+                why: "belongs to a problem of another size",
+            });
+        }
+        if !c.is_finite() || c.u.iter().chain(&c.x).any(|v| !v.is_finite()) {
+            return Err(Error::Setting {
+                name: "checkpoint",
+                why: "holds a value that is not finite",
+            });
+        }
+        Ok(())
+    }
+}
+
 /// The version of [`Checkpoint`] that this crate writes and reads.
-const CHECKPOINT_VERSION: u32 = 2;
+pub(super) const CHECKPOINT_VERSION: u32 = 2;
 
 type Observer<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> ControlFlow<()> + 'a>;
 
@@ -408,27 +437,7 @@ where
     /// ```
     pub fn resume(self, checkpoint: Checkpoint<T>) -> Result<Solution<T>> {
         self.check()?;
-        if checkpoint.version != CHECKPOINT_VERSION {
-            return Err(Error::Setting {
-                name: "checkpoint",
-                why: "was written by another version",
-            });
-        }
-        let (p, n) = (self.map.dim_u(), self.map.dim_x());
-        let c = &checkpoint.point;
-        if [c.u.len(), c.gradient.len()] != [p, p] || [c.x.len(), c.g.len(), checkpoint.h.len()] != [n, n, n]
-        {
-            return Err(Error::Setting {
-                name: "checkpoint",
-                why: "belongs to a problem of another size",
-            });
-        }
-        if !c.is_finite() || c.u.iter().chain(&c.x).any(|v| !v.is_finite()) {
-            return Err(Error::Setting {
-                name: "checkpoint",
-                why: "holds a value that is not finite",
-            });
-        }
+        checkpoint.check(self.map.dim_u(), self.map.dim_x())?;
         self.drive(checkpoint)
     }
 
@@ -476,6 +485,7 @@ where
                 x: &c.point.x,
                 counts: c.counts,
                 elapsed: clock.elapsed(),
+                time: None,
                 checkpoint: &c,
             };
             #[cfg(feature = "tracing")]
@@ -527,7 +537,7 @@ where
     }
 }
 
-fn limit<T>(
+pub(super) fn limit<T>(
     limits: &Limits,
     evaluations: Option<usize>,
     c: &Checkpoint<T>,

@@ -39,6 +39,8 @@ pub enum Phase {
     LevenbergMarquardt,
     /// The face that a method on the lift found, solved by a factorisation ([`Minimize::exact_finish`](crate::Minimize::exact_finish)).
     ExactFinish,
+    /// An integrator of the lift's dynamics, by its name.
+    Integrator(&'static str),
 }
 
 impl fmt::Display for Phase {
@@ -57,6 +59,7 @@ impl fmt::Display for Phase {
             Self::TrustRegion => "trust-region Newton on the lift",
             Self::LevenbergMarquardt => "Levenberg–Marquardt on the lift",
             Self::ExactFinish => "exact finish on the face that the lift found",
+            Self::Integrator(name) => name,
         })
     }
 }
