@@ -144,13 +144,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     /// The residual with which convergence may be claimed, `rho` as it stands. A model of f that has seen all free directions is
     /// asked first: its promise, in the same units, costs nothing. Else [`verify`](Self::verify), once per iteration (a run
     /// resumed here must not count it twice).
-    pub(super) fn confirm(
-        &mut self,
-        lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T>,
-        rho: T,
-        tolerance: T,
-    ) -> Result<T> {
+    pub(super) fn confirm(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>, rho: T) -> Result<T> {
         if c.verified == Some(c.iteration) {
             return Ok(rho);
         }
@@ -163,9 +157,8 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             let size = self.size(c);
             return Ok(rho.max((T::lit(2.0) * outlook.decrease).sqrt() / size));
         }
-        if self.verify(lifted, c, tolerance)? {
-            return Ok(rho);
-        }
+        // (with the curvatures that were estimated: a run resumed here knows no others)
+        self.verify(lifted, c)?;
         Ok(self.residual(c))
     }
 
@@ -195,10 +188,10 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
 
     /// Before convergence is claimed on an estimated curvature: one gradient nearby gives a curvature per coordinate, and the
     /// claim must hold with that too. (One secant for all is that of the stiffest direction, and hides the others.)
-    fn verify(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>, tolerance: T) -> Result<bool> {
+    fn verify(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<()> {
         let set = self.map.set();
         if self.known || !set.is_separable() {
-            return Ok(true);
+            return Ok(());
         }
         let x = &c.point.x;
         let n = x.len();
@@ -226,7 +219,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             .map_err(Error::Evaluation)?;
         if !value.is_finite() || nearby.iter().any(|v| !v.is_finite()) {
             c.verified = Some(c.iteration);
-            return Ok(true); // the edge of the domain: nothing to learn here
+            return Ok(()); // the edge of the domain: nothing to learn here
         }
         let stand_in = own_size(x, &c.point.g);
         for j in 0..n {
@@ -242,7 +235,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         c.estimated = true;
         c.verified = Some(c.iteration);
         self.set_scale(&c.h);
-        Ok(self.residual(c) <= tolerance)
+        Ok(())
     }
 
     /// In units of √f, before division by the size of f.
@@ -479,7 +472,10 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         if !point.value.is_finite() || point.g.iter().any(|v| !v.is_finite()) {
             return Ok(false);
         }
-        self.curvature(lifted, &mut there)?;
+        if self.known {
+            // (a secant would depend on the move before, which a checkpoint does not hold)
+            self.curvature(lifted, &mut there)?;
+        }
         // a sum of many terms is not known better than this
         let noise = T::lit(64.0) * T::epsilon() * c.point.value.abs();
         let after = self.residual(&there);

@@ -473,7 +473,7 @@ where
             judge.curvature(&mut lifted, &mut c)?;
             rho = judge.residual(&c);
             if rho <= self.tolerance {
-                rho = judge.confirm(&mut lifted, &mut c, rho, self.tolerance)?;
+                rho = judge.confirm(&mut lifted, &mut c, rho)?;
             } else if judge.at_its_digits(&lifted, &mut c, self.tolerance) {
                 status = Some(Status::Stationary);
             }
