@@ -905,7 +905,12 @@ fn settings_without_meaning_are_refused() {
             .run()
     ));
     let simplex = NormalizedSquares::new(4, 1.0).unwrap();
-    let has_metric = simplex.metric(&[0.25; 4], &[1.0; 4], &mut [0.0; 4], &mut vec![0.0; simplex.scratch_len()]);
+    let has_metric = simplex.metric(
+        &[0.25; 4],
+        &[1.0; 4],
+        &mut [0.0; 4],
+        &mut vec![0.0; simplex.scratch_len()],
+    );
     let r = Integrate::new(LeastSquares::new(&a, &b).unwrap(), Identity::new(4))
         .unwrap()
         .integrator(Stochastic::new(0.01, 1).unwrap())

@@ -231,7 +231,8 @@ impl<'a, T: Scalar> Lifted<'a, T> {
     /// assert!(lifted.evaluate_at_x(&mut point).is_err());
     /// ```
     pub fn evaluate_at_x(&mut self, point: &mut Point<T>) -> Result<()> {
-        self.map.section(&point.x, Boundary::Reject, &mut point.u, &mut self.work)?;
+        self.map
+            .section(&point.x, Boundary::Reject, &mut point.u, &mut self.work)?;
         self.evaluate_there(point)
     }
 

@@ -562,7 +562,7 @@ where
             if let Some(tolerance) = self.tolerance
                 && rho <= tolerance
             {
-                rho = judge.confirm(&mut lifted, &mut c, rho, tolerance)?;
+                rho = judge.confirm(&mut lifted, &mut c, rho)?;
             }
             c.counts = lifted.counts;
             let time = integrator.time();

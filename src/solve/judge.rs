@@ -150,6 +150,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         }
         if !self.known
             && let Some(outlook) = c.method.outlook(lifted, &c.point, &c.h)
+            && !outlook.decrease.is_nan()
         {
             if outlook.decrease <= T::zero() {
                 return Ok(rho);
