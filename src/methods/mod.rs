@@ -23,6 +23,7 @@ pub use trust_region::TrustRegion;
 pub use wolfe::{Search, curve_search, wolfe_search};
 
 use crate::lifted::{Lifted, Point};
+use crate::solve::Phase;
 use crate::{Result, Scalar};
 
 /// What one step of a method did.
@@ -69,6 +70,11 @@ pub trait Method<T: Scalar> {
 
     /// Forgets the past: the point was moved by somebody else.
     fn reset(&mut self);
+
+    /// What [`Solution::phase`](crate::Solution::phase) says of a point that this method reached.
+    fn phase(&self) -> Phase {
+        Phase::Custom(self.name())
+    }
 }
 
 /// Any of the methods of this module, with its memory: a value that can be stored and resumed.
@@ -103,6 +109,9 @@ macro_rules! states {
             }
             fn reset(&mut self) {
                 match self { $(Self::$variant(m) => m.reset()),* }
+            }
+            fn phase(&self) -> Phase {
+                match self { $(Self::$variant(_) => Phase::$variant),* }
             }
         }
         $(impl<T> From<$variant<T>> for State<T> {

@@ -1,17 +1,17 @@
 //! What a run of [`Minimize`](super::Minimize) does in x: the residual, the steps that leave a face, the last touch.
 
 use super::minimize::Checkpoint;
-use super::{Certificate, Phase, Solution, Status};
+use super::{Certificate, Solution, Status};
 use crate::lifted::Lifted;
 use crate::linalg::max_abs;
 use crate::maps::{Boundary, Reparametrization};
-use crate::methods::{Method, State, Step};
+use crate::methods::{Method, Step};
 use crate::objectives::{Convexity, Objective};
 use crate::{Error, MapError, Result, Scalar};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// u with φ(u) = x; a map that never reaches the boundary starts as near to it as its size allows.
-pub(super) fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(
+pub(crate) fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(
     map: &M,
     x: &[T],
     u: &mut [T],
@@ -36,8 +36,11 @@ fn own_size<T: Scalar>(x: &[T], g: &[T]) -> T {
 }
 
 /// What happens in x: the residual, the steps that leave a face, the last touch.
-pub(super) struct Judge<'m, T, M: ?Sized> {
-    map: &'m M,
+///
+/// The engine of [`Minimize`](super::Minimize) and of the adapters, between two iterations: [`look`](Self::look) at the point,
+/// [`advance`](Self::advance), look again, and [`finish`](Self::finish).
+pub(crate) struct Judge<T, M> {
+    map: M,
     c: Vec<T>,
     target: Vec<T>,
     metric: Vec<T>,
@@ -47,23 +50,46 @@ pub(super) struct Judge<'m, T, M: ?Sized> {
     diagonal: Vec<T>,
 }
 
-impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
-    pub(super) fn new(map: &'m M) -> Self {
-        let n = map.dim_x();
+impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
+    pub(crate) fn new(map: M) -> Self {
+        let (p, n) = (map.dim_u(), map.dim_x());
         Self {
             map,
             c: vec![T::one(); n],
             target: vec![T::zero(); n],
-            metric: vec![T::zero(); map.dim_u()],
+            metric: vec![T::zero(); p],
             before: None,
             known: false,
             diagonal: Vec::new(),
         }
     }
 
+    /// φ.
+    #[cfg(any(feature = "argmin", feature = "basin"))]
+    pub(crate) fn map(&self) -> &M {
+        &self.map
+    }
+
+    /// The residual ρ at the point, the curvature updated; a ρ within the tolerance has been verified.
+    pub(crate) fn look<S>(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T, S>,
+        tolerance: T,
+    ) -> Result<T> {
+        self.curvature(lifted, c)?;
+        let mut rho = self.residual(c);
+        // (once per iteration: a run resumed here must not count it twice)
+        if rho <= tolerance && c.verified != Some(c.iteration) && !self.verify(lifted, c, tolerance)? {
+            rho = self.residual(c);
+        }
+        c.counts = lifted.counts;
+        Ok(rho)
+    }
+
     /// h ← diag ∇²f where f offers it; else what [`verify`](Self::verify) has estimated, or the secant
     /// ⟨Δx, Δg⟩/⟨Δx, Δx⟩ of the last move, when that is positive.
-    pub(super) fn curvature(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<()> {
+    fn curvature<S>(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T, S>) -> Result<()> {
         let mut diagonal = std::mem::take(&mut self.diagonal);
         diagonal.resize(c.point.x.len(), T::zero());
         self.known = lifted
@@ -108,10 +134,10 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
 
     /// Before convergence is claimed on an estimated curvature: one gradient nearby gives a curvature per coordinate, and the
     /// claim must hold with that too. (One secant for all is that of the stiffest direction, and hides the others.)
-    pub(super) fn verify(
+    fn verify<S>(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T>,
+        c: &mut Checkpoint<T, S>,
         tolerance: T,
     ) -> Result<bool> {
         let set = self.map.set();
@@ -175,7 +201,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
 
     /// √(2 max(|f|, what f has changed by lately, scaled by √ε)): f* = 0 needs a floor. Only recent values count: against
     /// those of a far start everything would look converged.
-    fn size(c: &Checkpoint<T>) -> T {
+    fn size<S>(c: &Checkpoint<T, S>) -> T {
         let f = c.point.value;
         let (root, eps) = (T::epsilon().sqrt(), T::epsilon());
         let mut changes: [T; RECENT] = [T::zero(); RECENT];
@@ -194,7 +220,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         (T::lit(2.0) * f.abs().max(floor)).sqrt()
     }
 
-    pub(super) fn residual(&self, c: &Checkpoint<T>) -> T {
+    fn residual<S>(&self, c: &Checkpoint<T, S>) -> T {
         let raw = self.raw_residual(&c.point.x, &c.point.g);
         if raw == T::zero() {
             raw
@@ -204,10 +230,10 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     }
 
     /// One iteration: a step of the method, or one in x where the lift has nothing to offer.
-    pub(super) fn advance(
+    pub(crate) fn advance<S: Method<T>>(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T>,
+        c: &mut Checkpoint<T, S>,
     ) -> Result<Option<Status>> {
         let x_before = c.point.x.clone();
         let g_before = c.point.g.clone();
@@ -272,7 +298,11 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     }
 
     /// A projected step in x with backtracking, lifted back by the section: leaves any face.
-    fn step_in_x(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<bool> {
+    pub(crate) fn step_in_x<S: Method<T>>(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T, S>,
+    ) -> Result<bool> {
         let (x, g) = (c.point.x.clone(), c.point.g.clone());
         if !self.project(&x, &g, &c.h) {
             return self.release(lifted, c);
@@ -293,7 +323,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             if slope.is_nan() || slope >= T::zero() {
                 return Ok(false);
             }
-            if section(self.map, &trial, &mut next.u).is_err() {
+            if section(&self.map, &trial, &mut next.u).is_err() {
                 t *= T::lit(0.25);
                 continue;
             }
@@ -312,7 +342,11 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     }
 
     /// Where the set has no projection: the map's own way off a face.
-    fn release(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<bool> {
+    fn release<S: Method<T>>(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T, S>,
+    ) -> Result<bool> {
         let mut du = vec![T::zero(); c.point.u.len()];
         if self
             .map
@@ -339,10 +373,10 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     }
 
     /// A projected step of 1/`shorter` of its length, evaluated in x; whether it was kept (or nothing was left to do).
-    fn last_touch(
+    fn last_touch<S: Clone>(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T>,
+        c: &mut Checkpoint<T, S>,
         rho: &mut T,
         tolerance: T,
         shorter: T,
@@ -353,7 +387,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             return Ok(true);
         }
         let mut u = vec![T::zero(); c.point.u.len()];
-        if section(self.map, &self.target, &mut u).is_err() {
+        if section(&self.map, &self.target, &mut u).is_err() {
             return Ok(false); // in the set, but not in the range of the map (a rank too high)
         }
         let mut there = c.clone();
@@ -383,7 +417,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
 
     /// f has gone to zero as far as its start lets one see, and no coordinate would move by more than rounding: where f* = 0 a
     /// residual relative to f itself says nothing any more.
-    fn at_rounding(&mut self, c: &Checkpoint<T>) -> bool {
+    fn at_rounding<S>(&mut self, c: &Checkpoint<T, S>) -> bool {
         let (x, g) = (&c.point.x, &c.point.g);
         c.point.value.abs() <= T::epsilon() * c.first_value.abs()
             && self.project(x, g, &c.h)
@@ -394,10 +428,10 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
 
     /// One more projected step, evaluated in x: coordinates held down by their multipliers land exactly on their bounds. Kept
     /// when neither f nor the residual suffers. Then the certificate.
-    pub(super) fn finish(
+    pub(crate) fn finish<S: Method<T> + Clone>(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        mut c: Checkpoint<T>,
+        mut c: Checkpoint<T, S>,
         mut rho: T,
         mut status: Status,
         tolerance: T,
@@ -412,44 +446,59 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
                 }
             }
         }
+        let rounding = touch && self.at_rounding(&c);
+        if status != Status::NotFinite && (rho <= tolerance || rounding) {
+            status = Status::Stationary;
+        }
+        c.counts = lifted.counts;
+        let convex = lifted.objective().convexity() == Convexity::Convex;
+        Ok(self.certify(c, convex, rho, status, tolerance, clock.elapsed()))
+    }
+
+    /// The answer at a point that is handed out as it is, without an evaluation. `Stationary` becomes `Solved` where f (as
+    /// `convex` says) and the set are convex.
+    pub(crate) fn certify<S: Method<T>>(
+        &self,
+        c: Checkpoint<T, S>,
+        convex: bool,
+        rho: T,
+        mut status: Status,
+        tolerance: T,
+        elapsed: Duration,
+    ) -> Solution<T> {
         let set = self.map.set();
-        let convex = lifted.objective().convexity() == Convexity::Convex && set.is_convex();
-        if status != Status::NotFinite && (rho <= tolerance || (touch && self.at_rounding(&c))) {
-            status = if convex {
-                Status::Solved
-            } else {
-                Status::Stationary
-            };
+        let convex = convex && set.is_convex();
+        if status == Status::Stationary && convex {
+            status = Status::Solved;
         }
         let mut multipliers = vec![T::zero(); c.point.x.len()];
         set.multipliers(&c.point.x, &c.point.g, &mut multipliers);
-        // a bound of f − min f for convex problems only
-        let gap = match set.frank_wolfe_gap(&c.point.x, &c.point.g) {
-            Some(gap) if convex && !gap.is_nan() => gap,
-            _ => T::infinity(),
-        };
+        let gap = self.gap(&c, convex);
         // two witnesses: a gap that is no part of f's size contradicts the residual
         let size = Self::size(&c);
         if status == Status::Solved && gap.is_finite() && gap > T::lit(1e-3).max(tolerance) * size * size {
             status = Status::Stalled;
         }
         let violation = set.violation(&c.point.x);
-        Ok(Solution {
+        Solution {
             objective: c.point.value,
             residual: Vec::new(),
             residual_norm: T::nan(),
             status,
             certificate: Certificate::new(rho, gap, violation, multipliers),
             iterations: c.iteration,
-            counts: lifted.counts,
-            phase: match c.method {
-                State::Lbfgs(_) => Phase::Lbfgs,
-                State::ConjugateGradient(_) => Phase::ConjugateGradient,
-                State::TrustRegion(_) => Phase::TrustRegion,
-                State::LevenbergMarquardt(_) => Phase::LevenbergMarquardt,
-            },
-            elapsed: clock.elapsed(),
+            counts: c.counts,
+            phase: c.method.phase(),
+            elapsed,
             x: c.point.x,
-        })
+        }
+    }
+
+    /// A bound of f − min f, for convex problems only.
+    pub(crate) fn gap<S>(&self, c: &Checkpoint<T, S>, convex: bool) -> T {
+        match self.map.set().frank_wolfe_gap(&c.point.x, &c.point.g) {
+            Some(gap) if convex && !gap.is_nan() => gap,
+            _ => T::infinity(),
+        }
     }
 }

@@ -75,10 +75,10 @@ impl<T: Scalar> Progress<'_, T> {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Checkpoint<T> {
+pub struct Checkpoint<T, S = State<T>> {
     pub(super) version: u32,
     pub(super) point: Point<T>,
-    pub(super) method: State<T>,
+    pub(super) method: S,
     pub(super) iteration: usize,
     pub(super) counts: Counts,
     /// The diagonal of ∇²f, or a guess of it.
@@ -95,6 +95,25 @@ pub struct Checkpoint<T> {
 
 /// The version of [`Checkpoint`] that this crate writes and reads.
 const CHECKPOINT_VERSION: u32 = 1;
+
+impl<T: Scalar, S> Checkpoint<T, S> {
+    /// The beginning of a run at an evaluated point.
+    pub(crate) fn new(point: Point<T>, method: S, counts: Counts) -> Self {
+        Self {
+            version: CHECKPOINT_VERSION,
+            first_value: point.value,
+            h: vec![T::one(); point.x.len()],
+            point,
+            method,
+            iteration: 0,
+            counts,
+            estimated: false,
+            verified: None,
+            recent: Vec::new(),
+            stalls: 0,
+        }
+    }
+}
 
 type Observer<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> ControlFlow<()> + 'a>;
 
@@ -322,7 +341,6 @@ where
             crate::checks::check_finite("start", x)?;
             section(&self.map, x, &mut u)?;
         }
-        let n = self.map.dim_x();
         let mut point = Point::new(&self.map, &u);
         let chosen = self.method.take();
         let mut lifted = Lifted::new(&mut self.objective, &self.map);
@@ -334,19 +352,7 @@ where
             None => Lbfgs::new(10).into(),
         };
         let counts = lifted.counts;
-        let checkpoint = Checkpoint {
-            version: CHECKPOINT_VERSION,
-            first_value: point.value,
-            point,
-            method,
-            iteration: 0,
-            counts,
-            h: vec![T::one(); n],
-            estimated: false,
-            verified: None,
-            recent: Vec::new(),
-            stalls: 0,
-        };
+        let checkpoint = Checkpoint::new(point, method, counts);
         self.drive(checkpoint)
     }
 
@@ -416,16 +422,7 @@ where
         let mut lifted = Lifted::new(&mut self.objective, map);
         lifted.counts = c.counts;
         while status.is_none() {
-            judge.curvature(&mut lifted, &mut c)?;
-            rho = judge.residual(&c);
-            // (once per iteration: a run resumed here must not count it twice)
-            if rho <= self.tolerance
-                && c.verified != Some(c.iteration)
-                && !judge.verify(&mut lifted, &mut c, self.tolerance)?
-            {
-                rho = judge.residual(&c);
-            }
-            c.counts = lifted.counts;
+            rho = judge.look(&mut lifted, &mut c, self.tolerance)?;
             let progress = Progress {
                 iteration: c.iteration,
                 value: c.point.value,

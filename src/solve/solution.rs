@@ -35,6 +35,8 @@ pub enum Phase {
     TrustRegion,
     /// Levenberg–Marquardt on the lift.
     LevenbergMarquardt,
+    /// A method of the user's, or of another crate, by its name.
+    Custom(&'static str),
 }
 
 impl fmt::Display for Phase {
@@ -51,6 +53,7 @@ impl fmt::Display for Phase {
             Self::ConjugateGradient => "conjugate gradients on the lift",
             Self::TrustRegion => "trust-region Newton on the lift",
             Self::LevenbergMarquardt => "Levenberg–Marquardt on the lift",
+            Self::Custom(name) => name,
         })
     }
 }
