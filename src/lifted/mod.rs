@@ -71,6 +71,11 @@ impl<T: Scalar> Point<T> {
     }
 }
 
+/// The scratch of a [`Lifted`], kept between two views of the same lift.
+#[cfg(any(feature = "argmin", feature = "basin"))]
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Workspace<T>([Vec<T>; 4]);
+
 /// f∘φ, with scratch and counters: what a [`Method`](crate::methods::Method) works on.
 pub struct Lifted<'a, T> {
     objective: &'a mut dyn Objective<T>,
@@ -111,6 +116,36 @@ impl<'a, T: Scalar> Lifted<'a, T> {
             objective,
             map,
         }
+    }
+
+    /// The lift again, with the scratch of last time (empty: that of [`new`](Self::new)) and its counters.
+    #[cfg(any(feature = "argmin", feature = "basin"))]
+    pub(crate) fn with_workspace(
+        objective: &'a mut dyn Objective<T>,
+        map: &'a dyn Reparametrization<T>,
+        workspace: Workspace<T>,
+        counts: Counts,
+    ) -> Self {
+        let Workspace([mut work, mut jv, mut hjv, mut curved]) = workspace;
+        work.resize(map.scratch_len(), T::zero());
+        jv.resize(map.dim_x(), T::zero());
+        hjv.resize(map.dim_x(), T::zero());
+        curved.resize(map.dim_u(), T::zero());
+        Self {
+            objective,
+            map,
+            work,
+            jv,
+            hjv,
+            curved,
+            counts,
+        }
+    }
+
+    /// The scratch, for [`with_workspace`](Self::with_workspace).
+    #[cfg(any(feature = "argmin", feature = "basin"))]
+    pub(crate) fn into_workspace(self) -> Workspace<T> {
+        Workspace([self.work, self.jv, self.hjv, self.curved])
     }
 
     /// φ.

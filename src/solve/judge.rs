@@ -39,6 +39,7 @@ fn own_size<T: Scalar>(x: &[T], g: &[T]) -> T {
 ///
 /// The engine of [`Minimize`](super::Minimize) and of the adapters, between two iterations: [`look`](Self::look) at the point,
 /// [`advance`](Self::advance), look again, and [`finish`](Self::finish).
+#[derive(Debug, Clone)]
 pub(crate) struct Judge<T, M> {
     map: M,
     c: Vec<T>,
@@ -64,10 +65,10 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         }
     }
 
-    /// φ.
+    /// Forgets the past: another run begins.
     #[cfg(any(feature = "argmin", feature = "basin"))]
-    pub(crate) fn map(&self) -> &M {
-        &self.map
+    pub(crate) fn restart(&mut self) {
+        self.before = None;
     }
 
     /// The residual ρ at the point, the curvature updated; a ρ within the tolerance has been verified.
@@ -427,30 +428,40 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// One more projected step, evaluated in x: coordinates held down by their multipliers land exactly on their bounds. Kept
-    /// when neither f nor the residual suffers. Then the certificate.
-    pub(crate) fn finish<S: Method<T> + Clone>(
+    /// when neither f nor the residual suffers. The status then.
+    pub(crate) fn touch<S: Method<T> + Clone>(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        mut c: Checkpoint<T, S>,
-        mut rho: T,
-        mut status: Status,
+        c: &mut Checkpoint<T, S>,
+        rho: &mut T,
+        status: Status,
         tolerance: T,
-        clock: Instant,
-    ) -> Result<Solution<T>> {
+    ) -> Result<Status> {
         let touch = matches!(status, Status::Solved | Status::Stationary | Status::Stalled);
         if touch && c.point.is_finite() {
             // shorter and shorter: all coordinates at once may overshoot where they are strongly coupled
             for shorter in [1.0, 10.0, 1e2, 1e3, 1e4] {
-                if self.last_touch(lifted, &mut c, &mut rho, tolerance, T::lit(shorter))? {
+                if self.last_touch(lifted, c, rho, tolerance, T::lit(shorter))? {
                     break;
                 }
             }
         }
-        let rounding = touch && self.at_rounding(&c);
-        if status != Status::NotFinite && (rho <= tolerance || rounding) {
-            status = Status::Stationary;
-        }
         c.counts = lifted.counts;
+        let converged = status != Status::NotFinite && (*rho <= tolerance || (touch && self.at_rounding(c)));
+        Ok(if converged { Status::Stationary } else { status })
+    }
+
+    /// The last touch, and the answer with its certificate.
+    pub(super) fn finish<S: Method<T> + Clone>(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        mut c: Checkpoint<T, S>,
+        mut rho: T,
+        status: Status,
+        tolerance: T,
+        clock: Instant,
+    ) -> Result<Solution<T>> {
+        let status = self.touch(lifted, &mut c, &mut rho, status, tolerance)?;
         let convex = lifted.objective().convexity() == Convexity::Convex;
         Ok(self.certify(c, convex, rho, status, tolerance, clock.elapsed()))
     }
@@ -494,7 +505,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         }
     }
 
-    /// A bound of f − min f, for convex problems only.
+    /// A bound of f − min f, for convex problems only; +∞ where there is none.
     pub(crate) fn gap<S>(&self, c: &Checkpoint<T, S>, convex: bool) -> T {
         match self.map.set().frank_wolfe_gap(&c.point.x, &c.point.g) {
             Some(gap) if convex && !gap.is_nan() => gap,

@@ -77,13 +77,13 @@ impl<T: Scalar> Progress<'_, T> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Checkpoint<T, S = State<T>> {
     pub(super) version: u32,
-    pub(super) point: Point<T>,
-    pub(super) method: S,
-    pub(super) iteration: usize,
-    pub(super) counts: Counts,
+    pub(crate) point: Point<T>,
+    pub(crate) method: S,
+    pub(crate) iteration: usize,
+    pub(crate) counts: Counts,
     /// The diagonal of ∇²f, or a guess of it.
     pub(super) h: Vec<T>,
-    pub(super) first_value: T,
+    pub(crate) first_value: T,
     /// Whether h was estimated coordinate by coordinate.
     pub(super) estimated: bool,
     /// The iteration at which convergence was last verified.
@@ -112,6 +112,27 @@ impl<T: Scalar, S> Checkpoint<T, S> {
             recent: Vec::new(),
             stalls: 0,
         }
+    }
+
+    /// Whether this can be continued on a map from R^p to R^n.
+    pub(crate) fn check(&self, p: usize, n: usize) -> Result<()> {
+        let refuse = |why| {
+            Err(Error::Setting {
+                name: "checkpoint",
+                why,
+            })
+        };
+        if self.version != CHECKPOINT_VERSION {
+            return refuse("was written by another version");
+        }
+        let c = &self.point;
+        if [c.u.len(), c.gradient.len()] != [p, p] || [c.x.len(), c.g.len(), self.h.len()] != [n, n, n] {
+            return refuse("belongs to a problem of another size");
+        }
+        if !c.is_finite() || c.u.iter().chain(&c.x).any(|v| !v.is_finite()) {
+            return refuse("holds a value that is not finite");
+        }
+        Ok(())
     }
 }
 
@@ -182,15 +203,10 @@ where
     /// ```
     pub fn new(objective: O, map: M) -> Result<Self> {
         check_len("the variable of the objective", map.dim_x(), objective.dim())?;
-        let tolerance = if T::epsilon().as_f64() < 1e-10 {
-            T::lit(1e-8)
-        } else {
-            T::lit(1e-4)
-        };
         Ok(Self {
             objective,
             map,
-            tolerance,
+            tolerance: super::default_tolerance(),
             limits: Limits {
                 iterations: Some(10_000),
                 ..Limits::default()
@@ -375,27 +391,7 @@ where
     /// ```
     pub fn resume(self, checkpoint: Checkpoint<T>) -> Result<Solution<T>> {
         self.check()?;
-        if checkpoint.version != CHECKPOINT_VERSION {
-            return Err(Error::Setting {
-                name: "checkpoint",
-                why: "was written by another version",
-            });
-        }
-        let (p, n) = (self.map.dim_u(), self.map.dim_x());
-        let c = &checkpoint.point;
-        if [c.u.len(), c.gradient.len()] != [p, p] || [c.x.len(), c.g.len(), checkpoint.h.len()] != [n, n, n]
-        {
-            return Err(Error::Setting {
-                name: "checkpoint",
-                why: "belongs to a problem of another size",
-            });
-        }
-        if !c.is_finite() || c.u.iter().chain(&c.x).any(|v| !v.is_finite()) {
-            return Err(Error::Setting {
-                name: "checkpoint",
-                why: "holds a value that is not finite",
-            });
-        }
+        checkpoint.check(self.map.dim_u(), self.map.dim_x())?;
         self.drive(checkpoint)
     }
 

@@ -11,6 +11,7 @@ use std::fmt;
 /// assert_eq!(Status::TimeLimit.to_string(), "stopped: the time limit was reached");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Status {
     /// The natural residual in x is at most the tolerance: a solution (of a convex problem: a global one). (Where f falls to
@@ -32,6 +33,8 @@ pub enum Status {
     Cancelled,
     /// A product or an evaluation was NaN or infinite: the answer is the best point before it.
     NotFinite,
+    /// f fell to the target that was asked for; the residual is above the tolerance.
+    TargetReached,
 }
 
 impl Status {
@@ -54,7 +57,7 @@ impl Status {
     }
 
     /// A word for machines: `solved`, `stationary`, `at-infinity`, `stalled`, `iteration-limit`, `evaluation-limit`, `time-limit`,
-    /// `cancelled`, `not-finite`.
+    /// `cancelled`, `not-finite`, `target-reached`.
     ///
     /// ```
     /// assert_eq!(reparam::Status::IterationLimit.word(), "iteration-limit");
@@ -70,6 +73,7 @@ impl Status {
             Self::TimeLimit => "time-limit",
             Self::Cancelled => "cancelled",
             Self::NotFinite => "not-finite",
+            Self::TargetReached => "target-reached",
         }
     }
 }
@@ -86,6 +90,7 @@ impl fmt::Display for Status {
             Self::TimeLimit => "stopped: the time limit was reached",
             Self::Cancelled => "stopped: cancelled",
             Self::NotFinite => "stopped: a value of the problem was not finite",
+            Self::TargetReached => "stopped: the target value was reached",
         })
     }
 }
