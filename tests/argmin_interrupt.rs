@@ -21,7 +21,12 @@ impl Observe<IterState<Vec<f64>, Vec<f64>, (), (), (), f64>> for Key {
     ) -> Result<(), Error> {
         if state.iter == 2 {
             let id = std::process::id().to_string();
-            assert!(std::process::Command::new("kill").args(["-INT", &id]).status()?.success());
+            assert!(
+                std::process::Command::new("kill")
+                    .args(["-INT", &id])
+                    .status()?
+                    .success()
+            );
         }
         if state.iter >= 2 {
             std::thread::sleep(std::time::Duration::from_millis(50));
@@ -37,7 +42,10 @@ fn ctrl_c_keeps_the_point() {
         .add_observer(Key, ObserverMode::Always)
         .run()
         .unwrap();
-    assert_eq!(run.state.get_termination_reason(), Some(&TerminationReason::Interrupt));
+    assert_eq!(
+        run.state.get_termination_reason(),
+        Some(&TerminationReason::Interrupt)
+    );
     let solution = run.solver.solution(&run.state).unwrap();
     assert_eq!(solution.status, Status::Cancelled);
     assert_eq!(run.state.best_param, Some(solution.x));

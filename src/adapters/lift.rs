@@ -20,6 +20,8 @@ pub(super) struct Memory<T> {
     pub(super) g: Vec<T>,
     pub(super) has_gradient: bool,
     pub(super) work: Vec<T>,
+    /// Where a run began: solvers that never ask for f may end anywhere.
+    pub(super) start: Option<Vec<T>>,
     /// The lowest finite f, and its u.
     pub(super) best: Option<(T, Vec<T>)>,
     /// f at the first point: what "zero" means for f is relative to it.
@@ -38,6 +40,7 @@ impl<T: Scalar> Memory<T> {
             g: vec![T::zero(); map.dim_x()],
             has_gradient: false,
             work: vec![T::zero(); map.scratch_len()],
+            start: None,
             best: None,
             first: None,
             counts: Counts::default(),
@@ -173,12 +176,11 @@ where
         return Ok(judge.certify(run, convex, T::nan(), status, how.tolerance, how.elapsed));
     }
     let mut rho = judge.look(&mut lifted, &mut run, how.tolerance)?;
-    let status = if rho <= how.tolerance {
-        Status::Stationary
-    } else {
-        how.status
+    // whatever ended the run: nothing is left to come but the last touch
+    let status = match judge.touch(&mut lifted, &mut run, &mut rho, Status::Stalled, how.tolerance)? {
+        Status::Stalled => how.status,
+        converged => converged,
     };
-    let status = judge.touch(&mut lifted, &mut run, &mut rho, status, how.tolerance)?;
     Ok(judge.certify(run, convex, rho, status, how.tolerance, how.elapsed))
 }
 

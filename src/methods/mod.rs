@@ -111,7 +111,7 @@ macro_rules! states {
                 match self { $(Self::$variant(m) => m.reset()),* }
             }
             fn phase(&self) -> Phase {
-                match self { $(Self::$variant(_) => Phase::$variant),* }
+                match self { $(Self::$variant(m) => Method::<T>::phase(m)),* }
             }
         }
         $(impl<T> From<$variant<T>> for State<T> {

@@ -9,11 +9,11 @@ mod minimize;
 mod solution;
 mod status;
 
-#[cfg(any(feature = "argmin", feature = "basin"))]
-pub(crate) use judge::{Judge, section};
 pub use cancel::CancelToken;
 pub use certificate::Certificate;
 pub use history::{History, Record};
+#[cfg(any(feature = "argmin", feature = "basin"))]
+pub(crate) use judge::{Judge, section};
 pub use limits::Limits;
 pub(crate) use limits::Run;
 pub use minimize::{Checkpoint, Minimize, Progress};

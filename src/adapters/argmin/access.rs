@@ -1,6 +1,7 @@
 //! What of the user's problem a solver of ours may ask, and the bridge through which it asks.
 
 use super::super::{ParamMatrix, ParamVec};
+use super::carry;
 use crate::objectives::{Evaluation, NonlinearLeastSquares, Objective, ResidualFunction};
 use crate::{Result, Scalar};
 use argmin::core::{CostFunction, Gradient, Hessian, Jacobian, Operator, Problem};
@@ -105,7 +106,12 @@ pub struct Residuals;
 pub(super) fn read<T: Scalar, V: ParamVec<Entry = T>>(what: &str, v: &V, out: &mut [T]) -> Evaluation<()> {
     let v = v.as_slice();
     if v.len() != out.len() {
-        return Err(format!("{what} of the problem has length {}, expected {}", v.len(), out.len()).into());
+        return Err(format!(
+            "{what} of the problem has length {}, expected {}",
+            v.len(),
+            out.len()
+        )
+        .into());
     }
     out.copy_from_slice(v);
     Ok(())
@@ -123,7 +129,7 @@ impl<O, X> Bridge<'_, O, X> {
         O: CostFunction<Param = X, Output = T>,
     {
         self.x.as_mut_slice().copy_from_slice(x);
-        Ok(self.problem.cost(&self.x)?)
+        self.problem.cost(&self.x).map_err(carry)
     }
 
     fn value_gradient<T: Scalar>(&mut self, x: &[T], g: &mut [T]) -> Evaluation<T>
@@ -134,7 +140,7 @@ impl<O, X> Bridge<'_, O, X> {
         let value = self.value(x)?;
         // a point that is refused has no gradient
         if value.is_finite() {
-            read("the gradient", &self.problem.gradient(&self.x)?, g)?;
+            read("the gradient", &self.problem.gradient(&self.x).map_err(carry)?, g)?;
         }
         Ok(value)
     }
@@ -194,7 +200,7 @@ where
     fn evaluate(&mut self, x: &[T]) -> Evaluation<()> {
         if !self.cache.holds(x) {
             self.bridge.x.as_mut_slice().copy_from_slice(x);
-            let h = self.bridge.problem.hessian(&self.bridge.x)?;
+            let h = self.bridge.problem.hessian(&self.bridge.x).map_err(carry)?;
             self.cache.fill(x, self.n, &h)?;
             if self.cache.rows != self.n {
                 self.cache.clear();
@@ -278,7 +284,7 @@ where
     fn residual(&mut self, x: &[T]) -> Evaluation<()> {
         if self.cache.residual.is_empty() || self.cache.residual_at != x {
             self.x.as_mut_slice().copy_from_slice(x);
-            let r = self.problem.apply(&self.x)?;
+            let r = self.problem.apply(&self.x).map_err(carry)?;
             self.cache.residual.clear();
             self.cache.residual.extend_from_slice(r.as_slice());
             self.cache.residual_at.clear();
@@ -290,7 +296,7 @@ where
     fn evaluate(&mut self, x: &[T]) -> Evaluation<()> {
         if !self.cache.holds(x) {
             self.x.as_mut_slice().copy_from_slice(x);
-            let j = self.problem.jacobian(&self.x)?;
+            let j = self.problem.jacobian(&self.x).map_err(carry)?;
             self.cache.fill(x, self.n, &j)?;
             if self.cache.rows != self.m {
                 self.cache.clear();

@@ -1,7 +1,7 @@
 //! argmin's checkpoints for solvers that hold a map.
 
-use super::ReparamSolver;
 use super::super::ParamVec;
+use super::ReparamSolver;
 use crate::Scalar;
 use crate::maps::Reparametrization;
 use crate::methods::{Method, State};
@@ -110,7 +110,8 @@ impl<C, R> Resume<C, R> {
 
 type Iterate<X, T> = IterState<X, X, (), (), (), T>;
 
-impl<C, T, M, S, A, X> Checkpoint<ReparamSolver<T, M, S, A>, Iterate<X, T>> for Resume<C, ReparamSolver<T, M, S, A>>
+impl<C, T, M, S, A, X> Checkpoint<ReparamSolver<T, M, S, A>, Iterate<X, T>>
+    for Resume<C, ReparamSolver<T, M, S, A>>
 where
     C: Checkpoint<Saved<T, S>, Iterate<X, T>>,
     T: Scalar + ArgminFloat,

@@ -29,13 +29,43 @@ pub use reparametrized::{Position, Reparametrized, Shared};
 pub use second_order::{Dense, LiftedHessian};
 pub use solver::ReparamSolver;
 
-use crate::Error;
+use crate::{BoxError, Error};
+
+/// An error of the user's problem on its way through our methods, whole: a box alone would lose its type on the way back.
+#[derive(Debug)]
+struct Carried(::argmin::core::Error);
+
+impl std::fmt::Display for Carried {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Carried {}
+
+fn carry(error: ::argmin::core::Error) -> BoxError {
+    Box::new(Carried(error))
+}
 
 /// argmin's error of one of ours; the user's own, where that is what it was.
 fn theirs(error: Error) -> ::argmin::core::Error {
     match error {
-        Error::Evaluation(inner) => ::argmin::core::Error::from_boxed(inner),
+        Error::Evaluation(inner) => match inner.downcast::<Carried>() {
+            Ok(carried) => carried.0,
+            Err(inner) => ::argmin::core::Error::from_boxed(inner),
+        },
         other => other.into(),
+    }
+}
+
+/// Ours again, with the user's own inside.
+fn ours(error: Error) -> Error {
+    match error {
+        Error::Evaluation(inner) => Error::Evaluation(match inner.downcast::<Carried>() {
+            Ok(carried) => carried.0.into(),
+            Err(inner) => inner,
+        }),
+        other => other,
     }
 }
 

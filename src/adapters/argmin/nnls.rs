@@ -155,13 +155,16 @@ impl<T: LinalgScalar> NnlsSolver<T> {
     pub fn solution<I: State>(&self, state: &I) -> Option<Solution<T>> {
         let mut solution = self.solution.clone()?;
         if solution.status == Status::IterationLimit {
-            solution.status = state.get_termination_reason().map_or(Status::Cancelled, status_of);
+            solution.status = state
+                .get_termination_reason()
+                .map_or(Status::Cancelled, status_of);
         }
         Some(solution)
     }
 }
 
-impl<A, T, X> Solver<ObjectiveProblem<LeastSquares<A, T>, X>, IterState<X, X, (), (), (), T>> for NnlsSolver<T>
+impl<A, T, X> Solver<ObjectiveProblem<LeastSquares<A, T>, X>, IterState<X, X, (), (), (), T>>
+    for NnlsSolver<T>
 where
     A: LinearOperator<T>,
     T: LinalgScalar + ArgminFloat,
@@ -222,7 +225,8 @@ where
         self.counts.passes += solution.counts.passes;
         self.counts.factorisations += solution.counts.factorisations;
         self.elapsed += solution.elapsed;
-        (solution.iterations, solution.counts, solution.elapsed) = (self.iterations, self.counts, self.elapsed);
+        (solution.iterations, solution.counts, solution.elapsed) =
+            (self.iterations, self.counts, self.elapsed);
         let unfinished = solution.status == Status::IterationLimit;
         let better = solution.objective < state.cost;
         if let (Some(steps), true, false) = (&mut self.steps, unfinished, better) {

@@ -1,9 +1,9 @@
 //! An objective of this crate as a problem of argmin's.
 
 use super::super::{ParamMatrix, ParamVec};
+use crate::Scalar;
 use crate::objectives::{LeastSquares, NonlinearLeastSquares, Objective, ResidualFunction, ResidualView};
 use crate::operators::LinearOperator;
-use crate::Scalar;
 use argmin::core::{CostFunction, Error, Gradient, Hessian, Jacobian, Operator};
 use std::marker::PhantomData;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -68,7 +68,9 @@ impl<F, X> ObjectiveProblem<F, X> {
     /// assert_eq!(ObjectiveProblem::<_, Vec<f64>>::new(f).into_inner().rhs(), &[1.0]);
     /// ```
     pub fn into_inner(self) -> F {
-        self.objective.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.objective
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// f. (A panic inside f has left nothing here that the next evaluation would not overwrite.)
@@ -218,9 +220,13 @@ where
     }
 }
 
-fn check_linear_loss<R: ResidualFunction<T>, T: Scalar>(f: &NonlinearLeastSquares<R, T>) -> Result<(), Error> {
+fn check_linear_loss<R: ResidualFunction<T>, T: Scalar>(
+    f: &NonlinearLeastSquares<R, T>,
+) -> Result<(), Error> {
     if f.loss().is_linear() {
         return Ok(());
     }
-    Err(Error::msg("residuals of a robust loss are not those of ½‖r‖²: give its cost and gradient instead"))
+    Err(Error::msg(
+        "residuals of a robust loss are not those of ½‖r‖²: give its cost and gradient instead",
+    ))
 }

@@ -4,7 +4,7 @@ use super::super::lift::{self, Judged, Memory};
 use super::super::{ParamMatrix, ParamVec};
 use super::access::read;
 use super::solver::status_of;
-use super::{Access, Cache, FirstOrder, LiftedHessian, Residuals, SecondOrder};
+use super::{Access, Cache, FirstOrder, LiftedHessian, Residuals, SecondOrder, ours};
 use crate::maps::Reparametrization;
 use crate::objectives::Objective;
 use crate::solve::{Counts, Solution, Status};
@@ -241,6 +241,25 @@ where
         corners
     }
 
+    /// The lowest f seen so far and its x, without another evaluation: for when the problem itself has failed for good.
+    ///
+    /// ```
+    /// # use reparam::adapters::argmin::{ObjectiveProblem, Reparametrized};
+    /// # use reparam::{maps::Squares, objectives::LeastSquares};
+    /// use argmin::core::CostFunction;
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// # let problem = ObjectiveProblem::<_, Vec<f64>>::new(f);
+    /// let lifted: Reparametrized<_, _, Vec<f64>> = Reparametrized::new(problem, Squares::new(1));
+    /// assert!(lifted.best().is_none());
+    /// lifted.cost(&vec![2.0]).unwrap();
+    /// lifted.cost(&vec![3.0]).unwrap();
+    /// assert_eq!(lifted.best(), Some((4.5, vec![4.0])));
+    /// ```
+    pub fn best(&self) -> Option<(T, Vec<T>)> {
+        let (value, u) = self.memory().best.clone()?;
+        Some((value, self.point(&P::from_slice(&u)).ok()?))
+    }
+
     /// Evaluations of the user's problem so far, those of certificates included: argmin counts every question, also those that
     /// were answered from memory.
     ///
@@ -267,16 +286,13 @@ where
     }
 
     /// Runs something on the problem in x as an objective.
-    fn with_objective<R>(
-        &self,
-        run: impl FnOnce(&mut dyn Objective<T>) -> Result<R>,
-    ) -> Result<R>
+    fn with_objective<R>(&self, run: impl FnOnce(&mut dyn Objective<T>) -> Result<R>) -> Result<R>
     where
         C: Access<Shared<O>, T>,
     {
         let mut problem = Problem::new(Shared(Arc::clone(&self.problem)));
         let x = self.point(&self.interior())?;
-        C::with_objective(&mut problem, &mut Cache::default(), &x, run)
+        C::with_objective(&mut problem, &mut Cache::default(), &x, run).map_err(ours)
     }
 
     /// u over a point of the set. Where x lies on the boundary, one projected step of f leaves the faces that are worth leaving,
@@ -302,7 +318,9 @@ where
         C: Access<Shared<O>, T>,
     {
         let u = self.with_objective(|f| lift::start(f, &self.map, x))?;
-        Ok(P::from_slice(&u))
+        let start = P::from_slice(&u);
+        self.memory().start = Some(u);
+        Ok(start)
     }
 
     /// The certificate of x = φ(u): [`Solved`](Status::Solved) or [`Stationary`](Status::Stationary) if ρ is at most the tolerance,
@@ -350,7 +368,7 @@ where
         Ok(solution)
     }
 
-    /// The best point of a run with its certificate: of all whose cost was asked for, and those in argmin's final state. Where the
+    /// The best point of a run with its certificate: of all whose cost was asked for, the start, and those in argmin's final state. Where the
     /// run is an error (a line search that fails at the optimum is one, for argmin), the best point seen.
     ///
     /// The status: [`Solved`](Status::Solved) or [`Stationary`](Status::Stationary) if ρ is at most the tolerance, whatever argmin
@@ -377,12 +395,15 @@ where
             let state = &result.state;
             let places = [state.get_best_param(), state.get_param()].into_iter().flatten();
             candidates.extend(places.map(|p| p.position().as_slice().to_vec()));
-            status = state.get_termination_reason().map_or(Status::Cancelled, status_of);
+            status = state
+                .get_termination_reason()
+                .map_or(Status::Cancelled, status_of);
             iterations = usize::try_from(state.get_iter()).unwrap_or(usize::MAX);
         }
         let memory = self.memory();
         candidates.extend(memory.best.as_ref().map(|(_, u)| u.clone()));
         candidates.extend((!memory.u.is_empty()).then(|| memory.u.clone()));
+        candidates.extend(memory.start.clone());
         drop(memory);
         let u = self.with_objective(|f| lift::best_of(f, &self.map, candidates))?;
         self.judge(&u, status, iterations)

@@ -234,7 +234,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<
     /// See [`ReparamSolver`] for an example.
     pub fn solution<I: State>(&self, state: &I) -> Option<Solution<T>> {
         let run = self.saved.run.clone()?;
-        let rho = self.saved.rho?;
+        let rho = self.natural_residual();
         let status = match (self.saved.status, state.get_termination_reason()) {
             (Some(status), _) => status,
             (None, reason) => reason.map_or(Status::Cancelled, status_of),
@@ -321,7 +321,10 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<
         self.judge.restart();
         self.cache.clear();
         // a solver used again starts afresh
-        let method = self.method.take().or_else(|| self.saved.run.take().map(|run| run.method));
+        let method = self
+            .method
+            .take()
+            .or_else(|| self.saved.run.take().map(|run| run.method));
         let Some(mut method) = method else {
             return Err(Error::Setting {
                 name: "method",
