@@ -10,7 +10,22 @@
 
 #[cfg(feature = "argmin")]
 pub mod argmin;
+#[cfg(feature = "basin")]
+pub mod basin;
+mod engine;
 mod lift;
 mod vector;
 
+pub use engine::Saved;
 pub use vector::{ParamMatrix, ParamVec};
+
+/// A vector with these entries, in old memory where its length allows.
+fn refill<X: ParamVec>(old: Option<X>, v: &[X::Entry]) -> X {
+    match old {
+        Some(mut old) if old.as_slice().len() == v.len() => {
+            old.as_mut_slice().copy_from_slice(v);
+            old
+        }
+        _ => X::from_slice(v),
+    }
+}

@@ -62,7 +62,7 @@ impl<T: Scalar> Squared<T> {
     }
 
     /// Whether there are weights.
-    #[cfg(any(feature = "argmin", feature = "basin"))]
+    #[cfg(feature = "argmin")]
     pub(crate) fn is_weighted(&self) -> bool {
         self.weights.0.is_some()
     }

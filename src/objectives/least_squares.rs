@@ -86,7 +86,7 @@ impl<T: Scalar, A: LinearOperator<T>> LeastSquares<A, T> {
     }
 
     /// Nothing but ½‖A x − b‖²: what a solver that takes A and b alone would solve.
-    #[cfg(any(feature = "argmin", feature = "basin"))]
+    #[cfg(feature = "argmin")]
     pub(crate) fn check_plain(&self) -> Result<()> {
         let ridge = self.inner.composite().is_some_and(|f| f.ridge != T::zero());
         if ridge || self.inner.loss().is_weighted() {

@@ -1,42 +1,12 @@
 //! argmin's checkpoints for solvers that hold a map.
 
 use super::super::ParamVec;
-use super::ReparamSolver;
+use super::{ReparamSolver, Saved};
 use crate::Scalar;
 use crate::maps::Reparametrization;
-use crate::methods::{Method, State};
-use crate::solve::{self, Status};
+use crate::methods::Method;
 use argmin::core::checkpointing::{Checkpoint, CheckpointingFrequency};
 use argmin::core::{ArgminFloat, IterState, TerminationReason, TerminationStatus};
-use std::time::Duration;
-
-/// All that changes in a [`ReparamSolver`] during a run: what a checkpoint holds of it. With the feature `serde` it can be written
-/// and read.
-///
-/// ```
-/// let nothing = reparam::adapters::argmin::Saved::<f64>::default();
-/// assert_eq!(nothing, nothing.clone());
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Saved<T, S = State<T>> {
-    pub(super) run: Option<solve::Checkpoint<T, S>>,
-    pub(super) rho: Option<T>,
-    /// Set when the run has ended by itself.
-    pub(super) status: Option<Status>,
-    pub(super) elapsed: Duration,
-}
-
-impl<T, S> Default for Saved<T, S> {
-    fn default() -> Self {
-        Self {
-            run: None,
-            rho: None,
-            status: None,
-            elapsed: Duration::ZERO,
-        }
-    }
-}
 
 /// A checkpoint of argmin's (`argmin_checkpointing_file::FileCheckpoint`, or any other) for a [`ReparamSolver`].
 ///
@@ -125,7 +95,7 @@ where
         solver: &ReparamSolver<T, M, S, A>,
         state: &Iterate<X, T>,
     ) -> Result<(), argmin::core::Error> {
-        self.inner.save(&solver.saved, state)
+        self.inner.save(solver.saved(), state)
     }
 
     fn load(&self) -> Result<Option<(ReparamSolver<T, M, S, A>, Iterate<X, T>)>, argmin::core::Error> {

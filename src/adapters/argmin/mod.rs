@@ -21,8 +21,9 @@ mod reparametrized;
 mod second_order;
 mod solver;
 
+pub use super::Saved;
 pub use access::{Access, Cache, FirstOrder, Residuals, SecondOrder};
-pub use checkpoint::{Resume, Saved};
+pub use checkpoint::Resume;
 pub use nnls::NnlsSolver;
 pub use objective::ObjectiveProblem;
 pub use reparametrized::{Position, Reparametrized, Shared};

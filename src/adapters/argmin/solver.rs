@@ -1,19 +1,17 @@
 //! Direction 1: a method of this crate as a solver of argmin's.
 
-use super::super::ParamVec;
-use super::{Access, Cache, FirstOrder, Residuals, Saved, SecondOrder, theirs};
-use crate::checks::{check_finite, check_len, check_positive};
-use crate::lifted::{Lifted, Point, Workspace};
+use super::super::engine::{Engine, Saved};
+use super::super::{ParamVec, refill};
+use super::{Access, Cache, FirstOrder, Residuals, SecondOrder, theirs};
 use crate::maps::Reparametrization;
 use crate::methods::Method;
-use crate::solve::{CancelToken, Checkpoint, Counts, Judge, Solution, Status, section};
-use crate::{Error, Result, Scalar};
+use crate::solve::{CancelToken, Solution, Status};
+use crate::{Result, Scalar};
 use argmin::core::{
     ArgminFloat, IterState, KV, KvValue, Problem, Solver, State, TerminationReason, TerminationStatus,
 };
 use std::marker::PhantomData;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 type Iterate<X, T> = IterState<X, X, (), (), (), T>;
 
@@ -68,18 +66,11 @@ type Iterate<X, T> = IterState<X, X, (), (), (), T>;
 /// ```
 #[derive(Debug, Clone)]
 pub struct ReparamSolver<T, M, S, C = FirstOrder> {
-    map: Arc<M>,
-    judge: Judge<T, Arc<M>>,
-    /// The method, until a run takes it.
-    method: Option<S>,
-    pub(super) saved: Saved<T, S>,
-    workspace: Workspace<T>,
+    engine: Engine<T, M, S>,
     cache: Cache<T>,
     at: Vec<T>,
-    tolerance: T,
     evaluations: Option<usize>,
     cancel: Option<CancelToken>,
-    convex: bool,
     report: bool,
     access: PhantomData<fn() -> C>,
 }
@@ -94,19 +85,12 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T>> ReparamSolver<T, M, S> {
     /// let _ = ReparamSolver::new(Squares::<f32>::new(3), ConjugateGradient::new());
     /// ```
     pub fn new(map: M, method: S) -> Self {
-        let map = Arc::new(map);
         Self {
-            judge: Judge::new(Arc::clone(&map)),
-            map,
-            method: Some(method),
-            saved: Saved::default(),
-            workspace: Workspace::default(),
+            engine: Engine::new(map, method),
             cache: Cache::default(),
             at: Vec::new(),
-            tolerance: crate::solve::default_tolerance(),
             evaluations: None,
             cancel: None,
-            convex: false,
             report: false,
             access: PhantomData,
         }
@@ -136,17 +120,11 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T>> ReparamSolver<T, M, S> {
 
     fn access<C>(self) -> ReparamSolver<T, M, S, C> {
         ReparamSolver {
-            map: self.map,
-            judge: self.judge,
-            method: self.method,
-            saved: self.saved,
-            workspace: self.workspace,
+            engine: self.engine,
             cache: self.cache,
             at: self.at,
-            tolerance: self.tolerance,
             evaluations: self.evaluations,
             cancel: self.cancel,
-            convex: self.convex,
             report: self.report,
             access: PhantomData,
         }
@@ -162,7 +140,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<
     /// ```
     #[must_use]
     pub fn tolerance(mut self, tolerance: T) -> Self {
-        self.tolerance = tolerance;
+        self.engine.tolerance = tolerance;
         self
     }
 
@@ -201,7 +179,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<
     /// ```
     #[must_use]
     pub fn convex(mut self, convex: bool) -> Self {
-        self.convex = convex;
+        self.engine.convex = convex;
         self
     }
 
@@ -224,7 +202,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<
     /// assert!(ReparamSolver::new(Squares::<f64>::new(2), Lbfgs::new(8)).natural_residual().is_nan());
     /// ```
     pub fn natural_residual(&self) -> T {
-        self.saved.rho.unwrap_or_else(T::nan)
+        self.engine.natural_residual()
     }
 
     /// The answer with its certificate; None before a run has begun. The state tells why the run ended where it was argmin that
@@ -233,27 +211,22 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<
     ///
     /// See [`ReparamSolver`] for an example.
     pub fn solution<I: State>(&self, state: &I) -> Option<Solution<T>> {
-        let run = self.saved.run.clone()?;
-        let rho = self.natural_residual();
-        let status = match (self.saved.status, state.get_termination_reason()) {
-            (Some(status), _) => status,
-            (None, reason) => reason.map_or(Status::Cancelled, status_of),
-        };
-        Some(
-            self.judge
-                .certify(run, self.convex, rho, status, self.tolerance, self.saved.elapsed),
-        )
+        let status = state
+            .get_termination_reason()
+            .map_or(Status::Cancelled, status_of);
+        self.engine.solution(status)
     }
 
     /// Continues from what a checkpoint holds.
     pub(super) fn restore(&mut self, saved: Saved<T, S>) -> Result<()> {
-        if let Some(run) = &saved.run {
-            run.check(self.map.dim_u(), self.map.dim_x())?;
-        }
-        self.saved = saved;
-        self.judge.restart();
+        self.engine.restore(saved)?;
         self.cache.clear();
         Ok(())
+    }
+
+    /// What a checkpoint holds.
+    pub(super) fn saved(&self) -> &Saved<T, S> {
+        &self.engine.saved
     }
 }
 
@@ -279,73 +252,16 @@ pub(super) fn reason_of(status: Status) -> TerminationReason {
 }
 
 impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<T, M, S, C> {
-    /// Runs something on the lift of the problem, with the scratch of last time.
-    fn engine<O, R>(
-        &mut self,
-        problem: &mut Problem<O>,
-        counts: Counts,
-        run: impl FnOnce(&mut Judge<T, Arc<M>>, &mut Lifted<'_, T>) -> Result<R>,
-    ) -> Result<R>
-    where
-        C: Access<O, T>,
-    {
-        let map = Arc::clone(&self.map);
-        let workspace = std::mem::take(&mut self.workspace);
-        let judge = &mut self.judge;
-        let (result, workspace) = C::with_objective(problem, &mut self.cache, &self.at, |objective| {
-            let mut lifted = Lifted::with_workspace(objective, &*map, workspace, counts);
-            let result = run(judge, &mut lifted)?;
-            Ok((result, lifted.into_workspace()))
-        })?;
-        self.workspace = workspace;
-        Ok(result)
-    }
-
     /// A run from x, looked at once.
     fn start<O>(&mut self, problem: &mut Problem<O>, start: Option<&[T]>) -> Result<()>
     where
         C: Access<O, T>,
     {
-        check_positive("tolerance", self.tolerance)?;
-        let map = Arc::clone(&self.map);
-        let mut u = vec![T::zero(); map.dim_u()];
-        map.interior(&mut u);
-        if let Some(x) = start {
-            check_len("the start", map.dim_x(), x.len())?;
-            check_finite("start", x)?;
-            section(&map, x, &mut u)?;
-        }
-        let mut point = Point::new(&map, &u);
-        map.apply(&u, &mut point.x, &mut vec![T::zero(); map.scratch_len()]);
-        self.at.clone_from(&point.x);
-        self.judge.restart();
         self.cache.clear();
-        // a solver used again starts afresh
-        let method = self
-            .method
-            .take()
-            .or_else(|| self.saved.run.take().map(|run| run.method));
-        let Some(mut method) = method else {
-            return Err(Error::Setting {
-                name: "method",
-                why: "was lost in a run that ended with an error",
-            });
-        };
-        method.reset();
-        let tolerance = self.tolerance;
-        self.saved = self.engine(problem, Counts::default(), |judge, lifted| {
-            lifted.evaluate(&mut point)?;
-            let mut run = Checkpoint::new(point, method, lifted.counts);
-            let mut saved = Saved::default();
-            if run.point.is_finite() {
-                saved.rho = Some(judge.look(lifted, &mut run, tolerance)?);
-            } else {
-                saved.status = Some(Status::NotFinite);
-            }
-            saved.run = Some(run);
-            Ok(saved)
-        })?;
-        self.settle(problem)
+        let u = self.engine.place(start)?;
+        self.at = self.engine.point(&u);
+        let engine = &mut self.engine;
+        C::with_objective(problem, &mut self.cache, &self.at, |f| engine.start(f, &u))
     }
 
     /// One iteration.
@@ -353,58 +269,11 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<
     where
         C: Access<O, T>,
     {
-        let Some(mut run) = self.saved.run.take() else {
-            return Ok(());
-        };
-        self.at.clone_from(&run.point.x);
-        let (tolerance, mut rho) = (self.tolerance, self.saved.rho);
-        let counts = run.counts;
-        let (run, rho, status) = self.engine(problem, counts, |judge, lifted| {
-            run.iteration += 1;
-            let status = judge.advance(lifted, &mut run)?;
-            run.counts = lifted.counts;
-            if status.is_none() {
-                rho = Some(judge.look(lifted, &mut run, tolerance)?);
-            }
-            Ok((run, rho, status))
-        })?;
-        self.saved.run = Some(run);
-        self.saved.rho = rho;
-        self.saved.status = status;
-        self.settle(problem)
-    }
-
-    /// Ends the run where it has converged or cannot go on: the last touch in x, and the final status.
-    fn settle<O>(&mut self, problem: &mut Problem<O>) -> Result<()>
-    where
-        C: Access<O, T>,
-    {
-        let Some(rho) = self.saved.rho else {
-            return Ok(());
-        };
-        let status = match self.saved.status {
-            Some(status) => status,
-            None if rho <= self.tolerance => Status::Stationary,
-            None => return Ok(()),
-        };
-        let Some(mut run) = self.saved.run.take() else {
-            return Ok(());
-        };
-        let (tolerance, mut rho, convex) = (self.tolerance, rho, self.convex);
-        let counts = run.counts;
-        self.at.clone_from(&run.point.x);
-        let (run, rho, status) = self.engine(problem, counts, |judge, lifted| {
-            let status = judge.touch(lifted, &mut run, &mut rho, status, tolerance)?;
-            // where f and the set are convex this is `Solved`, unless the gap contradicts
-            let status = judge
-                .certify(run.clone(), convex, rho, status, tolerance, Duration::ZERO)
-                .status;
-            Ok((run, rho, status))
-        })?;
-        self.saved.run = Some(run);
-        self.saved.rho = Some(rho);
-        self.saved.status = Some(status);
-        Ok(())
+        if let Some(run) = &self.engine.saved.run {
+            self.at.clone_from(&run.point.x);
+        }
+        let engine = &mut self.engine;
+        C::with_objective(problem, &mut self.cache, &self.at, |f| engine.step(f))
     }
 
     /// What argmin sees of it.
@@ -413,15 +282,8 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<
         T: ArgminFloat,
         X: ParamVec<Entry = T>,
     {
-        let Some(run) = &self.saved.run else {
+        let Some(run) = &self.engine.saved.run else {
             return (state, None);
-        };
-        let refill = |slot: Option<X>, v: &[T]| match slot {
-            Some(mut old) if old.as_slice().len() == v.len() => {
-                old.as_mut_slice().copy_from_slice(v);
-                old
-            }
-            _ => X::from_slice(v),
         };
         let x = refill(state.take_prev_param(), &run.point.x);
         let g = refill(state.take_prev_gradient(), &run.point.g);
@@ -430,16 +292,15 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<
             // a NaN is never better than anything: without this the run would end with no point at all
             state.best_param = state.param.clone();
         }
-        if let Some(status) = self.saved.status {
+        if let Some(status) = self.engine.saved.status {
             state.best_param = state.param.clone();
             state.best_cost = state.cost;
             state.last_best_iter = state.iter;
             state = state.terminate_with(reason_of(status));
         }
         let kv = self.report.then(|| {
-            let gap = self.judge.gap(run, self.convex && self.map.set().is_convex());
-            let rho: KvValue = self.natural_residual().into();
-            let gap: KvValue = gap.into();
+            let rho: KvValue = self.engine.natural_residual().into();
+            let gap: KvValue = self.engine.gap().into();
             argmin::kv!("natural_residual" => rho; "gap" => gap;)
         });
         (state, kv)
@@ -455,12 +316,7 @@ where
     C: Access<O, T, Param = X>,
 {
     fn name(&self) -> &str {
-        self.saved
-            .run
-            .as_ref()
-            .map(|run| &run.method)
-            .or(self.method.as_ref())
-            .map_or("reparam", |method| method.name())
+        self.engine.name()
     }
 
     fn init(
@@ -471,7 +327,7 @@ where
         let clock = Instant::now();
         self.start(problem, state.param.as_ref().map(ParamVec::as_slice))
             .map_err(theirs)?;
-        self.saved.elapsed = clock.elapsed();
+        self.engine.saved.elapsed = clock.elapsed();
         Ok(self.publish(state))
     }
 
@@ -481,14 +337,14 @@ where
         state: Iterate<X, T>,
     ) -> Result<(Iterate<X, T>, Option<KV>), argmin::core::Error> {
         let clock = Instant::now();
-        if self.saved.run.is_none() {
+        if self.engine.saved.run.is_none() {
             // a state from elsewhere that has iterations behind it: argmin does not call `init` then
             self.start(problem, state.param.as_ref().map(ParamVec::as_slice))
                 .map_err(theirs)?;
-        } else if self.saved.status.is_none() {
+        } else if self.engine.saved.status.is_none() {
             self.step(problem).map_err(theirs)?;
         }
-        self.saved.elapsed += clock.elapsed();
+        self.engine.saved.elapsed += clock.elapsed();
         Ok(self.publish(state))
     }
 
@@ -496,9 +352,9 @@ where
         if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
             return TerminationStatus::Terminated(TerminationReason::Interrupt);
         }
-        let evaluations = self.saved.run.as_ref().map_or(0, |run| run.counts.values);
+        let evaluations = self.engine.saved.run.as_ref().map_or(0, |run| run.counts.values);
         if self.evaluations.is_some_and(|limit| evaluations >= limit) {
-            self.saved.status = Some(Status::EvaluationLimit);
+            self.engine.saved.status = Some(Status::EvaluationLimit);
             return TerminationStatus::Terminated(reason_of(Status::EvaluationLimit));
         }
         TerminationStatus::NotTerminated
