@@ -71,7 +71,13 @@ impl Reparametrization<f64> for StationaryAr2 {
         jtw[1] = (w[1] - w[0] * r1) / u[1].cosh().powi(2);
     }
     // enough to start; a section lets runs begin at a given x
-    fn section(&self, x: &[f64], _boundary: Boundary<f64>, u: &mut [f64]) -> Result<(), MapError> {
+    fn section(
+        &self,
+        x: &[f64],
+        _boundary: Boundary<f64>,
+        u: &mut [f64],
+        _work: &mut [f64],
+    ) -> Result<(), MapError> {
         let (r1, r2) = (x[0] / (1.0 - x[1]), x[1]);
         if r1.is_nan() || r1.abs() > 1.0 || r2.abs() > 1.0 {
             return Err(MapError::Outside {

@@ -148,7 +148,7 @@ pub enum Error {
 /// use reparam::MapError;
 /// let map = Squares::<f64>::new(2);
 /// let mut u = [0.0; 2];
-/// assert!(matches!(map.section(&[1.0, -1.0], Boundary::Exact, &mut u), Err(MapError::Outside { index: 1, .. })));
+/// assert!(matches!(map.section(&[1.0, -1.0], Boundary::Exact, &mut u, &mut []), Err(MapError::Outside { index: 1, .. })));
 /// ```
 #[derive(Debug, Clone, PartialEq, ThisError)]
 #[non_exhaustive]

@@ -16,7 +16,7 @@ use reparam::adapters::argmin::{NnlsSolver, ObjectiveProblem, ReparamSolver, Res
 use reparam::adapters::{ParamMatrix, ParamVec};
 use reparam::lifted::{Lifted, Point};
 use reparam::maps::{Ball, Bounds, CappedSimplex, NormalizedSquares, Reparametrization, Softmax, Squares};
-use reparam::methods::{ConjugateGradient, Lbfgs, LevenbergMarquardt, Method, Step, TrustRegion};
+use reparam::methods::{BoxLbfgs, ConjugateGradient, Lbfgs, LevenbergMarquardt, Method, Step, TrustRegion};
 use reparam::nnls::Strategy;
 use reparam::objectives::{Evaluation, FromResiduals, LeastSquares, NonlinearLeastSquares, Objective};
 use reparam::{CancelToken, LinalgScalar, Minimize, Nnls, Phase, Scalar, Solution, Status};
@@ -198,6 +198,26 @@ where
                 &state,
                 &minimize(true).method(TrustRegion::new()).run().unwrap(),
             );
+
+            if map.is_coordinatewise() {
+                let (ours, state) =
+                    execute!(fit(), ReparamSolver::new(&map, BoxLbfgs::new(10)), start.clone());
+                check(
+                    "box L-BFGS",
+                    &ours,
+                    &state,
+                    &minimize(false).method(BoxLbfgs::new(10)).run().unwrap(),
+                );
+            } else {
+                let refused = Executor::new(fit(), ReparamSolver::new(&map, BoxLbfgs::new(10)))
+                    .run()
+                    .err()
+                    .unwrap();
+                assert!(matches!(
+                    refused.downcast_ref::<reparam::Error>(),
+                    Some(reparam::Error::Setting { .. })
+                ));
+            }
 
             let solver = ReparamSolver::new(&map, LevenbergMarquardt::new()).with_residuals();
             let (ours, _) = execute!(fit(), solver, start.clone());

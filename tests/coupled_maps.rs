@@ -22,7 +22,8 @@ fn section<T: Scalar>(
     boundary: Boundary<T>,
 ) -> Result<Vec<T>, MapError> {
     let mut u = vec![T::nan(); map.dim_u()];
-    map.section(x, boundary, &mut u).map(|()| u)
+    map.section(x, boundary, &mut u, &mut vec![T::zero(); map.scratch_len()])
+        .map(|()| u)
 }
 
 fn close<T: Scalar>(a: &[T], b: &[T], tolerance: f64) {
@@ -559,7 +560,14 @@ fn release_descends() {
             let h: Vec<f64> = a.column_iter().map(|c| c.norm_squared()).collect();
             let u = section(&*map, &x, Boundary::Exact).unwrap();
             let mut du = vec![f64::NAN; u.len()];
-            let count = map.release(&u, &x, g.as_slice(), &h, &mut du);
+            let count = map.release(
+                &u,
+                &x,
+                g.as_slice(),
+                &h,
+                &mut du,
+                &mut vec![0.0; map.scratch_len()],
+            );
             if count == 0 {
                 continue;
             }
@@ -603,7 +611,8 @@ fn release_keeps_right_faces() {
             &[1.0, 0.0, 0.0],
             &[-1.0, 0.0, 2.0],
             &[1.0; 3],
-            &mut du[..3]
+            &mut du[..3],
+            &mut []
         ),
         0
     );
@@ -614,7 +623,8 @@ fn release_keeps_right_faces() {
             &[1.0, 0.0, 0.0],
             &[0.1 + 0.2, 0.3, 0.3],
             &[1.0; 3],
-            &mut du[..3]
+            &mut du[..3],
+            &mut []
         ),
         0
     );
@@ -625,13 +635,21 @@ fn release_keeps_right_faces() {
             &[1.0, 0.0],
             &[-1.0, 0.0],
             &[1.0; 2],
-            &mut du[..3]
+            &mut du[..3],
+            &mut []
         ),
         0
     );
     let map = LowRank::cone(2, 2).unwrap();
     assert_eq!(
-        map.release(&[0.0; 4], &[0.0; 4], &[2.0, 1.0, 1.0, 2.0], &[1.0; 4], &mut du),
+        map.release(
+            &[0.0; 4],
+            &[0.0; 4],
+            &[2.0, 1.0, 1.0, 2.0],
+            &[1.0; 4],
+            &mut du,
+            &mut vec![0.0; map.scratch_len()]
+        ),
         0
     );
 }
@@ -641,7 +659,13 @@ fn rays_are_as_documented() {
     let shape = |map: &dyn Reparametrization<f64>| {
         let (n, p) = (map.dim_x(), map.dim_u());
         let d: Vec<f64> = (0..p).map(|k| 1.0 + k as f64).collect();
-        match map.ray(&vec![1.0; p], &d, &mut vec![0.0; n], &mut vec![0.0; n]) {
+        match map.ray(
+            &vec![1.0; p],
+            &d,
+            &mut vec![0.0; n],
+            &mut vec![0.0; n],
+            &mut vec![0.0; map.scratch_len()],
+        ) {
             Ray::Quadratic => "quadratic",
             Ray::Rational(_) => "rational",
             _ => "general",

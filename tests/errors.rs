@@ -276,15 +276,26 @@ fn maps_refuse_what_they_cannot_reach() {
     let map = Squares::<f64>::with_lower(vec![0.0, 1.0]).unwrap();
     let mut u = [0.0; 2];
     let outside = |r: Result<(), MapError>| matches!(r, Err(MapError::Outside { .. }));
-    assert!(outside(map.section(&[1.0, 0.5], Boundary::Exact, &mut u)));
-    assert!(outside(map.section(&[f64::NAN, 2.0], Boundary::Exact, &mut u)));
+    assert!(outside(map.section(
+        &[1.0, 0.5],
+        Boundary::Exact,
+        &mut u,
+        &mut []
+    )));
+    assert!(outside(map.section(
+        &[f64::NAN, 2.0],
+        Boundary::Exact,
+        &mut u,
+        &mut []
+    )));
     assert!(outside(map.section(
         &[f64::INFINITY, 2.0],
         Boundary::Exact,
-        &mut u
+        &mut u,
+        &mut []
     )));
     assert_eq!(
-        map.section(&[0.0, 2.0], Boundary::Reject, &mut u),
+        map.section(&[0.0, 2.0], Boundary::Reject, &mut u, &mut []),
         Err(MapError::OnBoundary { index: 0 })
     );
     let text = Error::from(MapError::OnBoundary { index: 0 }).to_string();

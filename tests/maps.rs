@@ -174,9 +174,9 @@ fn never_leaves_a_sliver(lo: f64, ulps: u32, u: f64) -> Result<(), TestCaseError
             u,
             x[0]
         );
-        if map.section(&x, Boundary::Exact, &mut [0.0]).is_ok() {
+        if map.section(&x, Boundary::Exact, &mut [0.0], &mut []).is_ok() {
             let mut back = [f64::NAN];
-            map.section(&x, Boundary::Exact, &mut back).unwrap();
+            map.section(&x, Boundary::Exact, &mut back, &mut []).unwrap();
             let mut again = [f64::NAN];
             map.apply(&back, &mut again, &mut []);
             prop_assert!(
@@ -245,7 +245,7 @@ proptest! {
 
 fn round_trip(map: &dyn Reparametrization<f64>, x: f64) -> f64 {
     let (mut u, mut again) = ([f64::NAN], [f64::NAN]);
-    map.section(&[x], Boundary::Exact, &mut u).unwrap();
+    map.section(&[x], Boundary::Exact, &mut u, &mut []).unwrap();
     map.apply(&u, &mut again, &mut []);
     again[0]
 }
@@ -298,16 +298,21 @@ fn hits_its_boundary<T: Scalar>() {
         for (map, ends) in maps {
             for x in ends {
                 let (mut u, mut again) = ([T::nan()], [T::nan()]);
-                map.section(&[*x], Boundary::Exact, &mut u).unwrap();
+                map.section(&[*x], Boundary::Exact, &mut u, &mut []).unwrap();
                 map.apply(&u, &mut again, &mut []);
                 assert_eq!(again[0], *x, "[{lo:e}, {hi:e}]");
                 assert_eq!(
-                    map.section(&[*x], Boundary::Reject, &mut u),
+                    map.section(&[*x], Boundary::Reject, &mut u, &mut []),
                     Err(MapError::OnBoundary { index: 0 })
                 );
                 // a nudge leaves the stationary point of the map, even where x cannot show it
-                map.section(&[*x], Boundary::Nudge(T::epsilon() * T::epsilon()), &mut u)
-                    .unwrap();
+                map.section(
+                    &[*x],
+                    Boundary::Nudge(T::epsilon() * T::epsilon()),
+                    &mut u,
+                    &mut [],
+                )
+                .unwrap();
                 let mut slope = [T::nan()];
                 map.jvp(&u, &[T::one()], &mut slope, &mut []);
                 assert!(slope[0] != T::zero(), "[{lo:e}, {hi:e}] at {x:e}");
@@ -330,11 +335,12 @@ fn hits_its_boundary<T: Scalar>() {
                     Boundary::Nudge(T::nan()),
                 ] {
                     assert_eq!(
-                        map.section(&[*x], policy, &mut u),
+                        map.section(&[*x], policy, &mut u, &mut []),
                         Err(MapError::OnBoundary { index: 0 })
                     );
                 }
-                map.section(&[*x], Boundary::Nudge(T::epsilon()), &mut u).unwrap();
+                map.section(&[*x], Boundary::Nudge(T::epsilon()), &mut u, &mut [])
+                    .unwrap();
                 assert!(u[0].is_finite());
             }
         }
@@ -352,7 +358,7 @@ fn points_outside_are_named() {
     let map = bounds::<f64>(&[0.0, -INF, 2.0, -1.0], &[1.0, 5.0, 2.0, INF]);
     let mut u = [0.0; 3];
     let good = [0.5, 4.0, 2.0, 3.0];
-    map.section(&good, Boundary::Reject, &mut u).unwrap();
+    map.section(&good, Boundary::Reject, &mut u, &mut []).unwrap();
     for (j, bad) in [
         (0, -1e-300),
         (0, 1.1),
@@ -365,14 +371,14 @@ fn points_outside_are_named() {
     ] {
         let mut x = good;
         x[j] = bad;
-        let refused = map.section(&x, Boundary::Nudge(0.1), &mut u);
+        let refused = map.section(&x, Boundary::Nudge(0.1), &mut u, &mut []);
         assert!(
             matches!(refused, Err(MapError::Outside { index, .. }) if index == j),
             "{x:?}: {refused:?}"
         );
     }
     let tied = Tied::new(Squares::<f64>::new(1), &[0, 0]).unwrap();
-    let apart = tied.section(&[1.0, 2.0], Boundary::Exact, &mut u[..1]);
+    let apart = tied.section(&[1.0, 2.0], Boundary::Exact, &mut u[..1], &mut []);
     assert_eq!(apart, Err(MapError::Outside { index: 1, value: 2.0 }));
 }
 
@@ -423,10 +429,10 @@ fn a_release_lands_on_the_minimiser_of_the_model() {
     let (target, h) = ([4.0, -2.0, 0.25, 2.0, 30.0], [2.0, 3.0, 0.5, 1.0, 1.0]);
     for start in [[0.0, 3.0, -1.0, 2.0, 0.0], [0.0, 3.0, 1.0, 2.0, 0.0]] {
         let (mut u, mut x, mut du) = ([0.0; 4], [0.0; 5], [f64::NAN; 4]);
-        map.section(&start, Boundary::Exact, &mut u).unwrap();
+        map.section(&start, Boundary::Exact, &mut u, &mut []).unwrap();
         map.apply(&u, &mut x, &mut []);
         let g: Vec<f64> = (0..5).map(|j| h[j] * (x[j] - target[j])).collect();
-        assert_eq!(map.release(&u, &x, &g, &h, &mut du), 4);
+        assert_eq!(map.release(&u, &x, &g, &h, &mut du, &mut []), 4);
         for (a, d) in u.iter_mut().zip(&du) {
             *a += d;
         }
@@ -436,14 +442,14 @@ fn a_release_lands_on_the_minimiser_of_the_model() {
         }
         // at the optimum, and at faces held by their multipliers, nothing is released
         let held: Vec<f64> = [1.0, -1.0, if start[2] < 0.0 { 1.0 } else { -1.0 }, 5.0, 1.0].to_vec();
-        assert_eq!(map.release(&u, &start, &held, &h, &mut du), 0);
+        assert_eq!(map.release(&u, &start, &held, &h, &mut du, &mut []), 0);
         assert_eq!(du, [0.0; 4]);
     }
     // without curvature, or with none that can be used, a small step still leaves
     for bad in [0.0, -1.0, f64::NAN] {
         let mut du = [0.0];
         assert_eq!(
-            Squares::<f64>::new(1).release(&[0.0], &[0.0], &[-1.0], &[bad], &mut du),
+            Squares::<f64>::new(1).release(&[0.0], &[0.0], &[-1.0], &[bad], &mut du, &mut []),
             1
         );
         assert!(du[0] > 0.0 && du[0] < 1e-3);
@@ -473,12 +479,12 @@ fn dimensions_and_landscapes() {
     let (mut lin, mut quad) = ([0.0; 3], [0.0; 3]);
     let free = bounds::<f64>(&[-INF, 7.0, -INF], &[INF, 7.0, INF]);
     assert_eq!(
-        free.ray(&[1.0, 2.0], &[3.0, 4.0], &mut lin, &mut quad),
+        free.ray(&[1.0, 2.0], &[3.0, 4.0], &mut lin, &mut quad, &mut []),
         Ray::Quadratic
     );
     assert_eq!((lin, quad), ([3.0, 0.0, 4.0], [0.0; 3]));
     assert_eq!(
-        map.ray(&[1.0, 2.0], &[3.0, 4.0], &mut lin, &mut quad),
+        map.ray(&[1.0, 2.0], &[3.0, 4.0], &mut lin, &mut quad, &mut []),
         Ray::General
     );
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use reparam::maps::{
     Bounds, Exponential, Identity, NormalizedSquares, Reparametrization, Squares, Trigonometric,
 };
-use reparam::methods::{ConjugateGradient, Lbfgs, LevenbergMarquardt, Method, State, TrustRegion};
+use reparam::methods::{BoxLbfgs, ConjugateGradient, Lbfgs, LevenbergMarquardt, Method, State, TrustRegion};
 use reparam::objectives::{FromFn, LeastSquares, NonlinearLeastSquares, Objective};
 use reparam::operators::Dense;
 use reparam::testing::Random;
@@ -23,6 +23,11 @@ fn general_methods() -> [State<f64>; 3] {
         ConjugateGradient::new().into(),
         TrustRegion::new().into(),
     ]
+}
+
+fn on_a_box() -> [State<f64>; 4] {
+    let [a, b, c] = general_methods();
+    [a, b, c, BoxLbfgs::new(10).into()]
 }
 
 /// (1 − x₀)² + 100 (x₁ − x₀²)²
@@ -41,7 +46,7 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
 /// 23 functions with bounds, from their published starts. Four have other local minima, which count when they are stationary.
 #[test]
 fn functions_with_bounds() {
-    let (mut evaluations, mut elsewhere) = (0, Vec::new());
+    let (mut evaluations, mut beside, mut elsewhere) = (0, 0, Vec::new());
     for name in bounded::NAMES {
         let p = bounded::problem(name);
         let counts = p.counts.clone();
@@ -51,7 +56,11 @@ fn functions_with_bounds() {
             .start(&p.start)
             .run()
             .unwrap();
-        evaluations += counts.values() + counts.gradients();
+        assert_eq!(counts.gradients(), s.counts.values);
+        evaluations += s.counts.values;
+        if !["HS2", "HS25", "broyden_tridiagonal_6", "powell_badly_scaled"].contains(&name) {
+            beside += s.counts.values;
+        }
         let excess = (s.objective - p.optimum) / p.optimum.abs().max(1.0);
         println!(
             "{name:24} {:12} excess {excess:9.1e}  ρ {:.1e}  {:4} evaluations",
@@ -59,10 +68,7 @@ fn functions_with_bounds() {
             s.certificate.natural_residual,
             s.counts.values
         );
-        // f* = 0 can end at rounding, where no residual relative to f means anything; powell_badly_scaled ends in a valley 10⁴
-        // times narrower than long. Both are said to have stalled
-        let at_rounding = s.status == Status::Stalled && (excess <= 1e-12 || name == "powell_badly_scaled");
-        assert!(s.status.is_converged() || at_rounding, "{name}: {}", s.status);
+        assert!(s.status.is_converged(), "{name}: {}", s.status);
         assert_eq!(s.certificate.violation, 0.0, "{name}");
         for (j, x) in s.x.iter().enumerate() {
             assert!(p.lower[j] <= *x && *x <= p.upper[j], "{name}: x[{j}] = {x:e}");
@@ -87,7 +93,11 @@ fn functions_with_bounds() {
             );
         }
     }
-    println!("{evaluations} evaluations in all; other stationary points: {elsewhere:?}");
+    println!(
+        "{evaluations} evaluations in all, {beside} beside scipy; other stationary points: {elsewhere:?}"
+    );
+    // where both reach f*, scipy's L-BFGS-B takes 468 (docs/methods.md)
+    assert!(beside < 468, "{beside}");
     // README of the data: a local minimum is what the usual solvers reach from these starts too
     assert!(
         elsewhere
@@ -95,7 +105,7 @@ fn functions_with_bounds() {
             .all(|n| ["broyden_tridiagonal_6", "powell_badly_scaled", "HS2", "HS25"].contains(n)),
         "{elsewhere:?}"
     );
-    assert!(elsewhere.len() <= 2, "{elsewhere:?}");
+    assert!(elsewhere.len() <= 1, "{elsewhere:?}");
 }
 
 /// 27 regressions from both official starts; 9 also with bounds.
@@ -452,6 +462,13 @@ mod statuses {
             Err(Error::NotFinite { .. })
         ));
         assert!(matches!(p().tolerance(0.0).run(), Err(Error::Setting { .. })));
+        // x of a simplex cannot be moved coordinate by coordinate
+        let f = FromFn::new(2, |_: &[f64], _: &mut [f64]| Ok(0.0));
+        let simplex = Minimize::new(f, NormalizedSquares::new(2, 1.0).unwrap()).unwrap();
+        assert!(matches!(
+            simplex.method(BoxLbfgs::new(5)).run(),
+            Err(Error::Setting { name: "method", .. })
+        ));
     }
 }
 
@@ -489,7 +506,7 @@ fn checkpoints_resume_exactly() {
             .start(&start)
     };
     resumes(lm, LevenbergMarquardt::new().into());
-    for method in general_methods() {
+    for method in general_methods().into_iter().chain([BoxLbfgs::new(10).into()]) {
         resumes(
             || {
                 Minimize::new(rosenbrock(), Squares::new(2))
@@ -525,8 +542,9 @@ where
             assert_eq!(read, checkpoint);
             // of another version, or cut short: refused
             assert!(serde_json::from_str::<reparam::Checkpoint<f64>>(&text[..text.len() - 9]).is_err());
-            let other: reparam::Checkpoint<f64> =
-                serde_json::from_str(&text.replacen("\"version\":1", "\"version\":99", 1)).unwrap();
+            let newer = text.replacen("\"version\":2", "\"version\":99", 1);
+            assert_ne!(newer, text);
+            let other: reparam::Checkpoint<f64> = serde_json::from_str(&newer).unwrap();
             assert!(matches!(
                 problem().resume(other),
                 Err(Error::Setting {
@@ -551,7 +569,7 @@ proptest! {
 
     /// The general engine and the exact solver agree, from starts on the boundary too.
     #[test]
-    fn agrees_with_nnls(seed in 0u64..100_000, m in 3usize..20, n in 1usize..8, zero in any::<bool>(), which in 0usize..3) {
+    fn agrees_with_nnls(seed in 0u64..100_000, m in 3usize..20, n in 1usize..8, zero in any::<bool>(), which in 0usize..4) {
         let mut random = Random::new(seed);
         let m = m + n;
         let (a, b): (Vec<f64>, Vec<f64>) = (random.normals(m * n), random.normals(m));
@@ -559,7 +577,7 @@ proptest! {
         let exact = nnls(&a, &b).unwrap();
         let start: Vec<f64> = (0..n).map(|_| if zero { 0.0 } else { random.uniform() }).collect();
         let f = LeastSquares::new(a, &b).unwrap();
-        let s = Minimize::new(f, Squares::new(n)).unwrap().method(general_methods()[which].clone()).start(&start).run().unwrap();
+        let s = Minimize::new(f, Squares::new(n)).unwrap().method(on_a_box()[which].clone()).start(&start).run().unwrap();
         prop_assert_eq!(s.status, Status::Solved);
         let scale = 0.5 * b.iter().map(|v| v * v).sum::<f64>();
         prop_assert!(s.objective - exact.objective <= 1e-10 * scale, "{:e} against {:e}", s.objective, exact.objective);

@@ -29,7 +29,10 @@ fn least_squares_over_every_set() {
             let mut start = vec![0.0; n];
             if map.set().project(&mut start) {
                 let mut u = vec![0.0; map.dim_u()];
-                if map.section(&start, Boundary::Exact, &mut u).is_ok() {
+                if map
+                    .section(&start, Boundary::Exact, &mut u, &mut vec![0.0; map.scratch_len()])
+                    .is_ok()
+                {
                     problem = problem.start(&start);
                 }
             }

@@ -156,6 +156,29 @@ proptest! {
         }
     }
 
+    /// Projected conjugate gradients, which no other method catches here: whenever they claim a solution it is one, and their zeros
+    /// and bounds are exact. Tall random problems are all solved.
+    #[test]
+    fn projected_gradients(case in case(), tall in 1u64..1000) {
+        let a = Dense::row_major(&case.a, case.m, case.n).unwrap();
+        let s = solve(&case);
+        let t = Nnls::new(&a).strategy(Choice::ProjectedGradients).max_iterations(3000).solve(&case.b).unwrap();
+        let judged = judge(&case, &t.x);
+        prop_assert!(t.x.iter().all(|v| *v >= 0.0));
+        if t.status.is_solved() {
+            prop_assert!(judged.rho <= 1.01e-8, "{:e}", judged.rho);
+            prop_assert!(t.objective >= s.objective - 1e-12 * judged.half_b);
+        }
+        let well = random_case(tall, 60, 15, 0.5, false);
+        let (columns, rows) = (well.column_major(), Dense::row_major(&well.a, 60, 15).unwrap());
+        let columns = Dense::column_major(&columns, 60, 15).unwrap();
+        for a in [&columns, &rows] {
+            let t = Nnls::new(a).strategy(Choice::ProjectedGradients).solve(&well.b).unwrap();
+            prop_assert!(t.status.is_solved() && t.phase == Phase::ProjectedGradient, "{:?}", t.status);
+            prop_assert!((t.objective - solve(&well).objective).abs() <= 1e-12 * judge(&well, &t.x).half_b);
+        }
+    }
+
     /// Any feasible start leads to the same objective; a solution as start is kept.
     #[test]
     fn warm_starts(case in case(), seed in 0u64..1000) {
@@ -237,6 +260,23 @@ proptest! {
 }
 
 /// Large enough for the sparse path proper.
+#[test]
+fn projected_gradients_take_the_place_of_a_large_gram_matrix() {
+    for (m, n, sparsity, projected) in [(3000, 720, 0.5, true), (900, 720, 0.0, false)] {
+        let case = random_case(5, m, n, sparsity, false);
+        let a = Dense::row_major(&case.a, m, n).unwrap();
+        let s = nnls(&a, &case.b).unwrap();
+        assert!(s.status.is_solved() && judge(&case, &s.x).rho <= 1e-8);
+        // (in the second problem they may give up, but never give less)
+        assert!(!projected || s.phase == Phase::ProjectedGradient, "{}", s.phase);
+        let exact = Nnls::new(&a)
+            .strategy(Choice::BlockExchange)
+            .solve(&case.b)
+            .unwrap();
+        assert!((s.objective - exact.objective).abs() <= 1e-12 * judge(&case, &s.x).half_b);
+    }
+}
+
 #[test]
 fn sparse_path() {
     let (m, n) = (3000, 1200);

@@ -484,7 +484,7 @@ proptest! {
             view.image(&s.x, &mut again);
             prop_assert_eq!(&again, &z);
             prop_assert_eq!(view.value(&s.x, &z), value);
-            let curve = Curve { x: &s.x, p: &p, q: &q, z: &z, ap: &ap, aq: &aq };
+            let curve = Curve { x: &s.x, p: &p, q: &q, z: &z, ap: &ap, aq: &aq, omega: [1.0, 0.0, 0.0] };
             let (mut r, mut d) = (vec![0.0; m], vec![0.0; m]);
             let quartic = view.quartic(&curve, &mut r, &mut d);
             prop_assert_eq!(quartic.is_some(), quadratic);

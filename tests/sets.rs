@@ -480,7 +480,7 @@ fn reference_solutions_have_sections() {
             continue;
         };
         let mut u = vec![f64::NAN; map.dim_u()];
-        map.section(&p.x, Boundary::Exact, &mut u)
+        map.section(&p.x, Boundary::Exact, &mut u, &mut vec![0.0; map.scratch_len()])
             .unwrap_or_else(|e: MapError| panic!("{}: {e}", p.name));
         let mut x = vec![f64::NAN; n];
         map.apply(&u, &mut x, &mut vec![f64::NAN; map.scratch_len()]);

@@ -5,7 +5,7 @@ use crate::lifted::{Lifted, Point, Workspace};
 use crate::maps::Reparametrization;
 use crate::methods::{Method, State};
 use crate::objectives::Objective;
-use crate::solve::{Checkpoint, Counts, Judge, Solution, Status, section};
+use crate::solve::{Checkpoint, Counts, Judge, Phase, Solution, Status, section};
 use crate::{Error, Result, Scalar};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub(super) struct Engine<T, M, S> {
     /// The method, until a run takes it.
     method: Option<S>,
     pub(super) saved: Saved<T, S>,
-    workspace: Workspace<T>,
+    workspace: Option<Workspace<T>>,
     pub(super) tolerance: T,
     pub(super) convex: bool,
 }
@@ -59,7 +59,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T>> Engine<T, M, S> {
             map,
             method: Some(method),
             saved: Saved::default(),
-            workspace: Workspace::default(),
+            workspace: None,
             tolerance: crate::solve::default_tolerance(),
             convex: false,
         }
@@ -92,7 +92,8 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         if let Some(x) = start {
             check_len("the start", self.map.dim_x(), x.len())?;
             check_finite("start", x)?;
-            section(&self.map, x, &mut u)?;
+            let mut work = vec![T::zero(); self.map.scratch_len()];
+            section(&self.map, x, &mut u, &mut work)?;
         }
         Ok(u)
     }
@@ -135,10 +136,10 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         counts: Counts,
         run: impl FnOnce(&mut Judge<T, Arc<M>>, &mut Lifted<'_, T>) -> Result<R>,
     ) -> Result<R> {
-        let workspace = std::mem::take(&mut self.workspace);
+        let workspace = self.workspace.take();
         let mut lifted = Lifted::with_workspace(objective, &*self.map, workspace, counts);
         let result = run(&mut self.judge, &mut lifted);
-        self.workspace = lifted.into_workspace();
+        self.workspace = Some(lifted.into_workspace());
         result
     }
 
@@ -158,11 +159,19 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         let mut point = Point::new(&self.map, u);
         let tolerance = self.tolerance;
         self.saved = self.on_lift(objective, Counts::default(), |judge, lifted| {
+            if method.phase() == Phase::BoxLbfgs && lifted.bounds().is_none() {
+                return Err(Error::Setting {
+                    name: "method",
+                    why: "needs a map that acts coordinate by coordinate",
+                });
+            }
             lifted.evaluate(&mut point)?;
             let mut run = Checkpoint::new(point, method, lifted.counts);
             let mut saved = Saved::default();
             if run.point.is_finite() {
-                saved.rho = Some(judge.look(lifted, &mut run, tolerance)?);
+                let (rho, found) = judge.look(lifted, &mut run, tolerance)?;
+                saved.rho = Some(rho);
+                saved.status = found.then_some(Status::Stationary);
             } else {
                 saved.status = Some(Status::NotFinite);
             }
@@ -180,10 +189,12 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         let (tolerance, mut rho, counts) = (self.tolerance, self.saved.rho, run.counts);
         let (run, rho, status) = self.on_lift(objective, counts, |judge, lifted| {
             run.iteration += 1;
-            let status = judge.advance(lifted, &mut run)?;
+            let mut status = judge.advance(lifted, &mut run)?;
             run.counts = lifted.counts;
             if status.is_none() {
-                rho = Some(judge.look(lifted, &mut run, tolerance)?);
+                let (now, found) = judge.look(lifted, &mut run, tolerance)?;
+                rho = Some(now);
+                status = found.then_some(Status::Stationary);
             }
             Ok((run, rho, status))
         })?;

@@ -111,12 +111,13 @@ where
     check_len("the start", map.dim_x(), x.len())?;
     check_finite("start", x)?;
     let mut u = vec![T::zero(); map.dim_u()];
-    match map.section(x, Boundary::Reject, &mut u) {
+    let mut work = vec![T::zero(); map.scratch_len()];
+    match map.section(x, Boundary::Reject, &mut u, &mut work) {
         Ok(()) => return Ok(u),
         Err(MapError::OnBoundary { .. }) => {}
         Err(other) => return Err(other.into()),
     }
-    section(map, x, &mut u)?;
+    section(map, x, &mut u, &mut work)?;
     let mut point = Point::new(map, &u);
     let mut lifted = Lifted::new(objective, map);
     lifted.evaluate(&mut point)?;
@@ -127,7 +128,7 @@ where
         judge.step_in_x(&mut lifted, &mut run)?;
         point = run.point;
     }
-    match map.section(&point.x, Boundary::Nudge(inside()), &mut u) {
+    match map.section(&point.x, Boundary::Nudge(inside()), &mut u, &mut work) {
         Ok(()) => Ok(u),
         Err(_) => Ok(point.u),
     }
@@ -175,7 +176,7 @@ where
         let status = Status::NotFinite;
         return Ok(judge.certify(run, convex, T::nan(), status, how.tolerance, how.elapsed));
     }
-    let mut rho = judge.look(&mut lifted, &mut run, how.tolerance)?;
+    let (mut rho, _) = judge.look(&mut lifted, &mut run, how.tolerance)?;
     // whatever ended the run: nothing is left to come but the last touch
     let status = match judge.touch(&mut lifted, &mut run, &mut rho, Status::Stalled, how.tolerance)? {
         Status::Stalled => how.status,

@@ -33,6 +33,8 @@ pub(super) fn coordinate_descent<T: LinalgScalar>(
     patience: usize,
     run: &mut Run<'_>,
 ) -> Result<Outcome, Status> {
+    // what that patience is worth when every sweep sees all columns
+    let budget = run.passes + 2.0 * patience as f64;
     let n = x.len();
     let norms = problem.norms();
     let everything: Vec<usize> = (0..n)
@@ -70,7 +72,7 @@ pub(super) fn coordinate_descent<T: LinalgScalar>(
         if round >= 4 {
             let contraction = (step / start).as_f64().ln() / round as f64;
             let needed = (tolerance / step).as_f64().ln() / contraction;
-            if contraction >= 0.0 || needed > patience as f64 {
+            if contraction >= 0.0 || needed > patience as f64 || run.passes > budget {
                 return Ok(Outcome::Slow);
             }
         }

@@ -8,6 +8,7 @@ use super::working_set::{self, working_set};
 use super::{Settings, Strategy};
 use crate::linalg::{max_or_nan, norm2, pow2};
 use crate::nnls::problem::Problem;
+use crate::nnls::projected_cg::{Ended, Target, projected_cg};
 use crate::solve::{Phase, Run, Solution, Status};
 use crate::{LinalgScalar, Result};
 use std::time::Instant;
@@ -162,7 +163,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             Strategy::Auto if self.problem.has_columns() => self.sparse(origin, run),
             Strategy::Auto => self.products(origin, run),
             Strategy::BlockExchange => self
-                .block_exchange(&origin, run)
+                .block_exchange(&origin, self.start.is_some(), run)
                 .unwrap_or_else(|| still(Some(Status::Stalled))),
             Strategy::ActiveSet => self.active_set(&origin, run),
             Strategy::WorkingSet => self.sparse(origin, run),
@@ -177,20 +178,10 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             if candidate.limit.is_some() || outcome == Outcome::Converged {
                 return candidate;
             }
-            // to 3e-5 whatever it takes: a face that is nearly right saves the exact method most of its rounds
-            let mut r = residual_of(self.problem, self.b, &candidate.x, run);
-            let hand_over = T::lit(3e-5) * self.size_of(&candidate.x);
-            let outcome = coordinate_descent(
-                self.problem,
-                self.region,
-                &mut candidate.x,
-                &mut r,
-                hand_over,
-                3000,
-                run,
-            );
-            if let Err(limit) = outcome {
-                candidate.limit = Some(limit);
+            // a face that is nearly right saves the exact method most of its rounds
+            let hand_over = self.target(5000.0).at_least(T::lit(1e-5));
+            candidate = self.projected(candidate.x, &hand_over, run).0;
+            if candidate.limit.is_some() {
                 return candidate;
             }
             candidate
@@ -231,11 +222,45 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
                 return candidate;
             }
         }
-        if self.region.sum.is_none() {
-            self.descend(candidate.x, usize::MAX, run).0
-        } else {
-            self.gradients(candidate.x, usize::MAX, run)
+        if self.region.sum.is_some() {
+            return self.gradients(candidate.x, usize::MAX, run);
         }
+        let (candidate, ended) = self.projected(candidate.x, &self.target(1e5), run);
+        if candidate.limit.is_some() || ended == Ended::Converged {
+            return candidate;
+        }
+        self.descend(candidate.x, usize::MAX, run).0
+    }
+
+    /// The tolerance asked for, with a margin for what is computed afresh in the end.
+    pub(super) fn target(&self, passes: f64) -> Target<T> {
+        Target {
+            tolerance: T::lit(0.5) * self.tolerance,
+            passes,
+            sparse_only: false,
+        }
+    }
+
+    /// Projected conjugate gradients from x; there must be no sum.
+    pub(super) fn projected(
+        &self,
+        mut x: Vec<T>,
+        target: &Target<T>,
+        run: &mut Run<'_>,
+    ) -> (Candidate<T>, Ended) {
+        let bounds = Some((&self.region.lo[..], &self.region.hi[..]));
+        let unit = self.unit_of(&x);
+        let ended = projected_cg(self.problem, self.b, bounds, unit, &mut x, target, run);
+        let candidate = Candidate {
+            x,
+            phase: Phase::ProjectedGradient,
+            limit: match ended {
+                Ended::Limit(status) => Some(status),
+                _ => None,
+            },
+            dual: None,
+        };
+        (candidate, ended)
     }
 
     fn inside(&self, x: &[T]) -> usize {

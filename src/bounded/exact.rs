@@ -8,12 +8,14 @@ use super::face::{Face, GramFace, QrFace};
 use super::region::{Region, Sum};
 use crate::LinalgScalar;
 use crate::linalg::{dot, max_or_nan};
+use crate::nnls::projected_cg::{Ended, instead_of_a_gram_matrix};
 use crate::solve::{Phase, Run, Status};
 
 impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     /// Block exchange; the active set from where it ended when that is not exact. With a sum the active set has the first
     /// try, as most coordinates are then at bounds as a rule: until its face has cost a third of what the Gram matrix costs.
     pub(super) fn dense(&self, mut origin: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
+        let mut warm = self.start.is_some();
         if self.region.sum.is_some() {
             let (candidate, done) = self.grow(&origin, 10 + origin.len() / 6, run);
             if done || candidate.limit.is_some() {
@@ -21,8 +23,20 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             }
             origin = candidate.x;
         }
+        if self.region.sum.is_none()
+            && let Some(target) = instead_of_a_gram_matrix(self.problem, self.target(0.0))
+        {
+            let (candidate, ended) = self.projected(origin.clone(), &target, run);
+            if candidate.limit.is_some() || ended == Ended::Converged {
+                return candidate;
+            }
+            // given up early, most columns stay: the exchange starts from them all
+            if run.passes >= target.passes {
+                (origin, warm) = (candidate.x, true);
+            }
+        }
         let origin = &origin;
-        let first = self.block_exchange(origin, run);
+        let first = self.block_exchange(origin, warm, run);
         match first {
             Some(candidate) if candidate.limit.is_some() => candidate,
             Some(candidate) => {
@@ -46,10 +60,9 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     }
 
     /// None when the Gram matrix is too ill-conditioned or the states cycle.
-    pub(super) fn block_exchange(&self, origin: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
+    pub(super) fn block_exchange(&self, origin: &[T], warm: bool, run: &mut Run<'_>) -> Option<Candidate<T>> {
         let (p, region) = (self.problem, self.region);
         let n = p.columns();
-        let warm = self.start.is_some();
         let states: Vec<State> = (0..n)
             .map(|j| {
                 if region.is_fixed(j) || self.norms[j] == T::zero() {

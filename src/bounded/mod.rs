@@ -30,6 +30,8 @@ mod coordinate_descent;
 mod driver;
 mod exact;
 mod face;
+pub(crate) mod finish;
+pub(crate) mod flat;
 mod judge;
 mod prepared;
 mod projected_gradient;

@@ -87,6 +87,27 @@ impl Change {
         z
     }
 
+    /// A L from A in its first n columns, column after column with m rows; the others are zero on entry.
+    pub(super) fn complete<T: Scalar>(self, data: &mut [T], m: usize, n: usize) {
+        match self {
+            Self::Slack => {}
+            Self::Signed => {
+                let (positive, negative) = data.split_at_mut(m * n);
+                for (p, q) in positive.iter().zip(negative) {
+                    *q = -*p;
+                }
+            }
+            Self::Increments(_) => {
+                for j in (1..n).rev() {
+                    let (before, after) = data.split_at_mut(j * m);
+                    for (p, q) in before[(j - 1) * m..].iter_mut().zip(&after[..m]) {
+                        *p += *q;
+                    }
+                }
+            }
+        }
+    }
+
     /// g_z ← Lᵀ g_x, where the first n entries of g hold g_x.
     fn pull_back<T: Scalar>(self, g: &mut [T], n: usize) {
         match self {
@@ -122,23 +143,7 @@ impl<A: ?Sized> Reduced<'_, A> {
         for (j, column) in data.chunks_exact_mut(m).take(n).enumerate() {
             a.column(j, column);
         }
-        match self.change {
-            Change::Slack => {}
-            Change::Signed => {
-                let (positive, negative) = data.split_at_mut(m * n);
-                for (p, q) in positive.iter().zip(negative) {
-                    *q = -*p;
-                }
-            }
-            Change::Increments(_) => {
-                for j in (1..n).rev() {
-                    let (before, after) = data.split_at_mut(j * m);
-                    for (p, q) in before[(j - 1) * m..].iter_mut().zip(&after[..m]) {
-                        *p += *q;
-                    }
-                }
-            }
-        }
+        self.change.complete(&mut data, m, n);
         Some(data)
     }
 }

@@ -1,18 +1,22 @@
 //! The lifted problem F = f∘φ: what methods that move u are made of.
 //!
-//! ```text
-//! ∇F = Jᵀ g                 g = ∇f(φ(u)), J = Dφ(u)
-//! ∇²F v = Jᵀ ∇²f J v + Σ gᵢ ∇²φᵢ(u) v
+//! ```math
+//! \nabla F = J^\top g, \qquad
+//! \nabla^2 F\, v = J^\top \nabla^2\! f\, J v + \sum_i g_i \nabla^2\varphi_i(u)\, v, \qquad
+//! g = \nabla f(\varphi(u)), \quad J = D\varphi(u)
 //! ```
 
+mod rational_search;
 mod ray_search;
 
+pub use rational_search::{RationalQuartic, minimise_rational};
 pub use ray_search::{Quartic, minimise_quartic};
 
-use crate::maps::Reparametrization;
+use crate::maps::{Boundary, Reparametrization};
 use crate::objectives::Objective;
 use crate::solve::Counts;
 use crate::{Error, Result, Scalar};
+use std::sync::Arc;
 
 /// A point of the lift with everything that one evaluation gives.
 ///
@@ -73,8 +77,18 @@ impl<T: Scalar> Point<T> {
 
 /// The scratch of a [`Lifted`], kept between two views of the same lift.
 #[cfg(any(feature = "argmin", feature = "basin"))]
+#[derive(Debug, Clone)]
+pub(crate) struct Workspace<T> {
+    scratch: [Vec<T>; 5],
+    curve: CurveWork<T>,
+    bounds: Option<Arc<(Vec<T>, Vec<T>)>>,
+}
+/// p, q of length n; z, A p, A q, and two more of length m.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Workspace<T>([Vec<T>; 4]);
+pub(crate) struct CurveWork<T> {
+    pub(crate) ends: [Vec<T>; 2],
+    pub(crate) images: [Vec<T>; 5],
+}
 
 /// f∘φ, with scratch and counters: what a [`Method`](crate::methods::Method) works on.
 pub struct Lifted<'a, T> {
@@ -84,6 +98,10 @@ pub struct Lifted<'a, T> {
     jv: Vec<T>,
     hjv: Vec<T>,
     curved: Vec<T>,
+    unused: Vec<T>,
+    /// What a search along a curve works in.
+    pub(crate) curve: CurveWork<T>,
+    bounds: Option<Arc<(Vec<T>, Vec<T>)>>,
     /// Evaluations so far.
     pub counts: Counts,
 }
@@ -112,25 +130,29 @@ impl<'a, T: Scalar> Lifted<'a, T> {
             jv: zeros(map.dim_x()),
             hjv: zeros(map.dim_x()),
             curved: zeros(map.dim_u()),
+            unused: zeros(map.dim_u()),
+            curve: CurveWork::default(),
+            bounds: bounds_of(map),
             counts: Counts::default(),
             objective,
             map,
         }
     }
 
-    /// The lift again, with the scratch of last time (empty: that of [`new`](Self::new)) and its counters.
+    /// The lift again, with the scratch of last time, if there was one, and its counters.
     #[cfg(any(feature = "argmin", feature = "basin"))]
     pub(crate) fn with_workspace(
         objective: &'a mut dyn Objective<T>,
         map: &'a dyn Reparametrization<T>,
-        workspace: Workspace<T>,
+        workspace: Option<Workspace<T>>,
         counts: Counts,
     ) -> Self {
-        let Workspace([mut work, mut jv, mut hjv, mut curved]) = workspace;
-        work.resize(map.scratch_len(), T::zero());
-        jv.resize(map.dim_x(), T::zero());
-        hjv.resize(map.dim_x(), T::zero());
-        curved.resize(map.dim_u(), T::zero());
+        let Some(workspace) = workspace else {
+            let mut fresh = Self::new(objective, map);
+            fresh.counts = counts;
+            return fresh;
+        };
+        let [work, jv, hjv, curved, unused] = workspace.scratch;
         Self {
             objective,
             map,
@@ -138,14 +160,21 @@ impl<'a, T: Scalar> Lifted<'a, T> {
             jv,
             hjv,
             curved,
+            unused,
+            curve: workspace.curve,
+            bounds: workspace.bounds,
             counts,
         }
     }
 
-    /// The scratch, for [`with_workspace`](Self::with_workspace).
+    /// The scratch, for [`with_workspace`](Self::with_workspace) with the same map.
     #[cfg(any(feature = "argmin", feature = "basin"))]
     pub(crate) fn into_workspace(self) -> Workspace<T> {
-        Workspace([self.work, self.jv, self.hjv, self.curved])
+        Workspace {
+            scratch: [self.work, self.jv, self.hjv, self.curved, self.unused],
+            curve: self.curve,
+            bounds: self.bounds,
+        }
     }
 
     /// φ.
@@ -158,6 +187,21 @@ impl<'a, T: Scalar> Lifted<'a, T> {
     /// ```
     pub fn map(&self) -> &'a dyn Reparametrization<T> {
         self.map
+    }
+
+    /// Scratch for the methods of φ, with arbitrary contents.
+    ///
+    /// ```
+    /// # use reparam::{lifted::Lifted, maps::{Reparametrization, Squares}, objectives::FromFn};
+    /// # let mut f = FromFn::new(1, |_: &[f64], g: &mut [f64]| { g[0] = 0.0; Ok(0.0) });
+    /// # let map = Squares::new(1);
+    /// let mut lifted = Lifted::new(&mut f, &map);
+    /// let (mut lin, mut quad) = ([0.0], [0.0]);
+    /// lifted.map().ray(&[3.0], &[1.0], &mut lin, &mut quad, lifted.scratch());
+    /// assert_eq!((lin[0], quad[0]), (6.0, 1.0));
+    /// ```
+    pub fn scratch(&mut self) -> &mut [T] {
+        &mut self.work
     }
 
     /// f.
@@ -194,6 +238,31 @@ impl<'a, T: Scalar> Lifted<'a, T> {
         self.map
             .vjp(&point.u, &point.g, &mut point.gradient, &mut self.work);
         Ok(())
+    }
+
+    /// The box (lower, upper) in which a method may move x itself: that of a map that acts coordinate by coordinate.
+    pub(crate) fn bounds(&self) -> Option<Arc<(Vec<T>, Vec<T>)>> {
+        self.bounds.clone()
+    }
+
+    /// Fills u, f, ∇f and ∇F from x; false, and nothing evaluated, where x has no u.
+    pub(crate) fn evaluate_in_x(&mut self, point: &mut Point<T>) -> Result<bool> {
+        if self
+            .map
+            .section(&point.x, Boundary::Exact, &mut point.u, &mut self.work)
+            .is_err()
+        {
+            return Ok(false);
+        }
+        self.counts.values += 1;
+        self.counts.gradients += 1;
+        point.value = self
+            .objective
+            .value_gradient(&point.x, &mut point.g)
+            .map_err(Error::Evaluation)?;
+        self.map
+            .vjp(&point.u, &point.g, &mut point.gradient, &mut self.work);
+        Ok(true)
     }
 
     /// x ← φ(u), without an evaluation of f.
@@ -294,13 +363,26 @@ impl<'a, T: Scalar> Lifted<'a, T> {
 
     /// out ← diag Σ gᵢ∇²φᵢ(u), zero where the map does not offer it.
     pub(crate) fn curvature_diagonal(&mut self, point: &Point<T>, out: &mut [T]) {
-        let ones = vec![T::one(); point.x.len()];
-        let mut unused = vec![T::zero(); point.u.len()];
-        if !self
-            .map
-            .diagonals(&point.u, &ones, &point.g, &mut unused, out, &mut self.work)
-        {
+        self.hjv.fill(T::one());
+        if !self.map.diagonals(
+            &point.u,
+            &self.hjv,
+            &point.g,
+            &mut self.unused,
+            out,
+            &mut self.work,
+        ) {
             out.fill(T::zero());
         }
     }
+}
+
+/// The bounds of the set of a map that acts coordinate by coordinate: where it clips the ends of the line.
+fn bounds_of<T: Scalar>(map: &dyn Reparametrization<T>) -> Option<Arc<(Vec<T>, Vec<T>)>> {
+    if !map.is_coordinatewise() {
+        return None;
+    }
+    let mut lower = vec![T::neg_infinity(); map.dim_x()];
+    let mut upper = vec![T::infinity(); map.dim_x()];
+    (map.set().project(&mut lower) && map.set().project(&mut upper)).then(|| Arc::new((lower, upper)))
 }

@@ -3,9 +3,11 @@
 //! For least squares and a map whose rays are quadratic, x(t) = x + t p + t² q, the objective along the ray is
 //! the quartic
 //!
-//! ```text
-//! h(t) = ½‖r + t P + t² Q‖²      r = A x − b, P = A p, Q = A q
-//! h(t) − h(0) = t⟨r,P⟩ + t²(½‖P‖² + ⟨r,Q⟩) + t³⟨P,Q⟩ + t⁴ ½‖Q‖²
+//! ```math
+//! \begin{aligned}
+//! h(t) &= \tfrac12 \lVert r + t P + t^2 Q\rVert^2, \qquad r = A x - b, \quad P = A p, \quad Q = A q \\
+//! h(t) - h(0) &= t\, \langle r, P\rangle + t^2 \bigl(\tfrac12 \lVert P\rVert^2 + \langle r, Q\rangle\bigr) + t^3 \langle P, Q\rangle + \tfrac12 t^4 \lVert Q\rVert^2
+//! \end{aligned}
 //! ```
 //!
 //! whose coefficients cost five inner products. Its best minimiser is found from the (at most three) roots of the

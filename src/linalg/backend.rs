@@ -19,9 +19,9 @@ mod with_faer {
     use faer::{Accum, MatMut, MatRef, Par};
 
     /// Threads only where they can pay: a Gram matrix of fewer flops than this is done by one.
-    #[cfg_attr(not(feature = "cli"), allow(unused_variables))]
+    #[cfg_attr(not(feature = "rayon"), allow(unused_variables))]
     fn parallelism(flops: f64) -> Par {
-        #[cfg(feature = "cli")]
+        #[cfg(feature = "rayon")]
         if flops > 2e7 {
             return Par::rayon(0);
         }

@@ -7,79 +7,71 @@
 use super::{exponent, max_abs, pow2};
 use crate::Scalar;
 
-/// A = Σ λ_k q_k q_kᵀ, λ decreasing.
-#[derive(Debug)]
-pub(crate) struct SymmetricEigen<T> {
-    pub(crate) values: Vec<T>,
-    /// q_k is `vectors[k*n..(k+1)*n]`.
-    pub(crate) vectors: Vec<T>,
-}
-
-impl<T: Scalar> SymmetricEigen<T> {
-    /// q_k.
-    pub(crate) fn vector(&self, k: usize) -> &[T] {
-        let n = self.values.len();
-        &self.vectors[k * n..(k + 1) * n]
-    }
-
-    /// out ← Σ f(λ_k) q_k q_kᵀ, row-major.
-    pub(crate) fn compose(&self, f: impl Fn(usize) -> T, out: &mut [T]) {
-        let n = self.values.len();
-        out.fill(T::zero());
-        for k in 0..n {
-            let value = f(k);
-            if value == T::zero() {
-                continue;
-            }
-            let q = self.vector(k);
-            for i in 0..n {
-                let s = value * q[i];
-                for j in 0..n {
-                    out[i * n + j] += s * q[j];
-                }
+/// out ← Σ f(k) q_k q_kᵀ, row-major, q_k the rows of `vectors`.
+pub(crate) fn compose<T: Scalar>(vectors: &[T], n: usize, f: impl Fn(usize) -> T, out: &mut [T]) {
+    out.fill(T::zero());
+    for (k, q) in vectors.chunks_exact(n).enumerate() {
+        let value = f(k);
+        if value == T::zero() {
+            continue;
+        }
+        for i in 0..n {
+            let s = value * q[i];
+            for j in 0..n {
+                out[i * n + j] += s * q[j];
             }
         }
     }
 }
 
-/// The eigen-decomposition of (A + Aᵀ)/2, A row-major n×n. None when an entry is not finite.
-pub(crate) fn symmetric_eigen<T: Scalar>(a: &[T], n: usize) -> Option<SymmetricEigen<T>> {
+/// The eigenvalues of (A + Aᵀ)/2, decreasing, A row-major n×n. None when an entry is not finite.
+pub(crate) fn symmetric_eigenvalues<T: Scalar>(a: &[T], n: usize) -> Option<Vec<T>> {
+    let (mut values, mut vectors, mut m) =
+        (vec![T::zero(); n], vec![T::zero(); n * n], vec![T::zero(); n * n]);
+    symmetric_eigen(a, &mut values, &mut vectors, &mut m).then_some(values)
+}
+
+/// (A + Aᵀ)/2 = Σ λ_k q_k q_kᵀ with λ decreasing in `values` (length n), q_k the rows of `vectors` (n²); `m` is scratch of
+/// length n². False when an entry of A is not finite.
+pub(crate) fn symmetric_eigen<T: Scalar>(a: &[T], values: &mut [T], vectors: &mut [T], m: &mut [T]) -> bool {
     if a.iter().any(|v| !v.is_finite()) {
-        return None;
+        return false;
     }
+    let n = values.len();
     // squares must neither overflow nor underflow
     let e = exponent(max_abs(a));
     let (shrink, grow, half) = (pow2::<T>(-e), pow2::<T>(e), T::lit(0.5));
-    let mut m: Vec<T> = (0..n * n)
-        .map(|k| half * (a[k] * shrink + a[(k % n) * n + k / n] * shrink))
-        .collect();
-    let mut q = vec![T::zero(); n * n];
+    for (k, m) in m.iter_mut().enumerate() {
+        *m = half * (a[k] * shrink + a[(k % n) * n + k / n] * shrink);
+    }
+    vectors.fill(T::zero());
     for i in 0..n {
-        q[i * n + i] = T::one();
+        vectors[i * n + i] = T::one();
     }
     for _ in 0..60 {
         let mut rotated = false;
         for i in 0..n {
             for j in i + 1..n {
-                rotated |= rotate(&mut m, &mut q, n, i, j);
+                rotated |= rotate(m, vectors, n, i, j);
             }
         }
         if !rotated {
             break;
         }
     }
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by(|i, j| {
-        m[j * n + j]
-            .partial_cmp(&m[i * n + i])
-            .unwrap_or(std::cmp::Ordering::Equal)
-    });
-    let values = order.iter().map(|i| m[i * n + i] * grow).collect();
-    let vectors = order
-        .iter()
-        .flat_map(|i| q[i * n..(i + 1) * n].iter().copied())
-        .collect();
-    Some(SymmetricEigen { values, vectors })
+    for (i, v) in values.iter_mut().enumerate() {
+        *v = m[i * n + i] * grow;
+    }
+    // by selection: n exchanges of rows at most
+    for i in 0..n {
+        let top = (i + 1..n).fold(i, |top, j| if values[j] > values[top] { j } else { top });
+        if top != i {
+            values.swap(i, top);
+            let (head, tail) = vectors.split_at_mut(top * n);
+            head[i * n..(i + 1) * n].swap_with_slice(&mut tail[..n]);
+        }
+    }
+    true
 }
 
 /// Annihilates m_ij; false when it was negligible. The rows of q are the eigenvectors.
@@ -130,9 +122,11 @@ mod tests {
                     .into_iter()
                     .map(|v| v * scale)
                     .collect();
-                let e = symmetric_eigen(&a, n).unwrap();
+                let (mut values, mut vectors, mut m) = (vec![0.0; n], vec![0.0; n * n], vec![0.0; n * n]);
+                assert!(symmetric_eigen(&a, &mut values, &mut vectors, &mut m));
                 let mut back = vec![0.0; n * n];
-                e.compose(|k| e.values[k], &mut back);
+                compose(&vectors, n, |k| values[k], &mut back);
+                let vector = |k: usize| &vectors[k * n..(k + 1) * n];
                 for i in 0..n {
                     for j in 0..n {
                         let want = 0.5 * (a[i * n + j] + a[j * n + i]);
@@ -140,19 +134,19 @@ mod tests {
                             (back[i * n + j] - want).abs() < 1e-13 * scale * n as f64,
                             "n = {n}"
                         );
-                        let dot: f64 = (0..n).map(|k| e.vector(i)[k] * e.vector(j)[k]).sum();
+                        let dot: f64 = (0..n).map(|k| vector(i)[k] * vector(j)[k]).sum();
                         assert!((dot - f64::from(u8::from(i == j))).abs() < 1e-13);
                     }
                 }
-                assert!(e.values.windows(2).all(|w| w[0] >= w[1]));
+                assert!(values.windows(2).all(|w| w[0] >= w[1]));
             }
         }
-        assert!(symmetric_eigen(&[f64::NAN], 1).is_none());
+        assert!(symmetric_eigenvalues(&[f64::NAN], 1).is_none());
     }
 
     #[test]
     fn rank_one() {
-        let e = symmetric_eigen(&[1.0_f32, 1.0, 1.0, 1.0], 2).unwrap();
-        assert!((e.values[0] - 2.0).abs() < 1e-6 && e.values[1].abs() < 1e-6);
+        let values = symmetric_eigenvalues(&[1.0_f32, 1.0, 1.0, 1.0], 2).unwrap();
+        assert!((values[0] - 2.0).abs() < 1e-6 && values[1].abs() < 1e-6);
     }
 }

@@ -6,7 +6,7 @@ mod jacobi;
 mod packed;
 
 pub(crate) use backend::Kernels;
-pub(crate) use jacobi::symmetric_eigen;
+pub(crate) use jacobi::{compose, symmetric_eigen, symmetric_eigenvalues};
 pub(crate) use packed::PackedUpper;
 
 use crate::Scalar;
@@ -28,6 +28,39 @@ pub(crate) fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
         t += *p * *q;
     }
     t + (((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7])))
+}
+
+/// Four inner products with one vector, which is read once.
+#[inline]
+pub(crate) fn dot4<T: Scalar>(a: [&[T]; 4], b: &[T]) -> [T; 4] {
+    const LANES: usize = 8;
+    let len = b.len();
+    let mut s = [[T::zero(); LANES]; 4];
+    let whole = len - len % LANES;
+    debug_assert!(a.iter().all(|v| v.len() == len));
+    for ((((c0, c1), c2), c3), d) in a[0][..whole]
+        .chunks_exact(LANES)
+        .zip(a[1][..whole].chunks_exact(LANES))
+        .zip(a[2][..whole].chunks_exact(LANES))
+        .zip(a[3][..whole].chunks_exact(LANES))
+        .zip(b[..whole].chunks_exact(LANES))
+    {
+        for k in 0..LANES {
+            s[0][k] += c0[k] * d[k];
+            s[1][k] += c1[k] * d[k];
+            s[2][k] += c2[k] * d[k];
+            s[3][k] += c3[k] * d[k];
+        }
+    }
+    let mut out = [T::zero(); 4];
+    for ((o, v), p) in out.iter_mut().zip(&a).zip(&s) {
+        let mut t = T::zero();
+        for k in whole..len {
+            t += v[k] * b[k];
+        }
+        *o = t + (((p[0] + p[4]) + (p[1] + p[5])) + ((p[2] + p[6]) + (p[3] + p[7])));
+    }
+    out
 }
 
 /// y += α x

@@ -36,6 +36,17 @@ impl<T: Scalar> PackedUpper<T> {
         }
     }
 
+    /// Empty, in memory that was used before.
+    pub(crate) fn reusing(mut data: Vec<T>) -> Self {
+        data.clear();
+        Self { k: 0, data }
+    }
+
+    /// The memory, for [`reusing`](Self::reusing).
+    pub(crate) fn into_memory(self) -> Vec<T> {
+        self.data
+    }
+
     pub(crate) fn clear(&mut self) {
         self.k = 0;
         self.data.clear();
@@ -54,6 +65,24 @@ impl<T: Scalar> PackedUpper<T> {
         self.data.extend_from_slice(above);
         self.data.push(diagonal);
         self.k += 1;
+    }
+
+    /// R = Lᵀ from a column-major k×k lower factor, tile by tile: both are walked with a stride somewhere.
+    pub(crate) fn assign_lower(&mut self, k: usize, l: &[T]) {
+        const TILE: usize = 16;
+        self.k = k;
+        self.data.clear();
+        self.data.resize(k * (k + 1) / 2, T::zero());
+        for rows in (0..k).step_by(TILE) {
+            for columns in (0..=rows).step_by(TILE) {
+                for j in rows..(rows + TILE).min(k) {
+                    let start = j * (j + 1) / 2;
+                    for i in columns..(columns + TILE).min(j + 1) {
+                        self.data[start + i] = l[i * k + j];
+                    }
+                }
+            }
+        }
     }
 
     /// Removes column p and restores the triangle by rotations, each handed to `rotate` as well.

@@ -4,15 +4,14 @@ use super::{Boundary, Landscape, Ray, Reparametrization};
 use crate::checks::{check_finite, check_len};
 use crate::linalg::{axpy, norm2};
 use crate::operators::LinearOperator;
-use crate::sets::{ConstraintSet, Image};
+use crate::sets::{ConstraintSet, Image, Polyhedron, Search, is_compact, polyhedral_image};
 use crate::{MapError, Result, Scalar};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 
-/// The affine image of a map: x = x₀ + T φ(u), T any [`LinearOperator`].
+/// The affine image of a map: $`x = x_0 + T \varphi(u)`$, T any [`LinearOperator`].
 ///
-/// ```text
-/// J = T J_φ      curvature: that of φ with the multiplier Tᵀ w
+/// ```math
+/// J = T J_\varphi, \qquad \text{curvature: that of } \varphi \text{ with the multiplier } T^\top w
 /// ```
 ///
 /// | set | T | φ |
@@ -25,7 +24,8 @@ use std::sync::{Mutex, PoisonError};
 /// Linear images of a *convex* set keep the landscape of φ (Levin, Kileel & Boumal, Math. Program. 2025); the tag is
 /// φ's, and means nothing when φ maps onto a sphere. Several y may lie behind one x: the section takes one of them, by
 /// the nearest-point algorithms described at [`AffineImage`](crate::sets::AffineImage), whose measures the set of this map
-/// has. No metric and no diagonals: they would need the entries of T. Where T has no column norms they are taken
+/// has. Their memory is part of [`scratch_len`](Reparametrization::scratch_len): room for min(d, n) + 3 vertices for a dense T
+/// or where that is below 4 million numbers, else for as many as those hold; a point that needs more has no section. No metric and no diagonals: they would need the entries of T. Where T has no column norms they are taken
 /// from one product per column at construction (for [`release`](Reparametrization::release)).
 ///
 /// ```
@@ -40,14 +40,13 @@ use std::sync::{Mutex, PoisonError};
 pub struct Affine<T, A, M> {
     image: Parts<T, A, M>,
     norms: Vec<T>,
-    // `ray` and `release` get no scratch: a Mutex (never contended in one solve) keeps the map Sync
-    scratch: Mutex<Vec<T>>,
 }
 
 struct Parts<T, A, M> {
     operator: A,
     map: M,
     offset: Vec<T>,
+    compact: bool,
 }
 
 impl<T: fmt::Debug, A, M: fmt::Debug> fmt::Debug for Affine<T, A, M> {
@@ -88,16 +87,15 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Affine<T, A, M> {
                 *c = norm2(&column);
             }
         }
-        // reserved now: nothing is allocated later
-        let scratch = Mutex::new(vec![T::zero(); 4 * map.dim_x() + map.scratch_len()]);
+        let compact = is_compact(map.set());
         Ok(Self {
             image: Parts {
                 operator,
                 map,
                 offset,
+                compact,
             },
             norms,
-            scratch,
         })
     }
 
@@ -115,10 +113,6 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Affine<T, A, M> {
     fn y_len(&self) -> usize {
         self.image.operator.columns()
     }
-
-    fn with_scratch<R>(&self, f: impl FnOnce(&mut [T]) -> R) -> R {
-        f(&mut self.scratch.lock().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Parts<T, A, M> {
@@ -127,6 +121,7 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Parts<T, A, M> {
             operator: &self.operator,
             inner: self.map.set(),
             offset: &self.offset,
+            compact: self.compact,
         }
     }
 }
@@ -153,8 +148,20 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> ConstraintSet<T> 
     fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
         self.image().minimise_linear(g, s)
     }
+    fn scratch_len(&self) -> usize {
+        self.image().scratch_len()
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+        self.image().project_in(x, work)
+    }
+    fn minimise_linear_in(&self, g: &[T], s: &mut [T], work: &mut [T]) -> bool {
+        self.image().minimise_linear_in(g, s, work)
+    }
     fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
         self.image().frank_wolfe_gap(x, g)
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        polyhedral_image(&self.operator, &self.offset, self.map.set().polyhedron())
     }
 }
 
@@ -172,7 +179,11 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Reparametrization
         self.image.map.landscape()
     }
     fn scratch_len(&self) -> usize {
-        self.y_len() + self.image.map.scratch_len()
+        let (n, inner) = (self.y_len(), self.image.map.scratch_len());
+        // y, and for `release` its gradient and its curvature
+        let products = 3 * n + inner;
+        let section = n + self.image.offset.len() + self.image.image().nearest_len().max(inner);
+        products.max(section)
     }
     fn apply(&self, u: &[T], x: &mut [T], work: &mut [T]) {
         let (y, work) = work.split_at_mut(self.y_len());
@@ -195,8 +206,8 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Reparametrization
         self.image.operator.apply_adjoint(w, y);
         self.image.map.curvature(u, y, v, out, work);
     }
-    /// A preimage y of x by a nearest-point search, then the section of φ at y with the policy applied there; allocates.
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    /// A preimage y of x by a nearest-point search, then the section of φ at y with the policy applied there.
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], work: &mut [T]) -> Result<(), MapError> {
         let outside = |index: usize| MapError::Outside {
             index,
             value: x[index].as_f64(),
@@ -204,52 +215,58 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Reparametrization
         if let Some(index) = x.iter().position(|v| !v.is_finite()) {
             return Err(outside(index));
         }
-        let Some(nearest) = self.image.image().nearest(x, None) else {
-            return Err(MapError::NotProvided(
-                "a section (the inner set has neither a minimiser nor a projection)",
-            ));
-        };
+        let (y, rest) = work.split_at_mut(self.y_len());
+        let (there, rest) = rest.split_at_mut(x.len());
+        match self.image.image().nearest_in(x, None, y, there, rest) {
+            Search::Found => {}
+            Search::NotOffered => {
+                return Err(MapError::NotProvided(
+                    "a section (the inner set has neither a minimiser nor a projection)",
+                ));
+            }
+            Search::Full => {
+                return Err(MapError::NotProvided(
+                    "a section at points of more vertices than its scratch holds",
+                ));
+            }
+        }
         let size = norm2(x)
             .max(norm2(&self.image.offset))
             .max(T::min_positive_value());
-        let gap = |k: usize| (x[k] - nearest.x[k]).abs();
+        let gap = |k: usize| (x[k] - there[k]).abs();
         let worst = (0..x.len()).fold(0, |w, k| if gap(k) > gap(w) { k } else { w });
         if gap(worst) > T::epsilon().sqrt() * size {
             return Err(outside(worst));
         }
-        self.image.map.section(&nearest.y, boundary, u)
+        self.image.map.section(y, boundary, u, rest)
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
-        self.with_scratch(|s| {
-            let (a, rest) = s.split_at_mut(self.y_len());
-            let b = &mut rest[..a.len()];
-            let ray = self.image.map.ray(u, d, a, b);
-            if ray != Ray::General {
-                self.image.operator.apply_pair(a, b, lin, quad);
-            }
-            if let Ray::Rational(omega) = ray {
-                // the offset carries the denominator
-                axpy(omega[1], &self.image.offset, lin);
-                axpy(omega[2], &self.image.offset, quad);
-            }
-            ray
-        })
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], work: &mut [T]) -> Ray<T> {
+        let (a, rest) = work.split_at_mut(self.y_len());
+        let (b, rest) = rest.split_at_mut(self.y_len());
+        let ray = self.image.map.ray(u, d, a, b, rest);
+        if ray != Ray::General {
+            self.image.operator.apply_pair(a, b, lin, quad);
+        }
+        if let Ray::Rational(omega) = ray {
+            // the offset carries the denominator
+            axpy(omega[1], &self.image.offset, lin);
+            axpy(omega[2], &self.image.offset, quad);
+        }
+        ray
     }
     /// That of φ with the gradient Tᵀ g and the curvature bound ‖t_j‖² Σh along column t_j.
-    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T], work: &mut [T]) -> usize {
         let total: T = h.iter().map(|v| v.max(T::zero())).sum();
-        self.with_scratch(|s| {
-            let len = self.y_len();
-            let (y, rest) = s.split_at_mut(len);
-            let (back, rest) = rest.split_at_mut(len);
-            let (bent, work) = rest.split_at_mut(len);
-            self.image.map.apply(u, y, &mut work[len..]);
-            self.image.operator.apply_adjoint(g, back);
-            for (b, c) in bent.iter_mut().zip(&self.norms) {
-                *b = *c * *c * total;
-            }
-            self.image.map.release(u, y, back, bent, du)
-        })
+        let len = self.y_len();
+        let (y, rest) = work.split_at_mut(len);
+        let (back, rest) = rest.split_at_mut(len);
+        let (bent, rest) = rest.split_at_mut(len);
+        self.image.map.apply(u, y, rest);
+        self.image.operator.apply_adjoint(g, back);
+        for (b, c) in bent.iter_mut().zip(&self.norms) {
+            *b = *c * *c * total;
+        }
+        self.image.map.release(u, y, back, bent, du, rest)
     }
     fn renormalize(&self, u: &mut [T]) {
         self.image.map.renormalize(u);

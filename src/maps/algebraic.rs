@@ -7,16 +7,20 @@ use crate::checks::{check_len, check_not_empty};
 use crate::sets::PerCoordinate;
 use crate::{Result, Scalar};
 
-/// The algebraic sigmoid: x_j = mid_j + h_j u_j/hypot(1, u_j) with mid = (lo + hi)/2, h = (hi − lo)/2, onto {lo < x < hi}.
+/// The algebraic sigmoid: $`x_j = \tfrac12(lo_j + hi_j) + h_j u_j / \sqrt{1 + u_j^2}`$ with $`h = \tfrac12(hi - lo)`$, onto
+/// $`\{lo < x < hi\}`$.
 ///
-/// ```text
-/// r = 1/hypot(1, u):   φ = mid + h u r  for |u| ≤ 1,  else  h r/(hypot(1, u) + |u|) from the nearer end
-/// φ' = h r³      φ'' = −3h u r⁵      u = (x − mid)/√((x − lo)(hi − x))      φ'² = (x−lo)³(hi−x)³/h⁴
+/// ```math
+/// \begin{aligned}
+/// r &= \frac{1}{\sqrt{1 + u^2}} & \varphi(u) &= \tfrac12(lo + hi) + h\,u\,r, \qquad h = \tfrac12(hi - lo) \\
+/// \varphi' &= h\,r^3 & \varphi'' &= -3h\,u\,r^5 \\
+/// u &= \frac{x - \tfrac12(lo + hi)}{\sqrt{(x - lo)(hi - x)}} & \varphi'^2 &= \frac{(x - lo)^3 (hi - x)^3}{h^4}
+/// \end{aligned}
 /// ```
 ///
 /// No exponential, and slow tails: the distance from a bound falls like 1/u², so a solution on the boundary is
 /// approached from farther away in u than with [`Logistic`](super::Logistic), but with larger gradients on the way.
-/// The tails use h(1 − |u|r) = h r/(hypot + |u|), without which \[0, 1e10\] could not hold 1e-9.
+/// The tails use $`h (1 - |u| r) = h\,r / (\sqrt{1 + u^2} + |u|)`$, without which \[0, 1e10\] could not hold 1e-9.
 ///
 /// ```
 /// use reparam::maps::{Algebraic, Reparametrization};

@@ -7,13 +7,16 @@ use crate::linalg::norm2;
 use crate::sets::{self, ConstraintSet};
 use crate::{MapError, Result, Scalar};
 
-/// x = a + R (u_1, …, u_n)/‖u‖ with u ∈ R^{n+1}, onto the closed ball {‖x − a‖ ≤ R}. The default for balls.
+/// $`x = a + R\,(u_1, \dots, u_n) / \lVert u\rVert`$ with $`u \in \mathbb{R}^{n+1}`$, onto the closed ball $`\lVert x - a\rVert \le R`$. The default for balls.
 ///
-/// ```text
-/// derivatives: those of Sphere on R^{n+1} with w = 0 on the last coordinate
-/// J Jᵀ g = g − d⟨d,g⟩/R²    d = x − a, at ‖u‖ = R
-/// section: (d, √(R² − ‖d‖²))
+/// ```math
+/// \begin{aligned}
+/// J J^\top g &= g - \frac{d\,\langle d, g\rangle}{R^2}, \quad d = x - a, \quad \text{at } \lVert u\rVert = R \\
+/// \text{section:}\quad u &= \bigl(d,\ \sqrt{R^2 - \lVert d\rVert^2}\bigr)
+/// \end{aligned}
 /// ```
+///
+/// Derivatives: those of [`Sphere`](super::Sphere) on $`\mathbb{R}^{n+1}`$ with $`w = 0`$ on the last coordinate.
 ///
 /// The sphere projects onto the ball, and second-order critical points upstairs are stationary downstairs (Levin,
 /// Kileel & Boumal, Math. Program. 2025). On the boundary u_{n+1} = 0, where the inward direction is seen to
@@ -23,7 +26,7 @@ use crate::{MapError, Result, Scalar};
 /// use reparam::maps::{Ball, Boundary, Reparametrization};
 /// let map = Ball::new(2, 1.0).unwrap();
 /// let (mut u, mut x) = ([0.0; 3], [0.0; 2]);
-/// map.section(&[0.6, 0.8], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[0.6, 0.8], Boundary::Exact, &mut u, &mut []).unwrap();
 /// assert!(u[2] < 1e-7);
 /// map.apply(&u, &mut x, &mut []);
 /// assert!((x[1] - 0.8_f64).abs() < 1e-15);
@@ -159,7 +162,7 @@ impl<T: Scalar> Reparametrization<T> for Ball<T> {
         }
         true
     }
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         let (n, r) = (x.len(), self.set.radius());
         let norm = distance_inside(x, self.set.centre(), r, u)?;
         u[n] = if norm < r {
@@ -174,7 +177,7 @@ impl<T: Scalar> Reparametrization<T> for Ball<T> {
         };
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         let (a, r) = (self.set.centre(), self.set.radius());
         let along: T = (0..x.len()).map(|k| (x[k] - a[k]) / r * g[k]).sum();
         for k in 0..x.len() {
@@ -183,7 +186,7 @@ impl<T: Scalar> Reparametrization<T> for Ball<T> {
         true
     }
     /// On the sphere u_{n+1} = 0 with ⟨g, x − a⟩ > 0 the way is inwards: x → x − s (x − a).
-    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         du.fill(T::zero());
         let n = g.len();
         if u[n] != T::zero() {
@@ -222,13 +225,17 @@ impl<T: Scalar> Reparametrization<T> for Ball<T> {
     }
 }
 
-/// x = a + R u/√(1 + ‖u‖²), onto the open ball {‖x − a‖ < R}, with as many parameters as coordinates.
+/// $`x = a + R\,u / \sqrt{1 + \lVert u\rVert^2}`$, onto the open ball $`\lVert x - a\rVert < R`$, with as many parameters as coordinates.
 ///
-/// ```text
-/// s = √(1 + ‖u‖²), y = u/s:  J = (R/s)(I − yyᵀ)      J Jᵀ = R²(1 − ‖y‖²)(I − yyᵀ)²
-/// curvature: that of the sphere in R^{n+1} at (u, 1), the last coordinate held fast
-/// section: d/√(R² − ‖d‖²),  d = x − a
+/// ```math
+/// \begin{aligned}
+/// J &= \frac{R}{s}\,(I - y y^\top), \qquad s = \sqrt{1 + \lVert u\rVert^2}, \quad y = u/s \\
+/// J J^\top &= R^2 (1 - \lVert y\rVert^2)\,(I - y y^\top)^2 \\
+/// \text{section:}\quad u &= \frac{d}{\sqrt{R^2 - \lVert d\rVert^2}}, \qquad d = x - a
+/// \end{aligned}
 /// ```
+///
+/// Curvature: that of the sphere in $`\mathbb{R}^{n+1}`$ at $`(u, 1)`$, the last coordinate held fast.
 ///
 /// A diffeomorphism: no spurious critical points, but a solution on the boundary is reached only as ‖u‖ → ∞. Prefer
 /// [`Ball`] unless the solution is known to lie inside.
@@ -346,7 +353,7 @@ impl<T: Scalar> Reparametrization<T> for OpenBall<T> {
         true
     }
     /// Points of the sphere are `OnBoundary` under every policy but `Nudge`.
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         let r = self.set.radius();
         let norm = distance_inside(x, self.set.centre(), r, u)?;
         let (shrink, norm) = match boundary {
@@ -360,7 +367,7 @@ impl<T: Scalar> Reparametrization<T> for OpenBall<T> {
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         let (a, r) = (self.set.centre(), self.set.radius());
         let y = |k: usize| (x[k] - a[k]) / r;
         let norm = (0..x.len()).map(|k| y(k) * y(k)).sum::<T>().sqrt();

@@ -9,13 +9,13 @@ use crate::checks::check_len;
 use crate::sets::{BoxSet, ConstraintSet, check_bounds};
 use crate::{MapError, Result, Scalar};
 
-/// Bounds lo ≤ x ≤ hi with ±∞ where there is none; per coordinate the map that suits.
+/// Bounds $`lo \le x \le hi`$ with ±∞ where there is none; per coordinate the map that suits.
 ///
 /// | bounds of x_j | map | u |
 /// |---|---|---|
-/// | −∞, ∞ | x = u | 1 |
-/// | lo, ∞ | [`ScaledSquares`](super::ScaledSquares), s = max(1, \|lo\|) | 1 |
-/// | −∞, hi | its mirror image, s = max(1, \|hi\|) | 1 |
+/// | −∞, ∞ | $`x = u`$ | 1 |
+/// | lo, ∞ | [`ScaledSquares`](super::ScaledSquares), $`s = \max(1, \lvert lo\rvert)`$ | 1 |
+/// | −∞, hi | its mirror image, $`s = \max(1, \lvert hi\rvert)`$ | 1 |
 /// | lo < hi | [`Trigonometric`](super::Trigonometric) | 1 |
 /// | lo = hi | constant | none |
 ///
@@ -29,7 +29,7 @@ use crate::{MapError, Result, Scalar};
 /// let map = Bounds::new(vec![0.0, -inf, -1.0, 2.0], vec![inf, inf, 1.0, 2.0]).unwrap();
 /// assert_eq!((map.dim_u(), map.dim_x()), (3, 4));
 /// let (x, mut u, mut again) = ([0.0, -3.0, 1.0, 2.0], [0.0; 3], [0.0; 4]);
-/// map.section(&x, Boundary::Exact, &mut u).unwrap();
+/// map.section(&x, Boundary::Exact, &mut u, &mut []).unwrap();
 /// map.apply(&u, &mut again, &mut []);
 /// assert_eq!(again, x);
 /// ```
@@ -135,6 +135,9 @@ impl<T: Scalar> Reparametrization<T> for Bounds<T> {
     fn landscape(&self) -> Landscape {
         weakest(self.maps.iter().map(ScalarMap::landscape))
     }
+    fn is_coordinatewise(&self) -> bool {
+        true
+    }
     fn apply(&self, u: &[T], x: &mut [T], _work: &mut [T]) {
         for j in &self.constant {
             x[*j] = self.set.lower(*j);
@@ -175,7 +178,7 @@ impl<T: Scalar> Reparametrization<T> for Bounds<T> {
         }
         true
     }
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         // a constant is in the relative interior of its set: nothing to nudge or reject
         for j in &self.constant {
             check_constant(*j, x[*j], self.set.lower(*j))?;
@@ -185,7 +188,7 @@ impl<T: Scalar> Reparametrization<T> for Bounds<T> {
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         self.clear_constants(out);
         self.free().all(|(_, j, map)| match map.squared_slope(x[j]) {
             Some(slope) => {
@@ -195,7 +198,7 @@ impl<T: Scalar> Reparametrization<T> for Bounds<T> {
             None => false,
         })
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         self.clear_constants(lin);
         self.clear_constants(quad);
         let quadratic = self.free().all(|(k, j, map)| match map.ray(u[k], d[k]) {
@@ -207,7 +210,7 @@ impl<T: Scalar> Reparametrization<T> for Bounds<T> {
         });
         if quadratic { Ray::Quadratic } else { Ray::General }
     }
-    fn release(&self, _u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, _u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         let mut released = 0;
         for (k, j, map) in self.free() {
             let step = release_of(map, x[j], g[j], h[j]);

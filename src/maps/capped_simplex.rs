@@ -5,12 +5,14 @@ use super::{Boundary, Landscape, Ray, Reparametrization, weights};
 use crate::sets::{self, ConstraintSet};
 use crate::{MapError, Result, Scalar};
 
-/// Normalised squares with a slack coordinate: x_j = r u_j²/‖u‖² for j ≤ n, u ∈ R^{n+1}, onto {x ≥ 0, Σx ≤ r}.
+/// Normalised squares with a slack coordinate:
+/// $`x_j = r\,u_j^2 / \lVert u\rVert^2`$ for $`j \le n`$, $`u \in \mathbb{R}^{n+1}`$, onto $`\{x \ge 0, \sum x \le r\}`$.
 ///
-/// ```text
-/// J, Jᵀ, curvature: those of NormalizedSquares with w = 0 on the slack
-/// J Jᵀ g = 4 (x∘g − x⟨x,g⟩/r)    at ‖u‖² = r
+/// ```math
+/// J J^\top g = 4\,\bigl(x \circ g - x\,\langle x, g\rangle / r\bigr) \qquad \text{at } \lVert u\rVert^2 = r
 /// ```
+///
+/// J, Jᵀ and the curvature are those of [`NormalizedSquares`](super::NormalizedSquares) with $`w = 0`$ on the slack.
 ///
 /// A linear image of the simplex, so the landscape is the simplex's (Levin, Kileel & Boumal, Math. Program. 2025).
 /// Invariant to scaling u, like [`NormalizedSquares`](super::NormalizedSquares); at u = 0, x = r/(n+1).
@@ -106,7 +108,7 @@ impl<T: Scalar> Reparametrization<T> for CappedSimplex<T> {
         true
     }
     /// `OnBoundary { index: n }` means Σx = r.
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         let (n, r) = (x.len(), self.radius());
         for (index, (x, u)) in x.iter().zip(u.iter_mut()).enumerate() {
             *u = admit(index, *x, r, boundary)?.sqrt();
@@ -121,11 +123,11 @@ impl<T: Scalar> Reparametrization<T> for CappedSimplex<T> {
         u[n] = admit(n, slack.max(T::zero()), r, boundary)?.sqrt();
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         weights::metric(self.radius(), x.len(), |k| x[k], |k| g[k], |k, m| out[k] = m);
         true
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         let (n, r) = (lin.len(), self.radius());
         let omega = weights::ray(u, d, |k, a, b| {
             if k < n {
@@ -135,7 +137,7 @@ impl<T: Scalar> Reparametrization<T> for CappedSimplex<T> {
         });
         omega.map_or(Ray::General, Ray::Rational)
     }
-    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         weights::release(u, self.radius(), self.extended(g), self.extended(h), du)
     }
     fn renormalize(&self, u: &mut [T]) {

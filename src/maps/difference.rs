@@ -5,10 +5,13 @@ use crate::sets::{ConstraintSet, WholeSpace};
 use crate::{MapError, Scalar};
 use std::marker::PhantomData;
 
-/// Differences of squares: x = u∘u − v∘v, onto Rⁿ, with 2n parameters (u, v).
+/// Differences of squares: $`x = u \circ u - v \circ v`$, onto $`\mathbb{R}^n`$, with 2n parameters (u, v).
 ///
-/// ```text
-/// J = [2 diag u, −2 diag v]      Σ wᵢ∇²φᵢ = diag(2w, −2w)      φ((u,v) + t d) = x + 2t(u∘d_u − v∘d_v) + t²(d_u² − d_v²)
+/// ```math
+/// \begin{aligned}
+/// J &= \bigl[\,2\operatorname{diag} u,\ -2\operatorname{diag} v\,\bigr] \qquad \sum_i w_i \nabla^2\varphi_i = \operatorname{diag}(2w, -2w) \\
+/// \varphi\bigl((u, v) + t\,d\bigr) &= x + 2t\,(u \circ d_u - v \circ d_v) + t^2 (d_u^2 - d_v^2)
+/// \end{aligned}
 /// ```
 ///
 /// For sparse x without a sign: min over u² − v² = x of λ(‖u‖² + ‖v‖²) is λ‖x‖₁ (Hoff, Comput. Stat. Data Anal. 2017), so
@@ -19,7 +22,7 @@ use std::marker::PhantomData;
 /// use reparam::maps::{Boundary, Difference, Reparametrization};
 /// let map = Difference::<f64>::new(2);
 /// let (mut u, mut x) = ([0.0; 4], [0.0; 2]);
-/// map.section(&[4.0, -9.0], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[4.0, -9.0], Boundary::Exact, &mut u, &mut []).unwrap();
 /// assert_eq!(u, [2.0, 0.0, 0.0, 3.0]);
 /// map.apply(&u, &mut x, &mut []);
 /// assert_eq!(x, [4.0, -9.0]);
@@ -113,7 +116,7 @@ impl<T: Scalar> Reparametrization<T> for Difference<T> {
     }
     /// The set has no boundary, but J vanishes for a coordinate split as 0 − 0: `Nudge` splits x_j = 0 evenly instead
     /// (x stays exact), `Reject` refuses it.
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         for (index, x) in x.iter().enumerate() {
             let k = self.dim + index;
             if !x.is_finite() {
@@ -136,7 +139,7 @@ impl<T: Scalar> Reparametrization<T> for Difference<T> {
         }
         Ok(())
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         for j in 0..self.dim {
             let k = self.dim + j;
             lin[j] = (u[j] + u[j]) * d[j] - (u[k] + u[k]) * d[k];
@@ -144,7 +147,7 @@ impl<T: Scalar> Reparametrization<T> for Difference<T> {
         }
         Ray::Quadratic
     }
-    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         du.fill(T::zero());
         let mut released = 0;
         for j in 0..self.dim {

@@ -6,10 +6,10 @@ use crate::checks::{check_finite, check_not_empty};
 use crate::sets::PerCoordinate;
 use crate::{Result, Scalar};
 
-/// Exponentials: x_j = lo_j + exp(u_j), onto {x > lo}.
+/// Exponentials: $`x_j = lo_j + e^{u_j}`$, onto $`\{x > lo\}`$.
 ///
-/// ```text
-/// φ' = φ'' = eᵘ = x − lo      φ'² = (x − lo)²      u = ln(x − lo)
+/// ```math
+/// \varphi' = \varphi'' = e^u = x - lo, \qquad \varphi'^2 = (x - lo)^2, \qquad u = \ln(x - lo)
 /// ```
 ///
 /// Gradient descent in u is multiplicative in x. A solution on the boundary lies at u = −∞, where ∇(f∘φ) vanishes
@@ -19,9 +19,9 @@ use crate::{Result, Scalar};
 /// ```
 /// use reparam::maps::{Boundary, Exponential, Reparametrization};
 /// let (map, mut u) = (Exponential::<f64>::new(1), [0.0]);
-/// map.section(&[1.0], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[1.0], Boundary::Exact, &mut u, &mut []).unwrap();
 /// assert_eq!(u, [0.0]);
-/// assert!(map.section(&[0.0], Boundary::Exact, &mut u).is_err()); // never reached
+/// assert!(map.section(&[0.0], Boundary::Exact, &mut u, &mut []).is_err()); // never reached
 /// ```
 pub type Exponential<T> = Separable<T, ScalarExponential<T>>;
 

@@ -6,7 +6,7 @@ use crate::checks::{check_finite, check_not_empty};
 use crate::sets::{BoxSet, ConstraintSet, PerCoordinate};
 use crate::{MapError, Result, Scalar};
 
-/// Constants: x = c, u empty. A block for the coordinates of a product that are not to move.
+/// Constants: $`x = c`$, u empty. A block for the coordinates of a product that are not to move.
 ///
 /// ```
 /// use reparam::maps::{Fixed, Reparametrization};
@@ -49,6 +49,9 @@ impl<T: Scalar> Reparametrization<T> for Fixed<T> {
     fn set(&self) -> &dyn ConstraintSet<T> {
         &self.set
     }
+    fn is_coordinatewise(&self) -> bool {
+        true
+    }
     fn landscape(&self) -> Landscape {
         Landscape::SecondOrder // the only point is stationary on its set
     }
@@ -73,16 +76,22 @@ impl<T: Scalar> Reparametrization<T> for Fixed<T> {
     ) -> bool {
         true
     }
-    fn section(&self, x: &[T], _boundary: Boundary<T>, _u: &mut [T]) -> Result<(), MapError> {
+    fn section(
+        &self,
+        x: &[T],
+        _boundary: Boundary<T>,
+        _u: &mut [T],
+        _work: &mut [T],
+    ) -> Result<(), MapError> {
         x.iter()
             .enumerate()
             .try_for_each(|(j, v)| check_constant(j, *v, self.set.lower(j)))
     }
-    fn metric(&self, _x: &[T], _g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, _x: &[T], _g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         out.fill(T::zero());
         true
     }
-    fn ray(&self, _u: &[T], _d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, _u: &[T], _d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         lin.fill(T::zero());
         quad.fill(T::zero());
         Ray::Quadratic

@@ -5,7 +5,7 @@ use crate::sets::{ConstraintSet, WholeSpace};
 use crate::{MapError, Scalar};
 use std::marker::PhantomData;
 
-/// The identity on Rⁿ: x = u, J = I. For coordinates without a constraint.
+/// The identity on $`\mathbb{R}^n`$: $`x = u`$, $`J = I`$. For coordinates without a constraint.
 ///
 /// ```
 /// use reparam::maps::{Identity, Reparametrization};
@@ -46,6 +46,9 @@ impl<T: Scalar> Reparametrization<T> for Identity<T> {
     fn set(&self) -> &dyn ConstraintSet<T> {
         &self.set
     }
+    fn is_coordinatewise(&self) -> bool {
+        true
+    }
     fn landscape(&self) -> Landscape {
         Landscape::SecondOrder
     }
@@ -74,7 +77,7 @@ impl<T: Scalar> Reparametrization<T> for Identity<T> {
         curved.fill(T::zero());
         true
     }
-    fn section(&self, x: &[T], _boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], _boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         match x.iter().position(|v| v.is_nan()) {
             Some(index) => Err(MapError::Outside {
                 index,
@@ -86,11 +89,11 @@ impl<T: Scalar> Reparametrization<T> for Identity<T> {
             }
         }
     }
-    fn metric(&self, _x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, _x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         out.copy_from_slice(g);
         true
     }
-    fn ray(&self, _u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, _u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         lin.copy_from_slice(d);
         quad.fill(T::zero());
         Ray::Quadratic

@@ -4,12 +4,15 @@ use super::{Boundary, Landscape, Ray, Reparametrization, weights};
 use crate::sets::{self, ConstraintSet};
 use crate::{MapError, Result, Scalar};
 
-/// Differences of normalised squares: x_i = r (u_i² − u_{n+i}²)/‖u‖², u ∈ R^{2n}, onto {Σ|x| ≤ r}.
+/// Differences of normalised squares:
+/// $`x_i = r\,(u_i^2 - u_{n+i}^2) / \lVert u\rVert^2`$, $`u \in \mathbb{R}^{2n}`$, onto $`\{\sum |x_i| \le r\}`$.
 ///
-/// ```text
-/// J, Jᵀ, curvature: those of NormalizedSquares on R^{2n} with the multipliers (w, −w)
-/// section: x = x⁺ − x⁻, what is left of the budget spread evenly over all 2n squares
+/// ```math
+/// x = x^+ - x^-: \qquad u^2 = x^+ + s, \quad v^2 = x^- + s, \qquad s = \frac{r - \lVert x\rVert_1}{2n}
 /// ```
+///
+/// J, Jᵀ and the curvature are those of [`NormalizedSquares`](super::NormalizedSquares) on $`\mathbb{R}^{2n}`$ with the
+/// multipliers $`(w, -w)`$; the section above spreads what is left of the budget evenly over all 2n squares.
 ///
 /// The ball is the image of the simplex of its 2n vertices, so the landscape is the simplex's (Levin, Kileel & Boumal,
 /// Math. Program. 2025). J Jᵀ depends on how x is split and is no function of x: there is no metric. Invariant
@@ -19,7 +22,7 @@ use crate::{MapError, Result, Scalar};
 /// use reparam::maps::{Boundary, L1Ball, Reparametrization};
 /// let map = L1Ball::new(2, 1.0).unwrap();
 /// let (mut u, mut x) = ([0.0; 4], [0.0; 2]);
-/// map.section(&[0.25, -0.75], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[0.25, -0.75], Boundary::Exact, &mut u, &mut []).unwrap();
 /// map.apply(&u, &mut x, &mut []);
 /// assert!((x[0] - 0.25_f64).abs() < 1e-15 && (x[1] + 0.75).abs() < 1e-15);
 /// ```
@@ -141,7 +144,7 @@ impl<T: Scalar> Reparametrization<T> for L1Ball<T> {
         }
         true
     }
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         let (n, r) = (x.len(), self.radius());
         let norm: T = x.iter().map(|v| v.abs()).sum();
         if norm.is_nan() || norm > r + super::normalized_squares::sum_tolerance(r) {
@@ -164,7 +167,7 @@ impl<T: Scalar> Reparametrization<T> for L1Ball<T> {
         }
         Ok(())
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         let r = self.radius();
         lin.fill(T::zero());
         quad.fill(T::zero());
@@ -174,7 +177,7 @@ impl<T: Scalar> Reparametrization<T> for L1Ball<T> {
         });
         omega.map_or(Ray::General, Ray::Rational)
     }
-    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         weights::release(u, self.radius(), self.mirrored(g), self.doubled(h), du)
     }
     fn renormalize(&self, u: &mut [T]) {

@@ -7,12 +7,17 @@ use crate::checks::{check_len, check_not_empty};
 use crate::sets::PerCoordinate;
 use crate::{Result, Scalar};
 
-/// The logistic map: x_j = lo_j + d_j σ(u_j) with d = hi − lo, evaluated from the nearer end, onto {lo < x < hi}.
+/// The logistic map: $`x_j = lo_j + d_j\,\sigma(u_j)`$ with $`d = hi - lo`$, evaluated from the nearer end, onto $`\{lo < x < hi\}`$.
 ///
-/// ```text
-/// φ = lo + d e^u/(1 + e^u)  if u ≤ 0,  else  hi − d e^{−u}/(1 + e^{−u})
-/// φ' = d σσ̄      φ'' = d σσ̄(σ̄ − σ)      φ'² = ((x − lo)(hi − x)/d)²      u = ln((x − lo)/(hi − x))      σ̄ = 1 − σ
+/// ```math
+/// \begin{aligned}
+/// \varphi(u) &= lo + d\,\sigma(u), \qquad \sigma(u) = \frac{1}{1 + e^{-u}}, \quad \bar\sigma = 1 - \sigma, \quad d = hi - lo \\
+/// \varphi' &= d\,\sigma\bar\sigma, \qquad \varphi'' = d\,\sigma\bar\sigma\,(\bar\sigma - \sigma) \\
+/// \varphi'^2 &= \left(\frac{(x - lo)(hi - x)}{d}\right)^2, \qquad u = \ln\frac{x - lo}{hi - x}
+/// \end{aligned}
 /// ```
+///
+/// Evaluated from the nearer end, with $`e^{-|u|}`$ only.
 ///
 /// The log-odds transformation of statistics (Stan's for bounded parameters). A solution on the boundary lies at
 /// infinity, where ∇(f∘φ) vanishes whatever ∇f does: judge by the natural residual in x.
@@ -21,7 +26,7 @@ use crate::{Result, Scalar};
 /// use reparam::maps::{Boundary, Logistic, Reparametrization};
 /// let map = Logistic::uniform(1, 0.0, 1e10).unwrap();
 /// let (mut u, mut x) = ([0.0_f64], [0.0_f64]);
-/// map.section(&[1e-9], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[1e-9], Boundary::Exact, &mut u, &mut []).unwrap();
 /// map.apply(&u, &mut x, &mut []);
 /// assert!((x[0] / 1e-9 - 1.0).abs() < 1e-14);
 /// ```

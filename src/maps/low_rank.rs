@@ -14,15 +14,18 @@ enum Kind<T> {
     UnitDiagonal,
 }
 
-/// The Burer–Monteiro map: X = UUᵀ with U ∈ R^{n×p} (row-major in u), X ∈ R^{n×n} (row-major in x).
+/// The Burer–Monteiro map: $`X = U U^\top`$ with $`U \in \mathbb{R}^{n \times p}`$ (row-major in u), $`X \in \mathbb{R}^{n \times n}`$ (row-major in x).
 ///
-/// ```text
-/// cone           X = UUᵀ            J V = UVᵀ + VUᵀ,  Jᵀ W = (W+Wᵀ)U,  curvature (W+Wᵀ)V,  J Jᵀ G = (G+Gᵀ)X + X(G+Gᵀ)
-/// trace t        X = t UUᵀ/‖U‖²     M = W+Wᵀ − 2⟨X,W⟩/t I:  Jᵀ W = (t/N)MU,  N = ‖U‖²
-///                                   curvature (t/N)(MV − (2⟨U,V⟩/N)MU − (2⟨MU,V⟩/N)U)
-///                                   J Jᵀ G = MX + XM at N = t
-/// unit diagonal  X_ij = ⟨y_i, y_j⟩, y_i = U_i/‖U_i‖ (rows): the sphere's derivatives row by row, Z = (W+Wᵀ)Y
-///                                   J Jᵀ G = (M−D)X + X(M−D), M = G+Gᵀ, D = Diag(MX), at ‖U_i‖ = 1
+/// ```math
+/// \begin{array}{lll}
+/// \text{cone} & X = U U^\top & J V = U V^\top + V U^\top, \quad J^\top W = (W + W^\top) U \\
+///  & & \text{curvature } (W + W^\top) V, \quad J J^\top G = (G + G^\top) X + X (G + G^\top) \\[1ex]
+/// \text{trace } t & X = t\, U U^\top / N & N = \lVert U\rVert^2, \quad M = W + W^\top - \tfrac{2}{t} \langle X, W\rangle I, \quad J^\top W = \tfrac{t}{N} M U \\
+///  & & \text{curvature } \tfrac{t}{N} \bigl(M V - \tfrac{2}{N} \langle U, V\rangle M U - \tfrac{2}{N} \langle M U, V\rangle U\bigr) \\
+///  & & J J^\top G = M X + X M \ \text{ at } N = t \\[1ex]
+/// \text{unit diagonal} & X_{ij} = \langle y_i, y_j\rangle & y_i = U_i / \lVert U_i\rVert \text{: the sphere's derivatives, row by row, with } Z = (W + W^\top) Y \\
+///  & & J J^\top G = (M - D) X + X (M - D), \quad M = G + G^\top, \quad D = \operatorname{Diag}(M X), \ \text{ at } \lVert U_i\rVert = 1
+/// \end{array}
 /// ```
 ///
 /// Onto all such matrices for p ≥ n, and then every second-order critical point is stationary (Levin, Kileel & Boumal,
@@ -204,7 +207,8 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
         }
     }
     fn scratch_len(&self) -> usize {
-        3 * self.dim_u()
+        // three factors; for the section eigenvalues, eigenvectors and the matrix that is diagonalised
+        (3 * self.dim_u()).max(self.size() + 2 * self.dim_x())
     }
     fn apply(&self, u: &[T], x: &mut [T], work: &mut [T]) {
         let (n, p) = (self.size(), self.rank);
@@ -454,16 +458,18 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
         true
     }
     /// By an eigen-decomposition: columns √λ_k q_k, λ decreasing. Boundary means rank below min(n, p); a matrix of
-    /// higher rank than p has no section. Allocates.
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    /// higher rank than p has no section.
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], work: &mut [T]) -> Result<(), MapError> {
         let (n, p) = (self.size(), self.rank);
         let outside = |index: usize| MapError::Outside {
             index,
             value: x[index].as_f64(),
         };
-        let Some(e) = symmetric_eigen(x, n) else {
+        let (values, rest) = work.split_at_mut(n);
+        let (vectors, rest) = rest.split_at_mut(n * n);
+        if !symmetric_eigen(x, values, vectors, &mut rest[..n * n]) {
             return Err(outside(x.iter().position(|v| !v.is_finite()).unwrap_or(0)));
-        };
+        }
         let size = max_abs(x);
         let loose = size * T::epsilon().sqrt();
         if let Some(k) = (0..n * n).find(|k| (x[*k] - x[(k % n) * n + k / n]).abs() > loose) {
@@ -483,21 +489,21 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
                 }
             }
         }
-        let top = e.values[0].max(T::zero());
+        let top = values[0].max(T::zero());
         let tolerance = T::lit(4.0) * T::count(n) * T::epsilon() * size;
-        if e.values[n - 1] < -tolerance {
+        if values[n - 1] < -tolerance {
             return Err(outside(0));
         }
         let columns = n.min(p);
-        if e.values[columns..].iter().any(|v| *v > tolerance) {
+        if values[columns..].iter().any(|v| *v > tolerance) {
             return Err(MapError::NotProvided(
                 "a section at matrices whose rank exceeds that of the factor",
             ));
         }
         u.fill(T::zero());
         for k in 0..columns {
-            let mut value = if e.values[k] > tolerance {
-                e.values[k]
+            let mut value = if values[k] > tolerance {
+                values[k]
             } else {
                 T::zero()
             };
@@ -516,13 +522,13 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
                 }
             }
             let root = value.sqrt();
-            for (i, q) in e.vector(k).iter().enumerate() {
+            for (i, q) in vectors[k * n..(k + 1) * n].iter().enumerate() {
                 u[i * p + k] = root * *q;
             }
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         let n = self.size();
         let mean = match self.kind {
             Kind::Trace(trace) => T::lit(2.0) * inner(x, g) / trace,
@@ -554,7 +560,7 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
         }
         true
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         let (n, p) = (self.size(), self.rank);
         let (s, f) = match self.kind {
             Kind::Cone => (T::one(), T::one()),
@@ -590,7 +596,7 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
     }
     /// Where a column of U is zero and the slack matrix S (see [`Psd`]) is not positive semidefinite: an approximate
     /// eigenvector of its least eigenvalue, by coordinate relaxation, enters that column.
-    fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         du.fill(T::zero());
         let (n, p) = (self.size(), self.rank);
         let Some(free) = (0..p).find(|a| (0..n).all(|i| u[i * p + a] == T::zero())) else {

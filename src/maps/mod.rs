@@ -1,35 +1,37 @@
 //! Smooth surjections x = φ(u) from R^p onto feasible sets.
 //!
-//! | map | set | landscape |
-//! |---|---|---|
-//! | [`Squares`] | x ≥ lo | second-order |
-//! | [`Power`] | x ≥ lo | second-order for L = 2, else no statement |
-//! | [`ScaledSquares`] | x ≥ lo, or x ≤ hi | second-order |
-//! | [`Exponential`] | x > lo | interior only |
-//! | [`Softplus`] | x > lo | interior only |
-//! | [`Trigonometric`] | lo ≤ x ≤ hi | second-order |
-//! | [`Logistic`] | lo < x < hi | interior only |
-//! | [`Algebraic`] | lo < x < hi | interior only |
-//! | [`Bounds`] | lo ≤ x ≤ hi, any of them infinite or equal | second-order |
-//! | [`Identity`] | Rⁿ | second-order |
-//! | [`Fixed`] | one point | second-order |
-//! | [`Tied`] | some coordinates equal | as the map of the shared values |
-//! | [`Precompose`] | as its map | as its map |
-//! | [`NormalizedSquares`] | simplex x ≥ 0, Σx = r | second-order |
-//! | [`Softmax`], [`ReducedSoftmax`] | open simplex | interior only |
-//! | [`CappedSimplex`] | x ≥ 0, Σx ≤ r | second-order |
-//! | [`Stochastic`] | row- or column-stochastic matrices | second-order |
-//! | [`Ball`] | closed ball | second-order |
-//! | [`OpenBall`] | open ball | interior only |
-//! | [`Sphere`] | sphere | second-order (a manifold) |
-//! | [`L1Ball`] | ℓ1 ball | second-order |
-//! | [`Difference`] | Rⁿ, sparse | second-order |
-//! | [`LowRank`] | positive semidefinite matrices, fixed trace, correlation matrices | second-order for full width |
-//! | [`Monotone`] | monotone sequences, bounded or not | second-order |
-//! | [`ConvexSequence`] | convex sequences | second-order |
-//! | [`SecondOrderCone`] | second-order cone | experimental |
-//! | [`Product`], [`Pair`] | products of sets | the weakest block's |
-//! | [`Affine`] | affine images: polytopes, cones, subspaces | that of the inner map |
+//! | map | $`\varphi(u)`$ | set | landscape |
+//! |---|---|---|---|
+//! | [`Squares`] | $`lo + u^2`$ | x ≥ lo | second-order |
+//! | [`Power`] | $`lo + \lvert u\rvert^L`$ | x ≥ lo | second-order for L = 2, else no statement |
+//! | [`ScaledSquares`] | $`lo + \frac{u^2}{s + \sqrt{s^2 + u^2}}`$ | x ≥ lo, or x ≤ hi | second-order |
+//! | [`Exponential`] | $`lo + e^u`$ | x > lo | interior only |
+//! | [`Softplus`] | $`lo + \ln(1 + e^u)`$ | x > lo | interior only |
+//! | [`Trigonometric`] | $`lo + (hi - lo) \sin^2 u`$ | lo ≤ x ≤ hi | second-order |
+//! | [`Logistic`] | $`lo + \frac{hi - lo}{1 + e^{-u}}`$ | lo < x < hi | interior only |
+//! | [`Algebraic`] | $`\frac{lo + hi}{2} + \frac{hi - lo}{2} \frac{u}{\sqrt{1 + u^2}}`$ | lo < x < hi | interior only |
+//! | [`Bounds`] | one of these per coordinate | lo ≤ x ≤ hi, any of them infinite or equal | second-order |
+//! | [`Identity`] | $`u`$ | Rⁿ | second-order |
+//! | [`Fixed`] | $`c`$ | one point | second-order |
+//! | [`Tied`] | $`E \varphi(u)`$ | some coordinates equal | as the map of the shared values |
+//! | [`Precompose`] | $`\varphi(s \circ u)`$ | as its map | as its map |
+//! | [`NormalizedSquares`] | $`r\, u^2 / \lVert u\rVert^2`$ | simplex x ≥ 0, Σx = r | second-order |
+//! | [`Softmax`], [`ReducedSoftmax`] | $`r\, e^u / \textstyle\sum e^u`$ | open simplex | interior only |
+//! | [`CappedSimplex`] | $`r\, u^2 / \lVert u\rVert^2`$, one coordinate more | x ≥ 0, Σx ≤ r | second-order |
+//! | [`Stochastic`] | one simplex per line | row- or column-stochastic matrices | second-order |
+//! | [`Ball`] | $`a + R\, u / \lVert u\rVert`$, one coordinate more | closed ball | second-order |
+//! | [`OpenBall`] | $`a + R\, u / \sqrt{1 + \lVert u\rVert^2}`$ | open ball | interior only |
+//! | [`Sphere`] | $`a + R\, u / \lVert u\rVert`$ | sphere | second-order (a manifold) |
+//! | [`L1Ball`] | $`r\, (u^2 - v^2) / \lVert (u, v)\rVert^2`$ | ℓ1 ball | second-order |
+//! | [`Difference`] | $`u^2 - v^2`$ | Rⁿ, sparse | second-order |
+//! | [`LowRank`] | $`U U^\top`$ | positive semidefinite matrices, fixed trace, correlation matrices | second-order for full width |
+//! | [`Monotone`] | $`u_1 + \sum_{k=2}^{i} u_k^2`$ | monotone sequences, bounded or not | second-order |
+//! | [`ConvexSequence`] | $`u_0 + i u_1 + \sum_k (i - k + 1)_+ u_k^2`$ | convex sequences | second-order |
+//! | [`SecondOrderCone`] | $`u \circ u`$ (Jordan) | second-order cone | experimental |
+//! | [`Product`], [`Pair`] | $`(\varphi_1, \varphi_2, \dots)`$ | products of sets | the weakest block's |
+//! | [`Affine`] | $`x_0 + T \varphi(u)`$ | affine images: polytopes, cones, subspaces | that of the inner map |
+//!
+//! In the formulas u² is entry by entry, ∘ the entrywise product, J = Dφ(u).
 //!
 //! A new map is one file here: a [`ScalarMap`] if it acts coordinate by coordinate, else a struct and
 //! `impl Reparametrization` with the required methods; the rest has defaults.
@@ -120,10 +122,10 @@ pub enum Landscape {
 /// ```
 /// use reparam::maps::{Boundary, Reparametrization, Squares};
 /// let (map, mut u) = (Squares::<f64>::new(2), [0.0; 2]);
-/// assert!(map.section(&[0.0, 4.0], Boundary::Reject, &mut u).is_err());
-/// map.section(&[0.0, 4.0], Boundary::Exact, &mut u).unwrap();
+/// assert!(map.section(&[0.0, 4.0], Boundary::Reject, &mut u, &mut []).is_err());
+/// map.section(&[0.0, 4.0], Boundary::Exact, &mut u, &mut []).unwrap();
 /// assert_eq!(u, [0.0, 2.0]);
-/// map.section(&[0.0, 4.0], Boundary::Nudge(1e-8), &mut u).unwrap();
+/// map.section(&[0.0, 4.0], Boundary::Nudge(1e-8), &mut u, &mut []).unwrap();
 /// assert!(u[0] > 0.0);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -142,7 +144,7 @@ pub enum Boundary<T> {
 /// ```
 /// use reparam::maps::{Ray, Reparametrization, Squares};
 /// let (mut lin, mut quad) = ([0.0], [0.0]);
-/// let ray = Squares::<f64>::new(1).ray(&[3.0], &[1.0], &mut lin, &mut quad);
+/// let ray = Squares::<f64>::new(1).ray(&[3.0], &[1.0], &mut lin, &mut quad, &mut []);
 /// assert_eq!((ray, lin[0], quad[0]), (Ray::Quadratic, 6.0, 1.0)); // (3 + t)² = 9 + 6t + t²
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -160,7 +162,8 @@ pub enum Ray<T> {
 ///
 /// Six methods are required: the two dimensions, the set, [`apply`](Self::apply), [`jvp`](Self::jvp) and
 /// [`vjp`](Self::vjp). Slices have the lengths stated; builders check them once. `work` is scratch of length
-/// [`scratch_len`](Self::scratch_len) with arbitrary contents.
+/// [`scratch_len`](Self::scratch_len) with arbitrary contents, the same for every method: no method of a map of
+/// the catalogue allocates.
 ///
 /// ```
 /// use reparam::maps::{Reparametrization, Squares};
@@ -229,29 +232,35 @@ pub trait Reparametrization<T: Scalar> {
     ///
     /// # Errors
     /// [`MapError::Outside`] when x ∉ X, [`MapError::OnBoundary`] by policy, [`MapError::NotProvided`] (the default).
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
-        let _ = (x, boundary, u);
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], work: &mut [T]) -> Result<(), MapError> {
+        let _ = (x, boundary, u, work);
         Err(MapError::NotProvided("a section"))
     }
 
     /// out ← J Jᵀ g where that is a function of x alone (the metric of the flow in x); false otherwise. Of maps that
     /// ignore the size of u: that at the u of [`renormalize`](Self::renormalize).
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
-        let _ = (x, g, out);
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], work: &mut [T]) -> bool {
+        let _ = (x, g, out, work);
         false
     }
 
     /// The shape of t ↦ φ(u + t d), its coefficients in `lin` and `quad` (length n) where it has any.
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
-        let _ = (u, d, lin, quad);
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], work: &mut [T]) -> Ray<T> {
+        let _ = (u, d, lin, quad, work);
         Ray::General
     }
 
     /// A step `du` that leaves faces on which u sits with a multiplier of the wrong sign; the number of coordinates
     /// released (0: nothing written is meant). `h` is the curvature of f along the coordinates of x.
-    fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
-        let _ = (u, x, g, h, du);
+    fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], work: &mut [T]) -> usize {
+        let _ = (u, x, g, h, du, work);
         0
+    }
+
+    /// Whether every x_j depends on one coordinate of u alone and attains its bounds: X is then a box, and each of its points has a u.
+    /// Methods may move in x there ([`BoxLbfgs`](crate::methods::BoxLbfgs)).
+    fn is_coordinatewise(&self) -> bool {
+        false
     }
 
     /// Replaces u by an equivalent u, φ(u) unchanged, of better size (maps that are invariant to scaling).
@@ -305,12 +314,13 @@ macro_rules! forward {
             fn diagonals(&self, u: &[T], h: &[T], w: &[T], gauss_newton: &mut [T], curved: &mut [T], work: &mut [T]) -> bool {
                 (**self).diagonals(u, h, w, gauss_newton, curved, work)
             }
-            fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
-                (**self).section(x, boundary, u)
+            fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], work: &mut [T]) -> Result<(), MapError> {
+                (**self).section(x, boundary, u, work)
             }
-            fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool { (**self).metric(x, g, out) }
-            fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> { (**self).ray(u, d, lin, quad) }
-            fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize { (**self).release(u, x, g, h, du) }
+            fn metric(&self, x: &[T], g: &[T], out: &mut [T], work: &mut [T]) -> bool { (**self).metric(x, g, out, work) }
+            fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], work: &mut [T]) -> Ray<T> { (**self).ray(u, d, lin, quad, work) }
+            fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], work: &mut [T]) -> usize { (**self).release(u, x, g, h, du, work) }
+            fn is_coordinatewise(&self) -> bool { (**self).is_coordinatewise() }
             fn renormalize(&self, u: &mut [T]) { (**self).renormalize(u); }
             fn interior(&self, u: &mut [T]) { (**self).interior(u); }
         }

@@ -6,16 +6,19 @@ use crate::checks::{check_not_empty, check_positive};
 use crate::sets::{self, ConstraintSet, MonotoneCone, double_reverse_sums};
 use crate::{MapError, Result, Scalar};
 
-/// Monotone sequences x₁ ≤ … ≤ xₙ as cumulative sums.
+/// Monotone sequences $`x_1 \le \dots \le x_n`$ as cumulative sums.
 ///
-/// ```text
-/// free       x_i = u_1 + Σ_{2≤k≤i} u_k²                   u ∈ Rⁿ
-/// lower      x_i = lo + Σ_{1≤k≤i} u_k²                    u ∈ Rⁿ
-/// bounded    x_i = lo + (hi − lo) Σ_{k≤i} u_k²/‖u‖²       u ∈ R^{n+1}: the capped simplex, summed up
-/// Jᵀ w: reverse cumulative sums G_k = Σ_{i≥k} w_i, then those of squares (normalised squares)
-/// J Jᵀ g = C(4δ∘Cᵀg)    C cumulative sums, δ the differences of x (1 instead of 4δ₁ when free; minus the mean when bounded,
-///                       at ‖u‖² = hi − lo)
+/// ```math
+/// \begin{aligned}
+/// &\text{free} & x_i &= u_1 + \sum_{2 \le k \le i} u_k^2 & u &\in \mathbb{R}^n \\
+/// &\text{lower} & x_i &= lo + \sum_{1 \le k \le i} u_k^2 & u &\in \mathbb{R}^n \\
+/// &\text{bounded} & x_i &= lo + (hi - lo) \sum_{k \le i} \frac{u_k^2}{\lVert u\rVert^2} & u &\in \mathbb{R}^{n+1} \\
+/// & & J J^\top g &= C\,(4\delta \circ C^\top g), & (C y)_i &= \sum_{k \le i} y_k, \quad \delta_i = x_i - x_{i-1}, \ x_0 = lo
+/// \end{aligned}
 /// ```
+///
+/// Jᵀ w: reverse cumulative sums $`G_k = \sum_{i \ge k} w_i`$, then the adjoint of squares (of normalised squares when
+/// bounded). In J Jᵀ the first $`4\delta_1`$ is 1 when free; when bounded the mean of $`C^\top g`$ is taken off, at $`\lVert u\rVert^2 = hi - lo`$.
 ///
 /// Linear images of the orthant and of the solid simplex, which keeps their landscape (Levin, Kileel & Boumal, Math.
 /// Program. 2025). For isotonic regression and cumulative distribution functions. Pools of equal values are
@@ -25,7 +28,7 @@ use crate::{MapError, Result, Scalar};
 /// use reparam::maps::{Boundary, Monotone, Reparametrization};
 /// let map = Monotone::new(3).unwrap();
 /// let (mut u, mut x) = ([0.0; 3], [0.0; 3]);
-/// map.section(&[-1.0, -1.0, 3.0], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[-1.0, -1.0, 3.0], Boundary::Exact, &mut u, &mut []).unwrap();
 /// assert_eq!(u, [-1.0, 0.0, 2.0]);
 /// map.apply(&u, &mut x, &mut []);
 /// assert_eq!(x, [-1.0, -1.0, 3.0]);
@@ -305,7 +308,7 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
         true
     }
     /// Boundary means two equal neighbours, or a bound attained (`OnBoundary { index: n }`: the upper one).
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         let n = x.len();
         for k in 0..n {
             let d = self.difference(x, k);
@@ -351,7 +354,7 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         reverse_cumulate(g, out);
         let mean = match self.kind {
             Kind::Bounded { radius, .. } => {
@@ -367,7 +370,7 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
         cumulate(out);
         true
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         let n = lin.len();
         if let Kind::Bounded { lower, radius } = self.kind {
             let Some(omega) = weights::ray(u, d, |k, a, b| {
@@ -398,7 +401,7 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
         Ray::Quadratic
     }
     /// u_k = 0 with μ_k = Σ_{i≥k} g_i (less its mean when bounded) negative.
-    fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         du.fill(T::zero());
         let n = g.len();
         let (mean, radius, unit) = match self.kind {
@@ -468,10 +471,12 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
 
 /// Convex sequences: double cumulative sums of squares.
 ///
-/// ```text
-/// x_i = u_0 + i u_1 + Σ_{2≤k≤i} (i − k + 1) u_k²      (0-based) second differences u_k², value and slope at the start free
-/// Jᵀ w: double reverse cumulative sums, times (1, 1, 2u_2, 2u_3, …)
+/// ```math
+/// x_i = u_0 + i\,u_1 + \sum_{2 \le k \le i} (i - k + 1)\, u_k^2 \qquad (i = 0, \dots, n - 1)
 /// ```
+///
+/// The second differences are $`u_k^2`$, value and slope at the start are free. Jᵀ w: double reverse cumulative sums, times
+/// $`(1, 1, 2u_2, 2u_3, \dots)`$.
 ///
 /// A linear image of Rᵃ × orthant, which keeps the landscape. For convex regression on an even grid. The double sums
 /// amplify rounding by about n²: scale long sequences.
@@ -586,7 +591,7 @@ impl<T: Scalar> Reparametrization<T> for ConvexSequence<T> {
         }
         true
     }
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         // rebuilt on the way, so that the rounding of one second difference is made good by the next
         let (mut value, mut slope, mut size) = (T::zero(), T::zero(), T::zero());
         for k in 0..x.len() {
@@ -620,7 +625,7 @@ impl<T: Scalar> Reparametrization<T> for ConvexSequence<T> {
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         double_reverse_sums(|i| g[i], out);
         for k in 2..x.len() {
             let s = (x[k] - x[k - 1]) - (x[k - 1] - x[k - 2]);
@@ -629,7 +634,7 @@ impl<T: Scalar> Reparametrization<T> for ConvexSequence<T> {
         double_cumulate(out);
         true
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         for k in 0..u.len() {
             (lin[k], quad[k]) = if k < 2 {
                 (d[k], T::zero())
@@ -641,7 +646,7 @@ impl<T: Scalar> Reparametrization<T> for ConvexSequence<T> {
         double_cumulate(quad);
         Ray::Quadratic
     }
-    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         du.fill(T::zero());
         let (mut single, mut double, mut size, mut count) = (T::zero(), T::zero(), T::zero(), 0);
         let (mut width, mut bend) = (T::zero(), T::zero());

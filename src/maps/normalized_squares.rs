@@ -4,15 +4,16 @@ use super::{Boundary, Landscape, Ray, Reparametrization, weights};
 use crate::sets::{ConstraintSet, Simplex};
 use crate::{MapError, Result, Scalar};
 
-/// Normalised squares: x = r u∘u/‖u‖², onto {x ≥ 0, Σx = r}. The default for the simplex.
+/// Normalised squares: $`x = r\,u \circ u / \lVert u\rVert^2`$, onto $`\{x \ge 0, \sum x = r\}`$. The default for the simplex.
 ///
-/// ```text
-/// n = ‖u‖², q = w − ⟨x,w⟩/r
-/// J v   = (2/n) (r u∘v − ⟨u,v⟩ x)
-/// Jᵀ w  = (2r/n) u∘q
-/// Σ wᵢ∇²φᵢ v = (2r/n) (v∘q − (2⟨u,v⟩/n) u∘q − (2⟨u∘q,v⟩/n) u)
-/// J Jᵀ g = 4 (x∘g − x⟨x,g⟩/r)    at ‖u‖² = r: the metric of replicator dynamics
-/// φ(u + t d) = (n x + 2t r u∘d + t² r d∘d)/(n + 2t⟨u,d⟩ + t²‖d‖²)
+/// ```math
+/// \begin{aligned}
+/// J v &= \tfrac{2}{n} \bigl(r\, u \circ v - \langle u, v\rangle x\bigr), \qquad n = \lVert u\rVert^2, \quad q = w - \langle x, w\rangle / r \\
+/// J^\top w &= \tfrac{2r}{n}\, u \circ q \\
+/// \sum_i w_i \nabla^2\varphi_i\, v &= \tfrac{2r}{n} \bigl(v \circ q - \tfrac{2}{n} \langle u, v\rangle\, u \circ q - \tfrac{2}{n} \langle u \circ q, v\rangle\, u\bigr) \\
+/// J J^\top g &= 4\,\bigl(x \circ g - x\,\langle x, g\rangle / r\bigr) \quad \text{at } \lVert u\rVert^2 = r \text{: the metric of replicator dynamics} \\
+/// \varphi(u + t\,d) &= \frac{n x + 2t\, r\, u \circ d + t^2 r\, d \circ d}{n + 2t\, \langle u, d\rangle + t^2 \lVert d\rVert^2}
+/// \end{aligned}
 /// ```
 ///
 /// It reaches the whole boundary, and every second-order critical point of f∘φ is stationary for f (Levin, Kileel &
@@ -27,7 +28,7 @@ use crate::{MapError, Result, Scalar};
 /// let (mut u, mut x) = ([0.0; 3], [0.0; 3]);
 /// map.apply(&[1.0, -2.0, 0.0], &mut x, &mut []);
 /// assert_eq!(x, [0.2, 0.8, 0.0]);
-/// map.section(&[0.25, 0.75, 0.0], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[0.25, 0.75, 0.0], Boundary::Exact, &mut u, &mut []).unwrap();
 /// map.apply(&u, &mut x, &mut []);
 /// assert!((x[0] - 0.25_f64).abs() < 1e-15 && x[2] == 0.0);
 /// ```
@@ -140,18 +141,18 @@ impl<T: Scalar> Reparametrization<T> for NormalizedSquares<T> {
         weights::curvature_diagonal(u, |k| w[k], self.radius(), curved);
         true
     }
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         check_sum(x.iter().copied(), self.radius())?;
         for (index, (x, u)) in x.iter().zip(u.iter_mut()).enumerate() {
             *u = admit(index, *x, self.radius(), boundary)?.sqrt();
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         weights::metric(self.radius(), x.len(), |k| x[k], |k| g[k], |k, m| out[k] = m);
         true
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         let r = self.radius();
         let omega = weights::ray(u, d, |k, a, b| {
             lin[k] = r * a;
@@ -159,7 +160,7 @@ impl<T: Scalar> Reparametrization<T> for NormalizedSquares<T> {
         });
         omega.map_or(Ray::General, Ray::Rational)
     }
-    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         weights::release(u, self.radius(), |k| g[k], |k| h[k], du)
     }
     fn renormalize(&self, u: &mut [T]) {

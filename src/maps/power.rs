@@ -5,10 +5,13 @@ use crate::checks::{check_finite, check_not_empty};
 use crate::sets::PerCoordinate;
 use crate::{Error, Result, Scalar};
 
-/// Powers: x_j = lo_j + |u_j|^L with an integer L ≥ 2, onto {x ≥ lo}.
+/// Powers: $`x_j = lo_j + |u_j|^L`$ with an integer $`L \ge 2`$, onto $`\{x \ge lo\}`$.
 ///
-/// ```text
-/// φ' = L |u|^{L−1} sgn u      φ'' = L(L−1) |u|^{L−2}      φ'² = L² (x − lo)^{2−2/L}      u = (x − lo)^{1/L}
+/// ```math
+/// \begin{aligned}
+/// \varphi' &= L\, |u|^{L-1} \operatorname{sgn} u & \varphi'' &= L (L - 1)\, |u|^{L-2} \\
+/// \varphi'^2 &= L^2\, (x - lo)^{2 - 2/L} & u &= (x - lo)^{1/L}
+/// \end{aligned}
 /// ```
 ///
 /// The overparametrisation of depth L of Chou, Maly, Verdun, Freitas Paulo da Costa & Mirandola (AISTATS 2025), with

@@ -1,6 +1,6 @@
 //! φ∘diag(s): a diagonal scaling of u.
 
-use super::{Boundary, Landscape, Reparametrization, ScalarMap, Separable};
+use super::{Boundary, Landscape, Ray, Reparametrization, ScalarMap, Separable};
 use crate::checks::{check_finite, check_len};
 use crate::sets::{ConstraintSet, PerCoordinate};
 use crate::{Error, MapError, Result, Scalar};
@@ -18,21 +18,22 @@ fn check_scales<T: Scalar>(dim_u: usize, scales: &[T]) -> Result<()> {
     Ok(())
 }
 
-/// x = φ(s∘u) for any map φ and a positive s: the same set, other units in u (a fixed diagonal preconditioner).
+/// $`x = \varphi(s \circ u)`$ for any map φ and a positive s: the same set, other units in u (a fixed diagonal preconditioner).
 ///
-/// ```text
-/// J = Dφ(s∘u) diag(s)      Σ wᵢ∇²φᵢ becomes diag(s) · diag(s)
+/// ```math
+/// J = D\varphi(s \circ u) \operatorname{diag}(s), \qquad
+/// \sum_i w_i \nabla^2 (\varphi_i \circ \operatorname{diag} s)
+///     = \operatorname{diag}(s) \Bigl(\sum_i w_i \nabla^2\varphi_i\Bigr) \operatorname{diag}(s)
 /// ```
 ///
-/// The metric is offered when all s are equal, for otherwise it is no function of x in general. Rays are not offered, and
-/// [`release`](Reparametrization::release) allocates s∘u (it is called where a run is stuck, not in its loop): neither
-/// has scratch. For maps that act coordinate by coordinate use [`Separable::scaled`], which keeps all three as they are.
+/// The metric is offered when all s are equal, for otherwise it is no function of x in general. For maps that act
+/// coordinate by coordinate use [`Separable::scaled`], which keeps it.
 ///
 /// ```
 /// use reparam::maps::{Boundary, Exponential, Precompose, Reparametrization};
 /// let map = Precompose::new(Exponential::new(2), vec![1.0, 10.0]).unwrap();
 /// let (mut u, mut x, mut work) = ([0.0; 2], [0.0; 2], vec![0.0; map.scratch_len()]);
-/// map.section(&[1.0, 10.0_f64.exp()], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[1.0, 10.0_f64.exp()], Boundary::Exact, &mut u, &mut []).unwrap();
 /// assert_eq!(u, [0.0, 1.0]);
 /// map.apply(&u, &mut x, &mut work);
 /// assert_eq!(x, [1.0, 10.0_f64.exp()]);
@@ -138,14 +139,14 @@ impl<T: Scalar, M: Reparametrization<T>> Reparametrization<T> for Precompose<T, 
         }
         offered
     }
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
-        self.map.section(x, boundary, u)?;
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], work: &mut [T]) -> Result<(), MapError> {
+        self.map.section(x, boundary, u, work)?;
         divide(&self.scale, u);
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], work: &mut [T]) -> bool {
         let first = self.scale.first().copied().unwrap_or_else(T::one);
-        if self.scale.iter().any(|s| *s != first) || !self.map.metric(x, g, out) {
+        if self.scale.iter().any(|s| *s != first) || !self.map.metric(x, g, out, work) {
             return false;
         }
         for o in out {
@@ -153,10 +154,17 @@ impl<T: Scalar, M: Reparametrization<T>> Reparametrization<T> for Precompose<T, 
         }
         true
     }
-    fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
-        let mut su = u.to_vec();
-        multiply(&self.scale, &mut su);
-        let released = self.map.release(&su, x, g, h, du);
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], work: &mut [T]) -> Ray<T> {
+        let (su, rest) = work.split_at_mut(self.scale.len());
+        let (sd, rest) = rest.split_at_mut(self.scale.len());
+        self.scaled(u, su);
+        self.scaled(d, sd);
+        self.map.ray(su, sd, lin, quad, rest) // s∘(u + t d) = s∘u + t s∘d
+    }
+    fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], work: &mut [T]) -> usize {
+        let (su, rest) = work.split_at_mut(self.scale.len());
+        self.scaled(u, su);
+        let released = self.map.release(su, x, g, h, du, rest);
         if released > 0 {
             divide(&self.scale, du);
         }

@@ -1,17 +1,19 @@
 //! (φ₁, φ₂, …) on disjoint consecutive coordinates.
 
 use super::{Boundary, Landscape, Ray, Reparametrization};
-use crate::sets::{ConstraintSet, blockwise};
+use crate::sets::{ConstraintSet, Polyhedron, blockwise};
 use crate::{MapError, Scalar};
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A product of maps: block b of x is φ_b of block b of u. The set is the product of the sets.
+/// A product of maps: block b of x is $`\varphi_b`$ of block b of u. The set is the product of the sets.
 ///
-/// ```text
-/// J = diag(J_1, J_2, …)      curvature, section, metric, diagonals, release, renormalize: block by block
-/// landscape: the weakest of the blocks'      ray: quadratic if all blocks' are, general otherwise
+/// ```math
+/// J = \operatorname{diag}(J_1, J_2, \dots)
 /// ```
+///
+/// Curvature, section, metric, diagonals, release, renormalize: block by block. Landscape: the weakest of the blocks'. Ray: quadratic if
+/// all blocks' are, general otherwise.
 ///
 /// The blocks are trait objects unless another type is named, so that they may differ; a `Vec` of one map type needs
 /// no boxes. For two blocks without a box see [`Pair`]. Rational rays of different denominators have no common
@@ -138,13 +140,25 @@ macro_rules! block_maps {
                 self.$sets().all(|s| s.is_convex())
             }
             fn project(&self, x: &mut [T]) -> bool {
-                blockwise::project(self.$sets(), x)
+                self.project_in(x, &mut vec![T::zero(); ConstraintSet::scratch_len(self)])
             }
             fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
-                blockwise::minimise_linear(self.$sets(), g, s)
+                self.minimise_linear_in(g, s, &mut vec![T::zero(); ConstraintSet::scratch_len(self)])
+            }
+            fn scratch_len(&self) -> usize {
+                blockwise::scratch_len(self.$sets())
+            }
+            fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+                blockwise::project(self.$sets(), x, work)
+            }
+            fn minimise_linear_in(&self, g: &[T], s: &mut [T], work: &mut [T]) -> bool {
+                blockwise::minimise_linear(self.$sets(), g, s, work)
             }
             fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
                 blockwise::frank_wolfe_gap(self.$sets(), x, g)
+            }
+            fn polyhedron(&self) -> Option<Polyhedron<T>> {
+                blockwise::polyhedron(self.$sets())
             }
         }
 
@@ -160,6 +174,9 @@ macro_rules! block_maps {
             }
             fn landscape(&self) -> Landscape {
                 self.parts().map(|p| p.map.landscape()).fold(Landscape::SecondOrder, weaker)
+            }
+            fn is_coordinatewise(&self) -> bool {
+                self.parts().all(|p| p.map.is_coordinatewise())
             }
             fn scratch_len(&self) -> usize {
                 self.parts().map(|p| p.map.scratch_len()).max().unwrap_or(0)
@@ -198,20 +215,20 @@ macro_rules! block_maps {
                     p.map.diagonals(&u[p.u], &h[p.x.clone()], &w[p.x], gn, c, work)
                 })
             }
-            fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+            fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], work: &mut [T]) -> Result<(), MapError> {
                 for p in self.parts() {
                     let start = p.x.start;
-                    p.map.section(&x[p.x], boundary, &mut u[p.u]).map_err(|e| shifted(e, start))?;
+                    p.map.section(&x[p.x], boundary, &mut u[p.u], work).map_err(|e| shifted(e, start))?;
                 }
                 Ok(())
             }
-            fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
-                self.parts().all(|p| p.map.metric(&x[p.x.clone()], &g[p.x.clone()], &mut out[p.x]))
+            fn metric(&self, x: &[T], g: &[T], out: &mut [T], work: &mut [T]) -> bool {
+                self.parts().all(|p| p.map.metric(&x[p.x.clone()], &g[p.x.clone()], &mut out[p.x], work))
             }
-            fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+            fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], work: &mut [T]) -> Ray<T> {
                 let mut only = None;
                 for (count, p) in self.parts().enumerate() {
-                    let ray = p.map.ray(&u[p.u.clone()], &d[p.u], &mut lin[p.x.clone()], &mut quad[p.x]);
+                    let ray = p.map.ray(&u[p.u.clone()], &d[p.u], &mut lin[p.x.clone()], &mut quad[p.x], work);
                     match ray {
                         Ray::Quadratic => only = if count == 0 { Some(ray) } else { only.filter(|r| *r == ray) },
                         // a rational ray stands only for itself
@@ -224,11 +241,11 @@ macro_rules! block_maps {
                 }
                 only.unwrap_or(Ray::Quadratic)
             }
-            fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+            fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], work: &mut [T]) -> usize {
                 let mut released = 0;
                 for p in self.parts() {
                     let du = &mut du[p.u.clone()];
-                    let count = p.map.release(&u[p.u], &x[p.x.clone()], &g[p.x.clone()], &h[p.x], du);
+                    let count = p.map.release(&u[p.u], &x[p.x.clone()], &g[p.x.clone()], &h[p.x], du, work);
                     if count == 0 {
                         du.fill(T::zero());
                     }

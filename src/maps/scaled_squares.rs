@@ -5,12 +5,14 @@ use crate::checks::{check_finite, check_len, check_not_empty};
 use crate::sets::PerCoordinate;
 use crate::{Error, Result, Scalar};
 
-/// Scaled squares: x_j = lo_j + √(s_j² + u_j²) − s_j in a form that does not cancel, onto {x ≥ lo}; or the mirror
+/// Scaled squares: $`x_j = lo_j + \sqrt{s_j^2 + u_j^2} - s_j`$ in a form that does not cancel, onto $`\{x \ge lo\}`$; or the mirror
 /// image, onto {x ≤ hi}. The default for general bounds on one side.
 ///
-/// ```text
-/// φ = lo + u²/(s + hypot(s, u))      φ' = u/hypot(s, u)      φ'' = s²/hypot(s, u)³
-/// d = x − lo:   u = √(d(d + 2s))     φ'² = d(d + 2s)/(d + s)²
+/// ```math
+/// \begin{aligned}
+/// \varphi(u) &= lo + \frac{u^2}{s + \rho} = lo + \rho - s, \qquad \rho = \sqrt{s^2 + u^2} & \varphi' &= \frac{u}{\rho} & \varphi'' &= \frac{s^2}{\rho^3} \\
+/// d &= x - lo: \quad u = \sqrt{d\,(d + 2s)} & \varphi'^2 &= \frac{d\,(d + 2s)}{(d + s)^2}
+/// \end{aligned}
 /// ```
 ///
 /// u²/2s near the bound, |u| − s far from it: s is the distance from the bound at which the map turns from
@@ -21,7 +23,7 @@ use crate::{Error, Result, Scalar};
 /// use reparam::maps::{Boundary, Reparametrization, ScaledSquares};
 /// let map = ScaledSquares::<f64>::new(1);
 /// let (mut u, mut x) = ([0.0], [0.0]);
-/// map.section(&[1e-11], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[1e-11], Boundary::Exact, &mut u, &mut []).unwrap();
 /// map.apply(&u, &mut x, &mut []);
 /// assert!((x[0] - 1e-11).abs() < 1e-26);
 /// ```

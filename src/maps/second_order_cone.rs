@@ -5,11 +5,14 @@ use crate::linalg::norm2;
 use crate::sets::{self, ConstraintSet};
 use crate::{MapError, Result, Scalar};
 
-/// Jordan squares: x = u∘u = (s² + ‖y‖², 2 s y) for u = (s, y), onto the second-order cone {x₀ ≥ ‖x̄‖}. Experimental.
+/// Jordan squares: $`x = u \circ u = (s^2 + \lVert y\rVert^2,\ 2 s y)`$ for $`u = (s, y)`$, onto the second-order cone $`x_0 \ge \lVert\bar x\rVert`$. Experimental.
 ///
-/// ```text
-/// L(u) = [s yᵀ; y sI]:  J = Jᵀ = 2L(u)      Σ wᵢ∇²φᵢ v = 2L(w)v      φ(u + t d) = x + 2t L(u)d + t² d∘d
-/// section: u = ½(√λ₁ + √λ₂, (√λ₁ − √λ₂) x̄/‖x̄‖),  λ = x₀ ± ‖x̄‖
+/// ```math
+/// \begin{aligned}
+/// L(u) &= \begin{bmatrix} s & y^\top \\ y & s I \end{bmatrix}, \quad u = (s, y): & J = J^\top &= 2 L(u) & \sum_i w_i \nabla^2\varphi_i\, v &= 2 L(w)\, v \\
+/// \varphi(u + t\,d) &= x + 2t\, L(u)\, d + t^2\, d \circ d \\
+/// \text{section:}\quad u &= \tfrac12 \Bigl(\sqrt{\lambda_1} + \sqrt{\lambda_2},\ \bigl(\sqrt{\lambda_1} - \sqrt{\lambda_2}\bigr) \frac{\bar x}{\lVert\bar x\rVert}\Bigr), & \lambda_{1,2} &= x_0 \pm \lVert\bar x\rVert
+/// \end{aligned}
 /// ```
 ///
 /// The squaring map of the spin factor, a Euclidean Jordan algebra, as squares are for the orthant and UUᵀ for matrices. No
@@ -90,7 +93,7 @@ impl<T: Scalar> Reparametrization<T> for SecondOrderCone<T> {
         curved.fill(w[0] + w[0]);
         true
     }
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         let norm = norm2(&x[1..]);
         let slack = T::lit(8.0) * T::epsilon() * norm;
         if norm.is_nan() || !x[0].is_finite() || x[0] < norm - slack {
@@ -120,14 +123,14 @@ impl<T: Scalar> Reparametrization<T> for SecondOrderCone<T> {
         }
         Ok(())
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         product(T::lit(2.0), u, d, lin);
         product(T::one(), d, d, quad);
         Ray::Quadratic
     }
     /// On the boundary, x = λ₁c₁, the second idempotent c₂ = ½(1, −x̄/‖x̄‖) opens when ⟨g, c₂⟩ < 0; at the apex the best of
     /// all idempotents, ½(1, −ḡ/‖ḡ‖).
-    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         du.fill(T::zero());
         let norm = norm2(&u[1..]);
         let half = T::lit(0.5);

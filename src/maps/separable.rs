@@ -82,10 +82,12 @@ pub trait ScalarMap<T: Scalar> {
     }
 }
 
-/// x_j = φ_j(u_j) with a [`ScalarMap`] per coordinate, or the same one for all (then stored once).
+/// $`x_j = \varphi_j(u_j)`$ with a [`ScalarMap`] per coordinate, or the same one for all (then stored once).
 ///
-/// ```text
-/// J = diag(φ'_j(u_j))      Σ wᵢ∇²φᵢ = diag(w_j φ''_j(u_j))      J Jᵀ = diag(φ'_j²)
+/// ```math
+/// J = \operatorname{diag} \varphi_j'(u_j), \qquad
+/// \sum_i w_i \nabla^2\varphi_i = \operatorname{diag} w_j\, \varphi_j''(u_j), \qquad
+/// J J^\top = \operatorname{diag} \varphi_j'(u_j)^2
 /// ```
 ///
 /// Static dispatch: each instance is a plain loop over its formula, and no method allocates. The maps
@@ -299,6 +301,9 @@ impl<T: Scalar, F: ScalarMap<T>> Reparametrization<T> for Separable<T, F> {
     fn landscape(&self) -> Landscape {
         weakest(self.maps.stored().iter().map(ScalarMap::landscape))
     }
+    fn is_coordinatewise(&self) -> bool {
+        self.maps.stored().iter().all(ScalarMap::reaches_bounds)
+    }
     fn apply(&self, u: &[T], x: &mut [T], _work: &mut [T]) {
         let n = self.set.dim();
         let (u, x) = (&u[..n], &mut x[..n]); // lengths known: no bounds checks in the loop
@@ -341,13 +346,13 @@ impl<T: Scalar, F: ScalarMap<T>> Reparametrization<T> for Separable<T, F> {
         });
         true
     }
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         for (j, (xj, uj)) in x.iter().zip(u.iter_mut()).enumerate() {
             *uj = section_of(self.coordinate(j), j, *xj, boundary)?;
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         let n = self.set.dim();
         let (x, g, out) = (&x[..n], &g[..n], &mut out[..n]);
         self.all(n, |j, map| match map.squared_slope(x[j]) {
@@ -358,7 +363,7 @@ impl<T: Scalar, F: ScalarMap<T>> Reparametrization<T> for Separable<T, F> {
             None => false,
         })
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         let n = self.set.dim();
         let (u, d, lin, quad) = (&u[..n], &d[..n], &mut lin[..n], &mut quad[..n]);
         let quadratic = self.all(n, |j, map| match map.ray(u[j], d[j]) {
@@ -370,7 +375,7 @@ impl<T: Scalar, F: ScalarMap<T>> Reparametrization<T> for Separable<T, F> {
         });
         if quadratic { Ray::Quadratic } else { Ray::General }
     }
-    fn release(&self, _u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, _u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         let mut released = 0;
         for (j, o) in du.iter_mut().enumerate() {
             let step = release_of(self.coordinate(j), x[j], g[j], h[j]);

@@ -83,11 +83,14 @@ fn metric_of<T: Scalar>(x: &[T], g: &[T], r: T, out: &mut [T]) {
     }
 }
 
-/// Softmax: x = r e^{u}/Σe^{u}, onto the interior of the simplex {x > 0, Σx = r}.
+/// Softmax: $`x = r\,e^u / \sum_j e^{u_j}`$, onto the interior of the simplex $`\{x > 0, \sum x = r\}`$.
 ///
-/// ```text
-/// p = x/r      J = Jᵀ = r (diag p − ppᵀ)      Σ wᵢ∇²φᵢ v = r p∘(q∘z − ⟨p, q∘z⟩),  q = w − ⟨p,w⟩, z = v − ⟨p,v⟩
-/// J Jᵀ = J²
+/// ```math
+/// \begin{aligned}
+/// J = J^\top &= r\,(\operatorname{diag} p - p p^\top), \qquad p = x / r \\
+/// \sum_i w_i \nabla^2\varphi_i\, v &= r\, p \circ \bigl(q \circ z - \langle p, q \circ z\rangle\bigr), \qquad q = w - \langle p, w\rangle, \quad z = v - \langle p, v\rangle \\
+/// J J^\top &= J^2
+/// \end{aligned}
 /// ```
 ///
 /// The exponentials are shifted by max u. The boundary is never reached: a solution with a zero is approached as
@@ -197,7 +200,7 @@ impl<T: Scalar> Reparametrization<T> for Softmax<T> {
         true
     }
     /// ln(x/r), which needs x > 0: zeros are `OnBoundary` under every policy but `Nudge`.
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         check_sum(x.iter().copied(), self.radius())?;
         for (index, (x, u)) in x.iter().zip(u.iter_mut()).enumerate() {
             *u = logarithm(index, *x, self.radius(), boundary)?;
@@ -208,7 +211,7 @@ impl<T: Scalar> Reparametrization<T> for Softmax<T> {
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         metric_of(x, g, self.radius(), out);
         true
     }
@@ -223,12 +226,14 @@ impl<T: Scalar> Reparametrization<T> for Softmax<T> {
     }
 }
 
-/// Softmax with n − 1 parameters: x = r softmax(V u), V an orthonormal basis of {y : Σy = 0}.
+/// Softmax with n − 1 parameters: $`x = r \operatorname{softmax}(V u)`$, V an orthonormal basis of $`\{y : \sum y = 0\}`$.
 ///
-/// ```text
-/// V: column k is (1, …, 1, −k, 0, …)/√(k(k+1)) with k ones (Helmert), applied in O(n) by running sums
-/// J = J_softmax V      J Jᵀ = J_softmax²      section: Vᵀ ln x
+/// ```math
+/// J = J_{\text{softmax}} V, \qquad J J^\top = J_{\text{softmax}}^2, \qquad \text{section: } V^\top \ln x, \qquad
+/// V_k = \frac{(1, \dots, 1, -k, 0, \dots)}{\sqrt{k (k + 1)}} \ \text{ with } k \text{ ones}
 /// ```
+///
+/// $`V_k`$ is column k of V (Helmert); V is applied in O(n) by running sums.
 ///
 /// The isometric log-ratio coordinates of compositional data (Egozcue, Pawlowsky-Glahn, Mateu-Figueras &
 /// Barceló-Vidal, Math. Geology 2003). The Jacobian has full rank; the boundary is never reached. Entries of u beyond
@@ -239,7 +244,7 @@ impl<T: Scalar> Reparametrization<T> for Softmax<T> {
 /// let map = ReducedSoftmax::new(3, 1.0).unwrap();
 /// let (mut u, mut x) = ([0.0; 2], [0.0; 3]);
 /// let mut work = vec![0.0; map.scratch_len()];
-/// map.section(&[0.5, 0.25, 0.25], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[0.5, 0.25, 0.25], Boundary::Exact, &mut u, &mut []).unwrap();
 /// map.apply(&u, &mut x, &mut work);
 /// assert!((x[0] - 0.5_f64).abs() < 1e-15);
 /// ```
@@ -377,7 +382,7 @@ impl<T: Scalar> Reparametrization<T> for ReducedSoftmax<T> {
         contract(z, out);
     }
     /// Vᵀ ln(x/r), which needs x > 0: zeros are `OnBoundary` under every policy but `Nudge`.
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         check_sum(x.iter().copied(), self.radius())?;
         let mut sum = logarithm(0, x[0], self.radius(), boundary)?;
         for k in 1..x.len() {
@@ -387,7 +392,7 @@ impl<T: Scalar> Reparametrization<T> for ReducedSoftmax<T> {
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         // V Vᵀ is the projection onto {Σy = 0}, and J_softmax is zero on its complement
         metric_of(x, g, self.radius(), out);
         true

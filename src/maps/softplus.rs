@@ -6,11 +6,13 @@ use crate::checks::{check_finite, check_not_empty};
 use crate::sets::PerCoordinate;
 use crate::{Result, Scalar};
 
-/// Softplus: x_j = lo_j + ln(1 + exp(u_j)), onto {x > lo}.
+/// Softplus: $`x_j = lo_j + \ln(1 + e^{u_j})`$, onto $`\{x > lo\}`$.
 ///
-/// ```text
-/// φ = lo + max(u, 0) + log1p(e^{−|u|})      φ' = σ(u)      φ'' = σ(u) σ(−u)      σ(u) = 1/(1 + e^{−u})
-/// y = x − lo:   u = y + ln(−expm1(−y))      φ'² = expm1(−y)²
+/// ```math
+/// \begin{aligned}
+/// \varphi(u) &= lo + \max(u, 0) + \operatorname{log1p}(e^{-|u|}) & \varphi' &= \sigma(u) & \varphi'' &= \sigma(u)\, \sigma(-u), \quad \sigma(u) = \frac{1}{1 + e^{-u}} \\
+/// y &= x - lo: \quad u = y + \ln(-\operatorname{expm1}(-y)) & \varphi'^2 &= \operatorname{expm1}(-y)^2
+/// \end{aligned}
 /// ```
 ///
 /// Like [`Exponential`](super::Exponential) near the bound, like the identity far from it. Dugas, Bengio, Bélisle,

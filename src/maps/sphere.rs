@@ -6,11 +6,14 @@ use crate::linalg::norm2;
 use crate::sets::{self, ConstraintSet};
 use crate::{MapError, Result, Scalar};
 
-/// x = a + R u/‖u‖, onto the sphere {‖x − a‖ = R}.
+/// $`x = a + R\,u / \lVert u\rVert`$, onto the sphere $`\lVert x - a\rVert = R`$.
 ///
-/// ```text
-/// y = u/‖u‖, n = ‖u‖, P = I − yyᵀ:  J = (R/n) P      Σ wᵢ∇²φᵢ v = −(R/n²)(⟨y,v⟩ Pw + ⟨Pw,v⟩ y + ⟨y,w⟩ Pv)
-/// J Jᵀ g = g − d⟨d,g⟩/R²    d = x − a, at n = R
+/// ```math
+/// \begin{aligned}
+/// J &= \frac{R}{n} P, \qquad y = u / n, \quad n = \lVert u\rVert, \quad P = I - y y^\top \\
+/// \sum_i w_i \nabla^2\varphi_i\, v &= -\frac{R}{n^2} \bigl(\langle y, v\rangle P w + \langle P w, v\rangle\, y + \langle y, w\rangle P v\bigr) \\
+/// J J^\top g &= g - \frac{d\,\langle d, g\rangle}{R^2}, \qquad d = x - a, \quad \text{at } n = R
+/// \end{aligned}
 /// ```
 ///
 /// The sphere is a manifold without boundary and u ↦ u/‖u‖ a submersion, so f∘φ has exactly the critical points of f on
@@ -124,7 +127,7 @@ impl<T: Scalar> Reparametrization<T> for Sphere<T> {
         true
     }
     /// u = x − a. The sphere has no boundary, so every policy does the same.
-    fn section(&self, x: &[T], _boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], _boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         for (u, (x, a)) in u.iter_mut().zip(x.iter().zip(self.set.centre())) {
             *u = *x - *a;
         }
@@ -139,7 +142,7 @@ impl<T: Scalar> Reparametrization<T> for Sphere<T> {
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         let (a, r) = (self.set.centre(), self.set.radius());
         let along: T = (0..x.len()).map(|k| (x[k] - a[k]) / r * g[k]).sum();
         for k in 0..x.len() {

@@ -6,10 +6,13 @@ use crate::checks::{check_finite, check_not_empty};
 use crate::sets::PerCoordinate;
 use crate::{Result, Scalar};
 
-/// Squares: x_j = lo_j + u_j², onto {x ≥ lo}.
+/// Squares: $`x_j = lo_j + u_j^2`$, onto $`\{x \ge lo\}`$.
 ///
-/// ```text
-/// J = diag(2u)      Σ wᵢ∇²φᵢ = 2 diag(w)      J Jᵀ = 4 diag(x − lo)      φ(u + t d) = x + 2t u∘d + t² d∘d
+/// ```math
+/// \begin{aligned}
+/// J &= \operatorname{diag}(2u) & \sum_i w_i \nabla^2\varphi_i &= 2 \operatorname{diag}(w) \\
+/// J J^\top &= 4 \operatorname{diag}(x - lo) & \varphi(u + t\,d) &= x + 2t\, u \circ d + t^2\, d \circ d
+/// \end{aligned}
 /// ```
 ///
 /// The overparametrisation of depth 2 of Chou, Maly, Verdun, Freitas Paulo da Costa & Mirandola (AISTATS 2025),
@@ -20,7 +23,7 @@ use crate::{Result, Scalar};
 /// use reparam::maps::{Boundary, Reparametrization, Squares};
 /// let map = Squares::with_lower(vec![1.0, -1.0]).unwrap();
 /// let (mut u, mut x) = ([0.0; 2], [0.0; 2]);
-/// map.section(&[5.0, -1.0], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[5.0, -1.0], Boundary::Exact, &mut u, &mut []).unwrap();
 /// map.apply(&u, &mut x, &mut []);
 /// assert_eq!(x, [5.0, -1.0]);
 /// ```

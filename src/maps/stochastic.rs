@@ -7,8 +7,8 @@ use crate::{MapError, Result, Scalar};
 
 /// Stochastic matrices: every row (or column) is the image of one block of u under normalised squares.
 ///
-/// ```text
-/// x_{i·} = u_i∘u_i/‖u_i‖²      u = (u_1, u_2, …), one block per line
+/// ```math
+/// x_{i\cdot} = \frac{u_i \circ u_i}{\lVert u_i\rVert^2}, \qquad u = (u_1, u_2, \dots), \text{ one block per line}
 /// ```
 ///
 /// The matrix x is row-major; u holds line after line. A product of
@@ -119,7 +119,7 @@ impl<T: Scalar> Reparametrization<T> for Stochastic<T> {
         }
         true
     }
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         for (l, block) in self.blocks() {
             let at = |k| self.set.index(l, k);
             check_sum((0..block.len()).map(|k| x[at(k)]), T::one()).map_err(|e| match e {
@@ -135,7 +135,7 @@ impl<T: Scalar> Reparametrization<T> for Stochastic<T> {
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         for (l, block) in self.blocks() {
             let at = |k| self.set.index(l, k);
             weights::metric(
@@ -148,7 +148,7 @@ impl<T: Scalar> Reparametrization<T> for Stochastic<T> {
         }
         true
     }
-    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, u: &[T], _x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         let mut released = 0;
         for (l, block) in self.blocks() {
             let at = |k| self.set.index(l, k);

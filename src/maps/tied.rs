@@ -5,11 +5,13 @@ use super::{Boundary, Landscape, Ray, Reparametrization, ScalarMap, Separable};
 use crate::sets::{ConstraintSet, TiedBox};
 use crate::{MapError, Result, Scalar};
 
-/// Ties: x = E φ(u) with a [`Separable`] φ: R^m → R^m and x_i = φ(u)_{k(i)}, so coordinates with the same k are equal.
+/// Ties: $`x = E \varphi(u)`$ with a [`Separable`] $`\varphi: \mathbb{R}^m \to \mathbb{R}^m`$ and $`x_i = \varphi(u)_{k(i)}`$, so coordinates with the same k are equal.
 ///
-/// ```text
-/// J = E diag(φ')      Jᵀ w = φ' ∘ (Eᵀ w), Eᵀ summing over a class      X = {E y : lo ≤ y ≤ hi}, convex
+/// ```math
+/// J = E \operatorname{diag} \varphi', \qquad J^\top w = \varphi' \circ (E^\top w), \qquad X = \{E y : lo \le y \le hi\}
 /// ```
+///
+/// Eᵀ sums over a class; X is convex.
 ///
 /// A bound belongs to the shared value. Each method sums class by class; none needs scratch. E is linear and one to
 /// one, so the landscape is that of φ. For coordinates free and bounded in any mixture take
@@ -104,7 +106,7 @@ impl<T: Scalar, F: ScalarMap<T>> Reparametrization<T> for Tied<T, F> {
         }
         true
     }
-    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T]) -> Result<(), MapError> {
+    fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         for (k, uk) in u.iter_mut().enumerate() {
             let (first, others) = (self.set.members(k)[0], &self.set.members(k)[1..]);
             if let Some(index) = others.iter().copied().find(|i| x[*i] != x[first]) {
@@ -117,7 +119,7 @@ impl<T: Scalar, F: ScalarMap<T>> Reparametrization<T> for Tied<T, F> {
         }
         Ok(())
     }
-    fn metric(&self, x: &[T], g: &[T], out: &mut [T]) -> bool {
+    fn metric(&self, x: &[T], g: &[T], out: &mut [T], _work: &mut [T]) -> bool {
         let mut known = true;
         self.spread(out, |k, map| match map.squared_slope(x[self.set.members(k)[0]]) {
             Some(slope) => slope * self.set.class_sum(k, g),
@@ -128,7 +130,7 @@ impl<T: Scalar, F: ScalarMap<T>> Reparametrization<T> for Tied<T, F> {
         });
         known
     }
-    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T]) -> Ray<T> {
+    fn ray(&self, u: &[T], d: &[T], lin: &mut [T], quad: &mut [T], _work: &mut [T]) -> Ray<T> {
         for k in 0..u.len() {
             let Some((p, q)) = self.map.coordinate(k).ray(u[k], d[k]) else {
                 return Ray::General;
@@ -139,7 +141,7 @@ impl<T: Scalar, F: ScalarMap<T>> Reparametrization<T> for Tied<T, F> {
         }
         Ray::Quadratic
     }
-    fn release(&self, _u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T]) -> usize {
+    fn release(&self, _u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         let mut released = 0;
         for (k, o) in du.iter_mut().enumerate() {
             let (sum_g, sum_h) = (self.set.class_sum(k, g), self.set.class_sum(k, h));

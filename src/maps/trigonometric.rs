@@ -7,11 +7,15 @@ use crate::checks::{check_len, check_not_empty};
 use crate::sets::PerCoordinate;
 use crate::{Result, Scalar};
 
-/// The sine transformation: x_j = lo_j + d_j sin²θ_j with d = hi − lo, evaluated from the nearer end, onto {lo ≤ x ≤ hi}.
+/// The sine transformation: $`x_j = lo_j + d_j \sin^2\theta_j`$ with $`d = hi - lo`$, evaluated from the nearer end, onto
+/// $`\{lo \le x \le hi\}`$.
 ///
-/// ```text
-/// φ = a + d sin²θ  if sin²θ ≤ ½,  else  b − d cos²θ      d = b − a
-/// φ' = d sin 2θ      φ'' = 2d cos 2θ      φ'² = 4(x − lo)(hi − x)      θ = atan2(√|x − a|, √|b − x|)
+/// ```math
+/// \begin{aligned}
+/// \varphi(\theta) &= \begin{cases} a + d \sin^2\theta & \sin^2\theta \le \tfrac12 \\ b - d \cos^2\theta & \text{else} \end{cases} & d &= b - a \\
+/// \varphi' &= d \sin 2\theta & \varphi'' &= 2d \cos 2\theta \\
+/// \varphi'^2 &= 4\,(x - lo)(hi - x) & \theta &= \operatorname{atan2}\bigl(\sqrt{|x - a|}, \sqrt{|b - x|}\bigr)
+/// \end{aligned}
 /// ```
 ///
 /// (a, b) = (lo, hi), or (hi, lo) when |hi| < |lo|: the end nearer zero is put at θ = 0, where θ has all its digits,
@@ -27,7 +31,7 @@ use crate::{Result, Scalar};
 /// use reparam::maps::{Boundary, Reparametrization, Trigonometric};
 /// let map = Trigonometric::uniform(3, 0.0, 1e10).unwrap();
 /// let (mut u, mut x) = ([0.0; 3], [0.0_f64; 3]);
-/// map.section(&[1e-9, 0.0, 1e10], Boundary::Exact, &mut u).unwrap();
+/// map.section(&[1e-9, 0.0, 1e10], Boundary::Exact, &mut u, &mut []).unwrap();
 /// map.apply(&u, &mut x, &mut []);
 /// assert!((x[0] - 1e-9).abs() < 1e-24);
 /// assert_eq!(x[1..], [0.0, 1e10]);

@@ -3,6 +3,7 @@
 //! Nocedal (1980), two-loop recursion, with the inverse of the metric D(u) as initial matrix at every step. The
 //! metric carries what the map does to the scales of the coordinates, the pairs what f does.
 
+use super::buffers::Pool;
 use super::{Method, Search, Step, wolfe_search};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{axpy, dot, max_abs};
@@ -25,6 +26,9 @@ pub struct Lbfgs<T> {
     d: Vec<T>,
     alpha: Vec<T>,
     next: Option<Point<T>>,
+    /// The vectors of forgotten pairs, for new ones.
+    #[cfg_attr(feature = "serde", serde(skip, default = "Pool::empty"))]
+    spare: Pool<T>,
 }
 
 impl<T: Scalar> Lbfgs<T> {
@@ -41,6 +45,7 @@ impl<T: Scalar> Lbfgs<T> {
             d: Vec::new(),
             alpha: Vec::new(),
             next: None,
+            spare: Pool::empty(),
         }
     }
 
@@ -71,12 +76,20 @@ impl<T: Scalar> Lbfgs<T> {
         }
     }
 
+    fn forget(&mut self) {
+        for (s, y, _) in self.pairs.drain(..) {
+            self.spare.put_back(s);
+            self.spare.put_back(y);
+        }
+    }
+
     fn remember(&mut self, before: &Point<T>, after: &Point<T>) {
+        let p = before.u.len();
         let (mut s, mut y) = if self.pairs.len() == self.memory {
             let (s, y, _) = self.pairs.remove(0);
             (s, y)
         } else {
-            (vec![T::zero(); before.u.len()], vec![T::zero(); before.u.len()])
+            (self.spare.take(p, T::zero()), self.spare.take(p, T::zero()))
         };
         for k in 0..s.len() {
             s[k] = after.u[k] - before.u[k];
@@ -86,6 +99,9 @@ impl<T: Scalar> Lbfgs<T> {
         // keeps H positive definite, and out of pairs that are only rounding
         if sy > T::epsilon() * dot(&y, &y).sqrt() * dot(&s, &s).sqrt() {
             self.pairs.push((s, y, sy));
+        } else {
+            self.spare.put_back(s);
+            self.spare.put_back(y);
         }
     }
 }
@@ -104,6 +120,11 @@ impl<T: Scalar> Method<T> for Lbfgs<T> {
         self.metric.resize(p, T::one());
         self.d.resize(p, T::zero());
         lifted.metric(point, h, &mut self.metric);
+        // all at once: later steps, whatever they forget and learn again, allocate nothing
+        let room = self.memory.saturating_sub(self.pairs.len());
+        self.spare.reserve(2 * room, p);
+        self.pairs.reserve(room);
+        self.alpha.reserve(self.memory.saturating_sub(self.alpha.len()));
         let mut next = self.next.take().unwrap_or_else(|| point.clone());
         loop {
             self.direction(&point.gradient);
@@ -113,7 +134,7 @@ impl<T: Scalar> Method<T> for Lbfgs<T> {
                     self.next = Some(next);
                     return Ok(Step::Stalled);
                 }
-                self.pairs.clear();
+                self.forget();
                 continue;
             }
             // without any memory the length of the step is a guess: no coordinate moves by more than its size
@@ -139,12 +160,12 @@ impl<T: Scalar> Method<T> for Lbfgs<T> {
                     });
                 }
                 // once more along the metric gradient
-                _ => self.pairs.clear(),
+                _ => self.forget(),
             }
         }
     }
 
     fn reset(&mut self) {
-        self.pairs.clear();
+        self.forget();
     }
 }

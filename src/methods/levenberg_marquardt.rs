@@ -7,6 +7,7 @@
 //! Marquardt (1963), the damping after Nielsen (1999). K keeps coordinates apart whose column of J_u vanishes with u: those
 //! that are being held at a bound.
 
+use super::buffers::Buffers;
 use super::{Method, Step};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{PackedUpper, axpy, dot, norm2};
@@ -31,6 +32,12 @@ pub struct LevenbergMarquardt<T> {
     growth: T,
     scale: Vec<T>,
     next: Option<Point<T>>,
+    /// √W J_u by columns, the residual that goes with it, the Jacobian, weights and curvatures, a row.
+    #[cfg_attr(feature = "serde", serde(skip, default = "Box::default"))]
+    model: Box<Buffers<T, 6>>,
+    /// K, D, Q, a column, its coefficients, the rest of the residual, s, R.
+    #[cfg_attr(feature = "serde", serde(skip, default = "Box::default"))]
+    work: Box<Buffers<T, 8>>,
 }
 
 impl<T: Scalar> Default for LevenbergMarquardt<T> {
@@ -51,26 +58,30 @@ impl<T: Scalar> LevenbergMarquardt<T> {
             growth: T::lit(2.0),
             scale: Vec::new(),
             next: None,
+            model: Box::default(),
+            work: Box::default(),
         }
     }
 
-    /// The linear model √W (r + J_u s), column after column; None when f is no sum of squares.
-    fn model(lifted: &mut Lifted<'_, T>, point: &Point<T>) -> Result<Option<Model<T>>> {
+    /// The linear model √W (r + J_u s): its columns and r; false when f is no sum of squares.
+    fn build(lifted: &mut Lifted<'_, T>, point: &Point<T>, model: &mut [Vec<T>; 6]) -> Result<bool> {
         let (n, p) = (point.x.len(), point.u.len());
+        let [columns, r, j, w, c, row] = model;
         let Some(view) = lifted.objective().residuals() else {
-            return Ok(None);
+            return Ok(false);
         };
         let m = view.residual_count();
-        let (mut r, mut j) = (vec![T::zero(); m], vec![T::zero(); m * n]);
-        let (mut w, mut c) = (vec![T::zero(); m], vec![T::zero(); m]);
-        view.residual_vector(&point.x, &mut r)
-            .map_err(Error::Evaluation)?;
-        view.jacobian(&point.x, &mut j).map_err(Error::Evaluation)?;
-        view.weights(&r, &mut w, &mut c);
-        let mut columns = vec![T::zero(); m * p];
-        let mut row = vec![T::zero(); p];
+        for (v, len) in [(&mut *columns, m * p), (&mut *r, m), (&mut *j, m * n)] {
+            v.resize(len, T::zero());
+        }
+        for (v, len) in [(&mut *w, m), (&mut *c, m), (&mut *row, p)] {
+            v.resize(len, T::zero());
+        }
+        view.residual_vector(&point.x, r).map_err(Error::Evaluation)?;
+        view.jacobian(&point.x, j).map_err(Error::Evaluation)?;
+        view.weights(r, w, c);
         for i in 0..m {
-            lifted.pull_back(&point.u, &j[i * n..(i + 1) * n], &mut row);
+            lifted.pull_back(&point.u, &j[i * n..(i + 1) * n], row);
             // the curvature of the robust loss where it is positive, else its weight: a positive model either way
             let weight = if c[i] > T::zero() { c[i] } else { w[i] }.sqrt();
             for (k, v) in row.iter().enumerate() {
@@ -83,57 +94,52 @@ impl<T: Scalar> LevenbergMarquardt<T> {
                 T::zero()
             };
         }
-        Ok(Some(Model { columns, r }))
+        Ok(true)
     }
 }
 
-/// √W J_u by columns of length m, and the residual that goes with it.
-struct Model<T> {
-    columns: Vec<T>,
-    r: Vec<T>,
-}
-
-impl<T: Scalar> Model<T> {
-    /// argmin ‖r + J s‖² + ‖diag(√(held + μ scale)) s‖² by Gram–Schmidt on the stacked matrix, which does not square the
-    /// condition number as the normal equations would; None when it breaks down.
-    fn step(&self, held: &[T], scale: &[T], damping: T) -> Option<Vec<T>> {
-        let (m, p) = (self.r.len(), scale.len());
-        let rows = m + p;
-        let mut q: Vec<T> = Vec::with_capacity(rows * p);
-        let mut factor = PackedUpper::new();
-        let mut column = vec![T::zero(); rows];
-        let mut coefficients = Vec::with_capacity(p);
-        let mut rest: Vec<T> = self.r.iter().map(|v| -*v).collect();
-        rest.resize(rows, T::zero());
-        let mut s = Vec::with_capacity(p);
-        for k in 0..p {
-            column[..m].copy_from_slice(&self.columns[k * m..(k + 1) * m]);
-            column[m..].fill(T::zero());
-            column[m + k] = (held[k] + damping * scale[k]).sqrt();
-            let whole = norm2(&column);
-            coefficients.clear();
-            coefficients.resize(k, T::zero());
-            for _ in 0..2 {
-                for (done, c) in q.chunks_exact(rows).zip(coefficients.iter_mut()) {
-                    let h = dot(done, &column);
-                    axpy(-h, done, &mut column);
-                    *c += h;
-                }
+/// s ← argmin ‖r + J s‖² + ‖diag(√(K + μ D)) s‖² by Gram–Schmidt on the stacked matrix, which does not square the condition
+/// number as the normal equations would; false when it breaks down. `work` starts with K and D.
+fn damped_step<T: Scalar>(columns: &[T], r: &[T], damping: T, work: &mut [Vec<T>; 8]) -> bool {
+    let [held, scale, q, column, coefficients, rest, s, memory] = work;
+    let (m, p) = (r.len(), scale.len());
+    let rows = m + p;
+    q.resize(rows * p, T::zero());
+    column.resize(rows, T::zero());
+    let mut factor = PackedUpper::reusing(std::mem::take(memory));
+    rest.clear();
+    rest.extend(r.iter().map(|v| -*v));
+    rest.resize(rows, T::zero());
+    s.clear();
+    for k in 0..p {
+        column[..m].copy_from_slice(&columns[k * m..(k + 1) * m]);
+        column[m..].fill(T::zero());
+        column[m + k] = (held[k] + damping * scale[k]).sqrt();
+        let whole = norm2(column);
+        coefficients.clear();
+        coefficients.resize(k, T::zero());
+        for _ in 0..2 {
+            for (done, c) in q.chunks_exact(rows).zip(coefficients.iter_mut()) {
+                let h = dot(done, column);
+                axpy(-h, done, column);
+                *c += h;
             }
-            let size = norm2(&column);
-            if size.is_nan() || size <= T::epsilon() * whole {
-                return None;
-            }
-            column.iter_mut().for_each(|v| *v /= size);
-            factor.push(&coefficients, size);
-            let z = dot(&column, &rest);
-            axpy(-z, &column, &mut rest);
-            s.push(z);
-            q.extend_from_slice(&column);
         }
-        factor.solve(&mut s);
-        s.iter().all(|v| v.is_finite()).then_some(s)
+        let size = norm2(column);
+        if size.is_nan() || size <= T::epsilon() * whole {
+            *memory = factor.into_memory();
+            return false;
+        }
+        column.iter_mut().for_each(|v| *v /= size);
+        factor.push(coefficients, size);
+        let z = dot(column, rest);
+        axpy(-z, column, rest);
+        s.push(z);
+        q[k * rows..(k + 1) * rows].copy_from_slice(column);
     }
+    factor.solve(s);
+    *memory = factor.into_memory();
+    s.iter().all(|v| v.is_finite())
 }
 
 impl<T: Scalar> Method<T> for LevenbergMarquardt<T> {
@@ -146,26 +152,48 @@ impl<T: Scalar> Method<T> for LevenbergMarquardt<T> {
     }
 
     fn step(&mut self, lifted: &mut Lifted<'_, T>, point: &mut Point<T>, _h: &[T]) -> Result<Step> {
+        let mut model = self.model.take([0; 6], T::zero());
+        let mut work = self.work.take([0; 8], T::zero());
+        let outcome = self.step_in(lifted, point, &mut model, &mut work);
+        self.model.put_back(model);
+        self.work.put_back(work);
+        outcome
+    }
+
+    fn reset(&mut self) {
+        (self.damping, self.growth) = (T::lit(FIRST_DAMPING), T::lit(2.0));
+        self.scale.clear();
+    }
+}
+
+impl<T: Scalar> LevenbergMarquardt<T> {
+    fn step_in(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        point: &mut Point<T>,
+        model: &mut [Vec<T>; 6],
+        work: &mut [Vec<T>; 8],
+    ) -> Result<Step> {
         let p = point.u.len();
-        let Some(model) = Self::model(lifted, point)? else {
+        if !Self::build(lifted, point, model)? {
             return Ok(Step::Stalled);
-        };
-        if model.columns.iter().chain(&model.r).any(|v| !v.is_finite()) {
+        }
+        let [columns, r, ..] = model;
+        if columns.iter().chain(r.iter()).any(|v| !v.is_finite()) {
             return Ok(Step::NotFinite);
         }
-        let m = model.r.len();
-        let mut held = vec![T::zero(); p];
-        lifted.curvature_diagonal(point, &mut held);
+        let m = r.len();
+        let [held, scale, ..] = work;
+        held.resize(p, T::zero());
+        scale.resize(p, T::zero());
+        lifted.curvature_diagonal(point, held);
         let mut top = T::zero();
-        let mut scale: Vec<T> = (0..p)
-            .map(|k| {
-                held[k] = held[k].max(T::zero());
-                let column = &model.columns[k * m..(k + 1) * m];
-                let d = dot(column, column) + held[k];
-                top = top.max(d);
-                d
-            })
-            .collect();
+        for k in 0..p {
+            held[k] = held[k].max(T::zero());
+            let column = &columns[k * m..(k + 1) * m];
+            scale[k] = dot(column, column) + held[k];
+            top = top.max(scale[k]);
+        }
         if top <= T::zero() {
             return Ok(Step::Stalled);
         }
@@ -178,12 +206,13 @@ impl<T: Scalar> Method<T> for LevenbergMarquardt<T> {
         let mut next = self.next.take().unwrap_or_else(|| point.clone());
         let mut outcome = Step::Stalled;
         for _ in 0..40 {
-            let Some(s) = model.step(&held, &scale, self.damping) else {
+            if !damped_step(columns, r, self.damping, work) {
                 self.damping *= self.growth;
                 self.growth *= T::lit(2.0);
                 continue;
-            };
-            for ((o, u), v) in next.u.iter_mut().zip(&point.u).zip(&s) {
+            }
+            let [_, scale, _, _, _, _, s, _] = &*work;
+            for ((o, u), v) in next.u.iter_mut().zip(&point.u).zip(s) {
                 *o = *u + *v;
             }
             if next.u == point.u {
@@ -193,7 +222,7 @@ impl<T: Scalar> Method<T> for LevenbergMarquardt<T> {
             // decrease of the model: ½⟨s, μ D s − ∇F⟩
             let predicted = T::lit(0.5)
                 * s.iter()
-                    .zip(&scale)
+                    .zip(scale)
                     .zip(&point.gradient)
                     .map(|((v, d), g)| *v * (self.damping * *d * *v - *g))
                     .sum::<T>();
@@ -221,10 +250,5 @@ impl<T: Scalar> Method<T> for LevenbergMarquardt<T> {
         }
         self.next = Some(next);
         Ok(outcome)
-    }
-
-    fn reset(&mut self) {
-        (self.damping, self.growth) = (T::lit(FIRST_DAMPING), T::lit(2.0));
-        self.scale.clear();
     }
 }

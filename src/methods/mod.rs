@@ -3,19 +3,24 @@
 //! | method | needs | per iteration |
 //! |---|---|---|
 //! | [`Lbfgs`] | gradients | one evaluation, 4·memory n-vectors |
+//! | [`BoxLbfgs`] | gradients, a map that acts coordinate by coordinate | one evaluation, up to a few memory² n-vectors |
 //! | [`ConjugateGradient`] | gradients | one or two evaluations, 3 n-vectors |
 //! | [`TrustRegion`] | Hessian products (or differences of gradients) | one evaluation, a few products |
 //! | [`LevenbergMarquardt`] | residuals and their Jacobian | one Jacobian, one factorisation of n×n |
 //!
-//! All work in the metric of the lift ([`Lifted::metric`](crate::lifted::Lifted::metric)). Stopping, releases and limits are the
+//! All but [`BoxLbfgs`], which moves in x, work in the metric of the lift ([`Lifted::metric`](crate::lifted::Lifted::metric)). Stopping, releases and limits are the
 //! business of the driver ([`Minimize`](crate::Minimize)). A new method is one file here, and a line in [`State`].
 
+mod box_lbfgs;
+mod box_model;
+mod buffers;
 mod conjugate_gradient;
 mod lbfgs;
 mod levenberg_marquardt;
 mod trust_region;
 mod wolfe;
 
+pub use box_lbfgs::BoxLbfgs;
 pub use conjugate_gradient::ConjugateGradient;
 pub use lbfgs::Lbfgs;
 pub use levenberg_marquardt::LevenbergMarquardt;
@@ -75,6 +80,42 @@ pub trait Method<T: Scalar> {
     fn phase(&self) -> Phase {
         Phase::Custom(self.name())
     }
+
+    /// Whether the method moves in x itself: it then leaves faces on which the lift is stationary, and lands on bounds exactly.
+    fn moves_in_x(&self) -> bool {
+        false
+    }
+
+    /// What the method's own model of f expects of the best step from here; None when it has no model, or one that has not seen
+    /// every direction that is free.
+    fn outlook(&mut self, lifted: &Lifted<'_, T>, point: &Point<T>, h: &[T]) -> Option<Outlook<T>> {
+        let _ = (lifted, point, h);
+        None
+    }
+}
+
+/// What a model of f expects of its best step ([`Method::outlook`]).
+///
+/// ```
+/// use reparam::{lifted::{Lifted, Point}, maps::Squares, methods::{BoxLbfgs, Method}, objectives::FromFn};
+/// let mut f = FromFn::new(1, |x: &[f64], g: &mut [f64]| { g[0] = x[0] - 3.0; Ok(0.5 * (x[0] - 3.0).powi(2)) });
+/// let map = Squares::new(1);
+/// let mut lifted = Lifted::new(&mut f, &map);
+/// let mut point = Point::new(&map, &[1.0]);
+/// lifted.evaluate(&mut point).unwrap();
+/// let mut method = BoxLbfgs::new(5);
+/// assert!(method.outlook(&lifted, &point, &[1.0]).is_none()); // it has not moved yet
+/// method.step(&mut lifted, &mut point, &[2.0]).unwrap();
+/// let outlook = method.outlook(&lifted, &point, &[2.0]).unwrap();
+/// assert_eq!((point.x[0], outlook.decrease, outlook.relative_move), (2.0, 0.5, 0.5));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Outlook<T> {
+    /// The expected decrease of f.
+    pub decrease: T,
+    /// max_j |Δx_j / x_j|.
+    pub relative_move: T,
 }
 
 /// Any of the methods of this module, with its memory: a value that can be stored and resumed.
@@ -90,6 +131,8 @@ pub trait Method<T: Scalar> {
 pub enum State<T> {
     /// Quasi-Newton with limited memory.
     Lbfgs(Lbfgs<T>),
+    /// Quasi-Newton with limited memory, in x over a box.
+    BoxLbfgs(BoxLbfgs<T>),
     /// Nonlinear conjugate gradients.
     ConjugateGradient(ConjugateGradient<T>),
     /// Newton with a trust region and truncated conjugate gradients.
@@ -113,6 +156,12 @@ macro_rules! states {
             fn phase(&self) -> Phase {
                 match self { $(Self::$variant(m) => Method::<T>::phase(m)),* }
             }
+            fn moves_in_x(&self) -> bool {
+                match self { $(Self::$variant(m) => Method::<T>::moves_in_x(m)),* }
+            }
+            fn outlook(&mut self, lifted: &Lifted<'_, T>, point: &Point<T>, h: &[T]) -> Option<Outlook<T>> {
+                match self { $(Self::$variant(m) => m.outlook(lifted, point, h)),* }
+            }
         }
         $(impl<T> From<$variant<T>> for State<T> {
             fn from(method: $variant<T>) -> Self {
@@ -121,7 +170,13 @@ macro_rules! states {
         })*
     };
 }
-states!(Lbfgs, ConjugateGradient, TrustRegion, LevenbergMarquardt);
+states!(
+    Lbfgs,
+    BoxLbfgs,
+    ConjugateGradient,
+    TrustRegion,
+    LevenbergMarquardt
+);
 
 /// The examples of the guide.
 #[cfg(doctest)]

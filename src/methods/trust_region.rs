@@ -3,6 +3,7 @@
 //! Steihaug (1983), in the metric of the lift. The Hessian of the lift, Jᵀ∇²f J + Σ gᵢ∇²φᵢ, is never formed; where f has no
 //! Hessian products, differences of ∇F replace them.
 
+use super::buffers::Buffers;
 use super::{Method, Step};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{axpy, dot, max_abs, norm2};
@@ -22,6 +23,9 @@ pub struct TrustRegion<T> {
     radius: Option<T>,
     metric: Vec<T>,
     next: Option<Point<T>>,
+    /// s, and what conjugate gradients need: r, z, d, ∇²F d.
+    #[cfg_attr(feature = "serde", serde(skip, default = "Buffers::empty"))]
+    work: Buffers<T, 5>,
 }
 
 impl<T: Scalar> Default for TrustRegion<T> {
@@ -41,44 +45,41 @@ impl<T: Scalar> TrustRegion<T> {
             radius: None,
             metric: Vec::new(),
             next: None,
+            work: Buffers::empty(),
         }
     }
 
-    /// Minimises ⟨∇F, s⟩ + ½⟨s, ∇²F s⟩ within the radius; the step and the decrease of the model.
+    /// Minimises ⟨∇F, s⟩ + ½⟨s, ∇²F s⟩ within the radius: the step in the first vector of `work`; the decrease of the model.
     fn model_step(
         &self,
         lifted: &mut Lifted<'_, T>,
         point: &Point<T>,
         radius: T,
         scratch: &mut Point<T>,
-    ) -> Result<(Vec<T>, T)> {
+        work: &mut [Vec<T>; 5],
+    ) -> Result<T> {
         let p = point.u.len();
-        let norm_in_metric = |v: &[T]| {
-            v.iter()
-                .zip(&self.metric)
-                .map(|(a, m)| *a * *a * *m)
-                .sum::<T>()
-                .sqrt()
-        };
-        let mut s = vec![T::zero(); p];
-        let mut r = point.gradient.clone();
-        let mut z: Vec<T> = r.iter().zip(&self.metric).map(|(a, m)| *a / *m).collect();
-        let mut d: Vec<T> = z.iter().map(|v| -*v).collect();
-        let mut hd = vec![T::zero(); p];
-        let mut rz = dot(&r, &z);
+        let [s, r, z, d, hd] = work;
+        s.fill(T::zero());
+        r.copy_from_slice(&point.gradient);
+        for k in 0..p {
+            z[k] = r[k] / self.metric[k];
+            d[k] = -z[k];
+        }
+        let mut rz = dot(r, z);
+        // ⟨s, s⟩, ⟨s, d⟩ and ⟨d, d⟩ in the metric, by the recurrences of preconditioned conjugate gradients (Conn, Gould & Toint
+        // 2000, section 7.5.1), in which z is orthogonal to s
+        let (mut ss, mut sd, mut dd) = (T::zero(), T::zero(), rz);
         let start = rz.sqrt();
         // superlinear: the closer, the more exact (Dembo, Eisenstat & Steihaug 1982)
         let target = start * T::lit(0.1).min(start.sqrt());
         for _ in 0..(2 * p).max(10) {
-            product(lifted, point, &d, &mut hd, scratch)?;
-            let curvature = dot(&d, &hd);
+            product(lifted, point, d, hd, scratch)?;
+            let curvature = dot(d, hd);
             let alpha = rz / curvature;
-            let beyond = |t: T| {
-                let mut q = s.clone();
-                axpy(t, &d, &mut q);
-                norm_in_metric(&q) >= radius
-            };
-            if curvature.is_nan() || curvature <= T::zero() || beyond(alpha) {
+            let reached = ss + alpha * (sd + sd + alpha * dd);
+            if curvature.is_nan() || curvature <= T::zero() || reached.is_nan() || reached >= radius * radius
+            {
                 // to the boundary: the model goes down all the way there
                 let (a, b, c): (T, T, T) = {
                     let weighted = |x: &[T], y: &[T]| {
@@ -88,34 +89,32 @@ impl<T: Scalar> TrustRegion<T> {
                             .map(|((u, v), m)| *u * *v * *m)
                             .sum::<T>()
                     };
-                    (
-                        weighted(&d, &d),
-                        weighted(&s, &d),
-                        weighted(&s, &s) - radius * radius,
-                    )
+                    (weighted(d, d), weighted(s, d), weighted(s, s) - radius * radius)
                 };
                 let t = (-b + (b * b - a * c).max(T::zero()).sqrt()) / a;
-                axpy(t, &d, &mut s);
+                axpy(t, d, s);
                 break;
             }
-            axpy(alpha, &d, &mut s);
-            axpy(alpha, &hd, &mut r);
-            for ((o, a), m) in z.iter_mut().zip(&r).zip(&self.metric) {
+            axpy(alpha, d, s);
+            axpy(alpha, hd, r);
+            for ((o, a), m) in z.iter_mut().zip(r.iter()).zip(&self.metric) {
                 *o = *a / *m;
             }
-            let next = dot(&r, &z);
+            let next = dot(r, z);
             if next.is_nan() || next.sqrt() <= target {
                 break;
             }
             let beta = next / rz;
             rz = next;
-            for (o, v) in d.iter_mut().zip(&z) {
+            ss = reached;
+            sd = beta * (sd + alpha * dd);
+            dd = rz + beta * beta * dd;
+            for (o, v) in d.iter_mut().zip(z.iter()) {
                 *o = beta * *o - *v;
             }
         }
-        product(lifted, point, &s, &mut hd, scratch)?;
-        let decrease = -dot(&point.gradient, &s) - T::lit(0.5) * dot(&s, &hd);
-        Ok((s, decrease))
+        product(lifted, point, s, hd, scratch)?;
+        Ok(-dot(&point.gradient, s) - T::lit(0.5) * dot(s, hd))
     }
 }
 
@@ -186,9 +185,11 @@ impl<T: Scalar> Method<T> for TrustRegion<T> {
         });
         let mut next = self.next.take().unwrap_or_else(|| point.clone());
         let mut outcome = Step::Stalled;
+        let mut work = self.work.take([point.u.len(); 5], T::zero());
         for _ in 0..60 {
-            let (s, predicted) = self.model_step(lifted, point, radius, &mut next)?;
-            for ((o, u), v) in next.u.iter_mut().zip(&point.u).zip(&s) {
+            let predicted = self.model_step(lifted, point, radius, &mut next, &mut work)?;
+            let s = &work[0];
+            for ((o, u), v) in next.u.iter_mut().zip(&point.u).zip(s) {
                 *o = *u + *v;
             }
             if next.u == point.u {
@@ -223,6 +224,7 @@ impl<T: Scalar> Method<T> for TrustRegion<T> {
                 break;
             }
         }
+        self.work.put_back(work);
         self.radius = Some(radius);
         self.next = Some(next);
         Ok(outcome)

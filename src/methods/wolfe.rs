@@ -1,8 +1,8 @@
 //! Searches along a line in u: strong Wolfe conditions, with a way back from points where f is not finite, and the
 //! search along the lifted curve that needs no further products.
 
-use crate::lifted::{Lifted, Point, minimise_quartic};
-use crate::linalg::dot;
+use crate::lifted::{CurveWork, Lifted, Point, minimise_quartic, minimise_rational};
+use crate::linalg::{axpy, dot};
 use crate::maps::Ray;
 use crate::objectives::Curve;
 use crate::{Result, Scalar};
@@ -59,7 +59,7 @@ pub fn wolfe_search<T: Scalar>(
         Ok(next.is_finite().then(|| (next.value, dot(&next.gradient, d))))
     };
     let mut last = T::zero();
-    let found = bracket(start.value, dot(&start.gradient, d), t, |t| {
+    let found = bracket(start.value, dot(&start.gradient, d), t, &Reach::default(), |t| {
         last = t;
         at(t, next)
     })?;
@@ -78,9 +78,10 @@ pub fn wolfe_search<T: Scalar>(
     }
 }
 
-/// The search along the lifted curve: for f = ℓ(A x + a) + … and a map whose rays are quadratic, four products (two images, and value and
-/// gradient at the end) serve any number of trials. For a quadratic f the minimiser of the quartic is exact, otherwise the
-/// strong Wolfe conditions hold. The end is evaluated afresh: an updated image drifts. None where f or φ do not offer it.
+/// The search along the lifted curve: for f = ℓ(A x + a) + … and a map whose rays are quadratic or rational, four products (two images, and
+/// value and gradient at the end) serve any number of trials. For a quadratic f the minimiser of the quartic (over a squared
+/// quadratic) is exact, otherwise the strong Wolfe conditions hold. The end is evaluated afresh: an updated image drifts. None
+/// where f or φ do not offer it.
 ///
 /// # Errors
 /// [`Error::Evaluation`](crate::Error::Evaluation).
@@ -103,39 +104,69 @@ pub fn curve_search<T: Scalar>(
     t: T,
     next: &mut Point<T>,
 ) -> Result<Option<Search>> {
+    let mut work = std::mem::take(&mut lifted.curve);
+    let found = search_in(lifted, start, d, t, next, &mut work);
+    lifted.curve = work;
+    found
+}
+
+fn search_in<T: Scalar>(
+    lifted: &mut Lifted<'_, T>,
+    start: &Point<T>,
+    d: &[T],
+    t: T,
+    next: &mut Point<T>,
+    work: &mut CurveWork<T>,
+) -> Result<Option<Search>> {
     let n = start.x.len();
-    let (mut p, mut q) = (vec![T::zero(); n], vec![T::zero(); n]);
-    if !matches!(lifted.map().ray(&start.u, d, &mut p, &mut q), Ray::Quadratic) {
-        return Ok(None);
-    }
+    let CurveWork { ends, images } = work;
+    ends.iter_mut().for_each(|v| v.resize(n, T::zero()));
+    let [p, q] = ends;
+    let omega = match lifted.map().ray(&start.u, d, p, q, lifted.scratch()) {
+        Ray::Quadratic => [T::one(), T::zero(), T::zero()],
+        Ray::Rational(omega) => {
+            axpy(-omega[1], &start.x, p);
+            axpy(-omega[2], &start.x, q);
+            omega
+        }
+        Ray::General => return Ok(None),
+    };
     let Some(m) = lifted.objective().composite().map(|view| view.operator.rows()) else {
         return Ok(None);
     };
-    let zeros = || vec![T::zero(); m];
-    let (mut z, mut ap, mut aq, mut zt, mut r) = (zeros(), zeros(), zeros(), zeros(), zeros());
-    if !lifted.objective().image(&start.x, &mut z) {
+    images.iter_mut().for_each(|v| v.resize(m, T::zero()));
+    let [z, ap, aq, zt, r] = images;
+    if !lifted.objective().image(&start.x, z) {
         return Ok(None);
     }
     let step = {
         let Some(view) = lifted.objective().composite() else {
             return Ok(None);
         };
-        view.operator.apply_pair(&p, &q, &mut ap, &mut aq);
+        view.operator.apply_pair(p, q, ap, aq);
         let curve = Curve {
             x: &start.x,
-            p: &p,
-            q: &q,
-            z: &z,
-            ap: &ap,
-            aq: &aq,
+            p,
+            q,
+            z,
+            ap,
+            aq,
+            omega,
         };
-        match view.quartic(&curve, &mut r, &mut zt) {
-            Some(quartic) => {
-                let t = minimise_quartic(&quartic);
-                if t > T::zero() { Ok(t) } else { Err(Search::Failed) }
+        let exact = match view.quartic(&curve, r, zt) {
+            Some(quartic) => Some(minimise_quartic(&quartic)),
+            None => view.rational(&curve, r, zt).map(|h| minimise_rational(&h)),
+        };
+        match exact {
+            Some(t) => {
+                if t > T::zero() {
+                    Ok(t)
+                } else {
+                    Err(Search::Failed)
+                }
             }
-            None => bracket(start.value, dot(&start.gradient, d), t, |t| {
-                let (f, slope) = view.along(&curve, t, &mut zt, &mut r);
+            None => bracket(start.value, dot(&start.gradient, d), t, &Reach::default(), |t| {
+                let (f, slope) = view.along(&curve, t, zt, r);
                 Ok((f.is_finite() && slope.is_finite()).then_some((f, slope)))
             })?,
         }
@@ -146,9 +177,6 @@ pub fn curve_search<T: Scalar>(
     };
     for ((o, u), v) in next.u.iter_mut().zip(&start.u).zip(d) {
         *o = *u + t * *v;
-    }
-    for i in 0..m {
-        zt[i] = z[i] + t * (ap[i] + t * aq[i]);
     }
     lifted.evaluate(next)?;
     let noise = T::lit(16.0) * T::epsilon() * start.value.abs();
@@ -161,17 +189,35 @@ pub fn curve_search<T: Scalar>(
     }))
 }
 
+/// How far a search may go, and how exact it must be.
+pub(super) struct Reach<T> {
+    /// The part of the first slope that may be left.
+    pub(super) curvature: T,
+    /// The longest step. There a decrease is enough.
+    pub(super) longest: T,
+}
+
+impl<T: Scalar> Default for Reach<T> {
+    fn default() -> Self {
+        Self {
+            curvature: T::lit(0.9),
+            longest: T::infinity(),
+        }
+    }
+}
+
 /// The step by bracketing; `at` gives value and slope, or None where they are not finite.
-fn bracket<T: Scalar>(
+pub(super) fn bracket<T: Scalar>(
     f0: T,
     slope0: T,
     first: T,
+    reach: &Reach<T>,
     mut at: impl FnMut(T) -> Result<Option<(T, T)>>,
 ) -> Result<std::result::Result<T, Search>> {
     if slope0.is_nan() || slope0 >= T::zero() {
         return Ok(Err(Search::Failed));
     }
-    let (decrease, curvature) = (T::lit(1e-4), T::lit(0.9));
+    let decrease = T::lit(1e-4);
     // F cannot be told apart from f0 within this
     let flat = T::lit(4.0) * T::epsilon() * f0.abs();
     let mut t = first;
@@ -194,7 +240,8 @@ fn bracket<T: Scalar>(
         finite_seen = true;
         let sufficient = f <= f0 + decrease * t * slope0;
         let approximate = f <= f0 + flat && slope <= (T::lit(2.0) * decrease - T::one()) * slope0;
-        if (sufficient || approximate) && slope.abs() <= -curvature * slope0 {
+        let end = t >= reach.longest && slope <= T::zero();
+        if (sufficient || approximate) && (end || slope.abs() <= -reach.curvature * slope0) {
             return Ok(Ok(t));
         }
         let current = (t, f, slope);
@@ -207,7 +254,7 @@ fn bracket<T: Scalar>(
             low = current;
             if high.is_none() {
                 // still going down: further out, but not through a wall that has been met
-                let beyond = t * T::lit(4.0);
+                let beyond = (t * T::lit(4.0)).min(reach.longest);
                 t = if beyond < wall {
                     beyond
                 } else {

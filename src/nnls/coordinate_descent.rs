@@ -52,6 +52,8 @@ pub(super) fn coordinate_descent<T: LinalgScalar>(
             (step * c).abs()
         })))
     };
+    // what that patience is worth when every sweep sees all columns
+    let budget = run.passes + 2.0 * patience as f64;
     let mut r = vec![T::zero(); b.len()];
     let (mut first, mut mark, mut since) = (None, T::infinity(), 0);
     for round in 0usize.. {
@@ -83,7 +85,7 @@ pub(super) fn coordinate_descent<T: LinalgScalar>(
         if round >= 4 {
             let contraction = (step / start).as_f64().ln() / round as f64;
             let needed = (tolerance / step).as_f64().ln() / contraction;
-            if contraction >= 0.0 || needed > patience as f64 {
+            if contraction >= 0.0 || needed > patience as f64 || run.passes > budget {
                 return Ok(Outcome::Slow);
             }
         }

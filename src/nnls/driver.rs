@@ -7,6 +7,7 @@ use super::dual::duality_gap;
 use super::face::{Face, QrFace, drop_rounding, residual};
 use super::flow::flow;
 use super::problem::Problem;
+use super::projected_cg::{Ended, Target, instead_of_a_gram_matrix, projected_cg};
 use super::working_set::{self, working_set};
 use super::{Nnls, Strategy};
 use crate::linalg::{dot, exponent, norm2, pow2, safe_exponent};
@@ -131,18 +132,32 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             }
             Strategy::Auto | Strategy::WorkingSet if self.problem.has_columns() => self.sparse(strategy, run),
             Strategy::BlockExchange => self
-                .block_exchange(run)
+                .block_exchange(None, run)
                 .unwrap_or_else(|| origin(Some(Status::Stalled))),
             Strategy::ActiveSet => self.active_set(&self.zero_or_start(), run),
             Strategy::CoordinateDescent => self.descend(self.zero_or_start(), usize::MAX, run).0,
+            Strategy::ProjectedGradients => {
+                let target = self.target(f64::INFINITY);
+                self.projected(self.zero_or_start(), &target, run).0
+            }
             Strategy::Flow => self.flow_to_tolerance(self.start.as_deref(), run),
             Strategy::Auto | Strategy::WorkingSet => self.products(run),
         }
     }
 
-    /// Block exchange; the active set from where it ended when that is not exact.
+    /// Projected conjugate gradients where they can beat a Gram matrix of all columns; block exchange; the active set from
+    /// where it ended when that is not exact.
     fn dense(&self, run: &mut Run<'_>) -> Candidate<T> {
-        let first = self.block_exchange(run);
+        let mut guess = None;
+        if let Some(target) = instead_of_a_gram_matrix(self.problem, self.target(0.0)) {
+            let (candidate, ended) = self.projected(self.zero_or_start(), &target, run);
+            if candidate.limit.is_some() || ended == Ended::Converged {
+                return candidate;
+            }
+            // given up early, most columns stay: the exchange starts from them all
+            guess = (run.passes >= target.passes).then_some(candidate.x);
+        }
+        let first = self.block_exchange(guess.as_deref(), run);
         match first {
             Some(candidate) if candidate.limit.is_some() => candidate,
             Some(candidate) => {
@@ -166,10 +181,10 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     }
 
     /// None when the Gram matrix is too ill-conditioned or the signs cycle.
-    fn block_exchange(&self, run: &mut Run<'_>) -> Option<Candidate<T>> {
+    fn block_exchange(&self, guess: Option<&[T]>, run: &mut Run<'_>) -> Option<Candidate<T>> {
         let p = self.problem;
         let n = p.columns();
-        let inside: Vec<bool> = match &self.start {
+        let inside: Vec<bool> = match guess.or(self.start.as_deref()) {
             Some(x) => x.iter().map(|v| *v > T::zero()).collect(),
             None => p.norms().iter().map(|c| *c > T::zero()).collect(),
         };
@@ -327,10 +342,10 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if candidate.limit.is_some() || (outcome == Outcome::Converged && strategy == Strategy::Auto) {
             return candidate;
         }
-        // to 3e-5 whatever it takes: a face that is nearly right saves the exact method most of its rounds
-        let hand_over = T::lit(3e-5) * self.b_norm;
-        if let Err(limit) = coordinate_descent(self.problem, self.b, &mut candidate.x, hand_over, 3000, run) {
-            candidate.limit = Some(limit);
+        // a face that is nearly right saves the exact method most of its rounds
+        let hand_over = self.target(5000.0).at_least(T::lit(1e-5));
+        candidate = self.projected(candidate.x, &hand_over, run).0;
+        if candidate.limit.is_some() {
             return candidate;
         }
         let support = candidate.x.iter().filter(|v| **v > T::zero()).count();
@@ -350,6 +365,10 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 return self.active_set(&exact.x, run);
             }
             candidate = exact;
+        }
+        let (candidate, ended) = self.projected(candidate.x, &self.target(1e5), run);
+        if candidate.limit.is_some() || ended == Ended::Converged {
+            return candidate;
         }
         self.descend(candidate.x, usize::MAX, run).0
     }
@@ -383,6 +402,30 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             step *= T::lit(0.1);
         }
         (done(x, None), Outcome::Converged)
+    }
+
+    /// The tolerance asked for, with a margin for what is computed afresh in the end.
+    fn target(&self, passes: f64) -> Target<T> {
+        Target {
+            tolerance: T::lit(0.5) * self.tolerance,
+            passes,
+            sparse_only: false,
+        }
+    }
+
+    /// Projected conjugate gradients from x.
+    fn projected(&self, mut x: Vec<T>, target: &Target<T>, run: &mut Run<'_>) -> (Candidate<T>, Ended) {
+        let ended = projected_cg(self.problem, self.b, None, self.b_norm, &mut x, target, run);
+        let candidate = Candidate {
+            x,
+            phase: Phase::ProjectedGradient,
+            limit: match ended {
+                Ended::Limit(status) => Some(status),
+                _ => None,
+            },
+            dual: None,
+        };
+        (candidate, ended)
     }
 
     /// The flow to a moderate accuracy, then the active set from the face it predicts.

@@ -243,12 +243,7 @@ impl<'g, T: LinalgScalar> GramFace<'g, T> {
         if !T::cholesky(k, &mut l) || weak_pivot(&l, k, |p| self.g(members[p], members[p])) {
             return false;
         }
-        let mut above = Vec::with_capacity(k);
-        for j in 0..k {
-            above.clear();
-            above.extend((0..j).map(|i| l[i * k + j]));
-            self.factor.push(&above, l[j * k + j]);
-        }
+        self.factor.assign_lower(k, &l);
         self.members.extend_from_slice(members);
         true
     }

@@ -140,7 +140,7 @@ pub(super) fn flow<T: LinalgScalar>(
         denominator = new;
         previous.copy_from_slice(&grad);
         fresh = false;
-        map.ray(&u, &d, &mut lin, &mut quad);
+        map.ray(&u, &d, &mut lin, &mut quad, &mut work);
         problem.pair(&lin, &quad, &mut image1, &mut image2, run);
         let t = minimise_quartic(&Quartic::along(&r, &image1, &image2));
         if not_positive(t) {

@@ -8,8 +8,11 @@
 //!
 //! ```text
 //! dense, n ≤ m            block exchange on the Gram matrix, refined in A; the active set if that is not exact
+//! … of 700 columns or     projected conjugate gradients first, within a budget: they never form the Gram matrix of columns that
+//!   more, m ≥ 1.2 n       end at zero
 //! dense, n > m            active set on a growing QR factor
-//! sparse, large           coordinate descent; working sets in a dense Gram matrix where it slows down
+//! sparse, large           coordinate descent; where it slows down projected conjugate gradients to 1e-5, then working sets in a
+//!                         dense Gram matrix
 //! sparse, small           made dense
 //! products only           the flow on the lift x = u∘u, then the active set from the face it found;
 //!                         written out when n ≤ 512
@@ -25,6 +28,7 @@ mod dual;
 pub(crate) mod face;
 mod flow;
 pub(crate) mod problem;
+pub(crate) mod projected_cg;
 mod working_set;
 
 use crate::checks::{check_finite, check_len, check_not_empty};
@@ -87,6 +91,8 @@ pub enum Strategy {
     WorkingSet,
     /// The flow on the lift x = u∘u: needs products only.
     Flow,
+    /// Projected conjugate gradients: products only, no factorisation; for well-conditioned columns, tall matrices above all.
+    ProjectedGradients,
 }
 
 /// A non-negative least-squares problem for one matrix: options, then [`solve`](Self::solve) as often as wanted.
@@ -292,7 +298,10 @@ where
         }
         let keep_form = matches!(
             self.strategy,
-            Strategy::Flow | Strategy::CoordinateDescent | Strategy::WorkingSet
+            Strategy::Flow
+                | Strategy::ProjectedGradients
+                | Strategy::CoordinateDescent
+                | Strategy::WorkingSet
         );
         let problem = Problem::new(self.a, keep_form)?;
         if let Some(x) = &self.start {

@@ -2,9 +2,11 @@
 
 use crate::checks::check_not_empty;
 use crate::linalg::{axpy, dot, exponent, norm2, safe_exponent};
+use crate::operators::dense_products::{self, PARTS};
 use crate::operators::{ColumnScaled, Dense, LinearOperator, SparseColumns, power_of_two_factor};
 use crate::solve::Run;
 use crate::{Error, LinalgScalar, Result};
+use std::cell::RefCell;
 
 /// At most this many elements (32 MB of f64) are made dense to reach the exact dense methods …
 const DENSIFY_SPARSE: usize = 1_000_000;
@@ -32,6 +34,10 @@ pub(crate) struct Problem<'a, T: LinalgScalar> {
     factors: Option<Vec<T>>,
     norms: Vec<T>,
     gram: std::cell::OnceCell<Vec<T>>,
+    /// 0 … n−1.
+    everything: std::cell::OnceCell<Vec<usize>>,
+    /// Scratch of the products with dense rows.
+    spare: RefCell<Vec<T>>,
     /// Products spent on preparing (norms and columns of an operator that only has products).
     pub(crate) setup_passes: f64,
 }
@@ -116,6 +122,8 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             factors,
             norms,
             gram: std::cell::OnceCell::new(),
+            everything: std::cell::OnceCell::new(),
+            spare: RefCell::new(Vec::new()),
             setup_passes,
         })
     }
@@ -168,7 +176,8 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     pub(crate) fn apply(&self, x: &[T], y: &mut [T], run: &mut Run<'_>) {
         run.passes += 1.0;
         match self.operator() {
-            Operator::Dense(d) => d.apply(x, y),
+            Operator::Dense(d) if d.is_column_major() => dense_products::combine(&d, self.everything(), x, y),
+            Operator::Dense(d) => dense_products::rows_apply(&d, x, y),
             Operator::Sparse(s) => s.apply(x, y),
             Operator::Products(p) => p.apply(x, y),
         }
@@ -178,7 +187,12 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     pub(crate) fn adjoint(&self, y: &[T], x: &mut [T], run: &mut Run<'_>) {
         run.passes += 1.0;
         match self.operator() {
-            Operator::Dense(d) => d.apply_adjoint(y, x),
+            Operator::Dense(d) if d.is_column_major() => {
+                dense_products::combine_adjoint(&d, self.everything(), y, x);
+            }
+            Operator::Dense(d) => self.with_spare(PARTS * self.columns, |partial| {
+                dense_products::rows_adjoint(&d, y, x, partial);
+            }),
             Operator::Sparse(s) => s.apply_adjoint(y, x),
             Operator::Products(p) => p.apply_adjoint(y, x),
         }
@@ -198,11 +212,12 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     pub(crate) fn combine(&self, face: &[usize], x: &[T], y: &mut [T], run: &mut Run<'_>) {
         match self.operator() {
             Operator::Dense(d) if d.is_column_major() => {
-                y.fill(T::zero());
-                for (j, v) in face.iter().zip(x) {
-                    axpy(*v, d.run(*j), y);
-                }
+                dense_products::combine(&d, face, x, y);
             }
+            Operator::Dense(d) if 4 * face.len() >= self.columns => self.with_spare(self.columns, |full| {
+                spread(face, x, full);
+                dense_products::rows_apply(&d, full, y);
+            }),
             Operator::Dense(d) => {
                 for (i, yi) in y.iter_mut().enumerate() {
                     let row = d.run(i);
@@ -231,9 +246,14 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     pub(crate) fn combine_adjoint(&self, face: &[usize], y: &[T], out: &mut [T], run: &mut Run<'_>) {
         match self.operator() {
             Operator::Dense(d) if d.is_column_major() => {
-                for (j, o) in face.iter().zip(out.iter_mut()) {
-                    *o = dot(d.run(*j), y);
-                }
+                dense_products::combine_adjoint(&d, face, y, out);
+            }
+            Operator::Dense(d) if 4 * face.len() >= self.columns => {
+                self.with_spare((PARTS + 1) * self.columns, |spare| {
+                    let (full, partial) = spare.split_at_mut(self.columns);
+                    dense_products::rows_adjoint(&d, y, full, partial);
+                    gather(face, full, out);
+                });
             }
             Operator::Dense(d) => {
                 out.fill(T::zero());
@@ -260,6 +280,42 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             }
         }
         run.passes += face.len() as f64 / self.columns as f64;
+    }
+
+    /// z ← Σ v_f â_{face(f)} and out_f ← ⟨â_{face(f)}, z⟩: one pass over memory where that can be.
+    pub(crate) fn normal(&self, face: &[usize], v: &[T], z: &mut [T], out: &mut [T], run: &mut Run<'_>) {
+        match self.operator() {
+            Operator::Dense(d) if d.is_column_major() => {
+                self.with_spare(PARTS * face.len(), |partial| {
+                    dense_products::columns_normal(&d, face, v, z, out, partial);
+                });
+            }
+            Operator::Dense(d) if 4 * face.len() >= self.columns => {
+                self.with_spare((PARTS + 1) * self.columns, |spare| {
+                    let (full, partial) = spare.split_at_mut(self.columns);
+                    spread(face, v, full);
+                    dense_products::rows_normal(&d, full, z, partial);
+                    gather(face, full, out);
+                });
+            }
+            _ => {
+                self.combine(face, v, z, run);
+                return self.combine_adjoint(face, z, out, run);
+            }
+        }
+        run.passes += 2.0 * face.len() as f64 / self.columns as f64;
+    }
+
+    fn everything(&self) -> &[usize] {
+        self.everything.get_or_init(|| (0..self.columns).collect())
+    }
+
+    fn with_spare<R>(&self, len: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < len {
+            spare.resize(len, T::zero());
+        }
+        f(&mut spare[..len])
     }
 
     /// Column j as a dense vector (a product with e_j where only products exist).
@@ -336,6 +392,21 @@ enum Operator<'b, T: LinalgScalar> {
     Dense(Dense<'b, T>),
     Sparse(&'b SparseColumns<T>),
     Products(&'b (dyn LinearOperator<T> + 'b)),
+}
+
+/// full ← v on the face, else zero.
+fn spread<T: LinalgScalar>(face: &[usize], v: &[T], full: &mut [T]) {
+    full.fill(T::zero());
+    for (j, x) in face.iter().zip(v) {
+        full[*j] = *x;
+    }
+}
+
+/// out ← full on the face.
+fn gather<T: LinalgScalar>(face: &[usize], full: &[T], out: &mut [T]) {
+    for (j, o) in face.iter().zip(out) {
+        *o = full[*j];
+    }
 }
 
 fn write_out<T: LinalgScalar, A: LinearOperator<T> + ?Sized>(a: &A) -> Vec<T> {

@@ -28,6 +28,8 @@ pub(super) fn working_set<T: LinalgScalar>(
     let mut r = vec![T::zero(); b.len()];
     let mut w = vec![T::zero(); n];
     let mut order: Vec<(T, usize)> = Vec::new();
+    // what the last round formed is not formed again
+    let (mut known, mut known_gram): (Vec<usize>, Vec<T>) = (Vec::new(), Vec::new());
     for round in 0..60 {
         run.iteration()?;
         let support: Vec<usize> = (0..n).filter(|j| x[*j] > T::zero()).collect();
@@ -59,7 +61,11 @@ pub(super) fn working_set<T: LinalgScalar>(
         }
         let k = set.len();
         let mut gram = vec![T::zero(); k * k];
-        problem.gram_of(&set, &mut gram, run);
+        if known.is_empty() {
+            problem.gram_of(&set, &mut gram, run);
+        } else {
+            extend_gram(problem, &known, &known_gram, &set, &mut gram, run);
+        }
         let mut c = vec![T::zero(); k];
         problem.combine_adjoint(&set, b, &mut c, run);
         let set_norms: Vec<T> = set.iter().map(|j| norms[*j]).collect();
@@ -96,6 +102,42 @@ pub(super) fn working_set<T: LinalgScalar>(
             x[*j] = *v;
         }
         outcome?;
+        (known, known_gram) = (set, gram);
     }
     Ok(false)
+}
+
+/// The Gram matrix of `set` (both triangles), from that of `known` and products for the columns that are new.
+fn extend_gram<T: LinalgScalar>(
+    problem: &Problem<'_, T>,
+    known: &[usize],
+    known_gram: &[T],
+    set: &[usize],
+    gram: &mut [T],
+    run: &mut Run<'_>,
+) {
+    let k = set.len();
+    let mut at = vec![usize::MAX; problem.columns()];
+    for (p, j) in known.iter().enumerate() {
+        at[*j] = p;
+    }
+    let old: Vec<(usize, usize)> = set
+        .iter()
+        .enumerate()
+        .filter_map(|(q, j)| (at[*j] != usize::MAX).then_some((q, at[*j])))
+        .collect();
+    for (q, p) in &old {
+        let column = &known_gram[p * known.len()..(p + 1) * known.len()];
+        for (i, s) in &old {
+            gram[q * k + i] = column[*s];
+        }
+    }
+    let mut column = vec![T::zero(); problem.rows()];
+    for (q, j) in set.iter().enumerate().filter(|(_, j)| at[**j] == usize::MAX) {
+        problem.column(*j, &mut column, run);
+        problem.combine_adjoint(set, &column, &mut gram[q * k..(q + 1) * k], run);
+        for i in 0..k {
+            gram[i * k + q] = gram[q * k + i];
+        }
+    }
 }

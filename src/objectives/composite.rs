@@ -2,7 +2,7 @@
 
 use super::{Convexity, Evaluation, Objective};
 use crate::checks::{check_finite, check_len, check_not_empty};
-use crate::lifted::Quartic;
+use crate::lifted::{Quartic, RationalQuartic};
 use crate::linalg::{axpy, dot};
 use crate::losses::Loss;
 use crate::operators::{LinearOperator, SparseColumns};
@@ -418,13 +418,15 @@ impl<T: std::fmt::Debug> std::fmt::Debug for CompositeView<'_, T> {
     }
 }
 
-/// A curve x + t p + t² q and its image z + t A p + t² A q: what a search along a lifted ray moves on.
+/// A curve x + (t p + t² q)/W(t), W = ω₀ + ω₁t + ω₂t², and its image z + (t A p + t² A q)/W(t): what a search along a lifted ray
+/// moves on.
 ///
-/// x, p, q have length n; z, ap, aq have length m. A straight line has q = 0.
+/// x, p, q have length n; z, ap, aq have length m. ω = (1, 0, 0) for a polynomial; a straight line has q = 0 too. A ray
+/// (ω₀x + t lin + t² quad)/W has p = lin − ω₁x and q = quad − ω₂x.
 ///
 /// ```
 /// use reparam::objectives::Curve;
-/// let line = Curve { x: &[0.0], p: &[1.0], q: &[0.0], z: &[0.0], ap: &[2.0], aq: &[0.0] };
+/// let line = Curve { x: &[0.0], p: &[1.0], q: &[0.0], z: &[0.0], ap: &[2.0], aq: &[0.0], omega: [1.0, 0.0, 0.0] };
 /// assert_eq!(line.ap, &[2.0]);
 /// ```
 #[derive(Debug, Clone, Copy)]
@@ -441,6 +443,8 @@ pub struct Curve<'a, T> {
     pub ap: &'a [T],
     /// A q.
     pub aq: &'a [T],
+    /// ω₀, ω₁, ω₂.
+    pub omega: [T; 3],
 }
 
 impl<T: Scalar> CompositeView<'_, T> {
@@ -513,62 +517,102 @@ impl<T: Scalar> CompositeView<'_, T> {
     /// use reparam::objectives::{Curve, LeastSquares, Objective};
     /// let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[4.0]).unwrap();
     /// // x = u² from u = 1 along d = 1: x + 2t + t²
-    /// let curve = Curve { x: &[1.0], p: &[2.0], q: &[1.0], z: &[1.0], ap: &[2.0], aq: &[1.0] };
+    /// let curve = Curve { x: &[1.0], p: &[2.0], q: &[1.0], z: &[1.0], ap: &[2.0], aq: &[1.0], omega: [1.0, 0.0, 0.0] };
     /// let h = f.composite().unwrap().quartic(&curve, &mut [0.0], &mut [0.0]).unwrap();
     /// assert!((minimise_quartic(&h) - 1.0_f64).abs() < 1e-15); // u = 2
     /// ```
     pub fn quartic(&self, curve: &Curve<'_, T>, r: &mut [T], d: &mut [T]) -> Option<Quartic<T>> {
+        if curve.omega != [T::one(), T::zero(), T::zero()] {
+            return None;
+        }
+        let ([a, b], [pp, pq, qq]) = self.products(curve, r, d)?;
+        Some(Quartic {
+            coefficients: [a, pp + b, pq, qq],
+        })
+    }
+
+    /// The same for any denominator: a quartic over its square.
+    ///
+    /// ```
+    /// use reparam::lifted::minimise_rational;
+    /// use reparam::objectives::{Curve, LeastSquares, Objective};
+    /// let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
+    /// // x = t/(1 + t²) comes nearest to 1 at t = 1
+    /// let curve = Curve { x: &[0.0], p: &[1.0], q: &[0.0], z: &[0.0], ap: &[1.0], aq: &[0.0], omega: [1.0, 0.0, 1.0] };
+    /// let h = f.composite().unwrap().rational(&curve, &mut [0.0], &mut [0.0]).unwrap();
+    /// assert!((minimise_rational(&h) - 1.0_f64).abs() < 1e-12);
+    /// ```
+    pub fn rational(&self, curve: &Curve<'_, T>, r: &mut [T], d: &mut [T]) -> Option<RationalQuartic<T>> {
+        let (linear, quadratic) = self.products(curve, r, d)?;
+        Some(RationalQuartic::along(linear, quadratic, curve.omega))
+    }
+
+    /// [⟨∇f,p⟩, ⟨∇f,q⟩] and [½⟨p,∇²f p⟩, ⟨p,∇²f q⟩, ½⟨q,∇²f q⟩] by the images; None for a loss that is not quadratic.
+    fn products(&self, curve: &Curve<'_, T>, r: &mut [T], d: &mut [T]) -> Option<([T; 2], [T; 3])> {
         if !self.loss.quadratic() {
             return None;
         }
-        let Curve { x, p, q, z, ap, aq } = *curve;
+        let Curve {
+            x, p, q, z, ap, aq, ..
+        } = *curve;
         self.loss.gradient(z, r);
         self.loss.curvature(z, d);
         let half = T::lit(0.5);
         let product = |a: &[T], b: &[T]| crate::losses::sum_of(a.len(), |i| d[i] * a[i] * b[i]);
-        let mut h = [
-            dot(r, ap),
-            half * product(ap, ap) + dot(r, aq),
-            product(ap, aq),
-            half * product(aq, aq),
-        ];
+        let mut linear = [dot(r, ap), dot(r, aq)];
+        let mut quadratic = [half * product(ap, ap), product(ap, aq), half * product(aq, aq)];
         if self.ridge > T::zero() {
-            h[0] += self.ridge * dot(x, p);
-            h[1] += self.ridge * (half * dot(p, p) + dot(x, q));
-            h[2] += self.ridge * dot(p, q);
-            h[3] += self.ridge * half * dot(q, q);
+            linear[0] += self.ridge * dot(x, p);
+            linear[1] += self.ridge * dot(x, q);
+            quadratic[0] += self.ridge * half * dot(p, p);
+            quadratic[1] += self.ridge * dot(p, q);
+            quadratic[2] += self.ridge * half * dot(q, q);
         }
         if let Some(c) = self.linear {
-            h[0] += dot(c, p);
-            h[1] += dot(c, q);
+            linear[0] += dot(c, p);
+            linear[1] += dot(c, q);
         }
-        Some(Quartic { coefficients: h })
+        Some((linear, quadratic))
     }
 
-    /// h(t) = f(x + t p + t² q) and h′(t), without a product. `zt` (length m) receives the image at t, `r` (length
+    /// h(t), f on the curve at t, and h′(t), without a product. `zt` (length m) receives the image at t, `r` (length
     /// m) ℓ′ there.
     ///
     /// ```
     /// use reparam::{losses::NegativeLog, objectives::{Composite, Curve, Objective}};
     /// let f = Composite::new(nalgebra::dmatrix![2.0], NegativeLog::new(1).unwrap()).unwrap();
-    /// let line = Curve { x: &[1.0], p: &[1.0], q: &[0.0], z: &[2.0], ap: &[2.0], aq: &[0.0] };
+    /// let line = Curve { x: &[1.0], p: &[1.0], q: &[0.0], z: &[2.0], ap: &[2.0], aq: &[0.0], omega: [1.0, 0.0, 0.0] };
     /// let (mut zt, mut r) = ([0.0], [0.0]);
     /// let (h, slope) = f.composite().unwrap().along(&line, 1.0, &mut zt, &mut r);
     /// assert_eq!((h, slope), (-(4.0_f64.ln()), -0.5));
     /// ```
     pub fn along(&self, curve: &Curve<'_, T>, t: T, zt: &mut [T], r: &mut [T]) -> (T, T) {
-        let Curve { x, p, q, z, ap, aq } = *curve;
+        let Curve {
+            x,
+            p,
+            q,
+            z,
+            ap,
+            aq,
+            omega: [w0, w1, w2],
+        } = *curve;
+        let two = T::lit(2.0);
+        // x + a (p + t q), d/dt = a′p + b′q with a = t/W, b = t²/W
+        let w = w0 + t * (w1 + t * w2);
+        let a = t / w;
+        let turn = (w1 + two * t * w2) / w;
+        let (da, db) = (T::one() / w - a * turn, two * a - a * t * turn);
         for (i, o) in zt.iter_mut().enumerate() {
-            *o = z[i] + t * (ap[i] + t * aq[i]);
+            *o = z[i] + a * (ap[i] + t * aq[i]);
         }
-        let (mut h, two) = (self.loss.value(zt), T::lit(2.0));
+        let mut h = self.loss.value(zt);
         self.loss.gradient(zt, r);
-        let mut slope = dot(r, ap) + two * t * dot(r, aq);
+        let mut slope = da * dot(r, ap) + db * dot(r, aq);
         if self.ridge > T::zero() || self.linear.is_some() {
             let (mut squares, mut change) = (T::zero(), T::zero());
             let (mut along, mut rate) = (T::zero(), T::zero());
             for j in 0..x.len() {
-                let (xt, dx) = (x[j] + t * (p[j] + t * q[j]), p[j] + two * t * q[j]);
+                let (xt, dx) = (x[j] + a * (p[j] + t * q[j]), da * p[j] + db * q[j]);
                 squares += xt * xt;
                 change += xt * dx;
                 if let Some(c) = self.linear {

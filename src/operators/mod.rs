@@ -6,6 +6,7 @@
 
 mod column_scaled;
 mod dense;
+pub(crate) mod dense_products;
 mod matrix_free;
 #[cfg(feature = "sparse")]
 mod sparse;

@@ -8,10 +8,12 @@ use crate::{Result, Scalar};
 
 /// The Euclidean ball {x ∈ Rⁿ : ‖x − a‖₂ ≤ r}.
 ///
-/// ```text
-/// natural residual   max_j |t d_j + g_j| c_j/(c_j² + t)    d = x − a; t ≥ 0 by Newton on the secular equation
-/// multipliers        the one multiplier t of ½‖x − a‖² ≤ ½r², in every entry: g + t (x − a) = 0 at a solution
-/// gap                ‖g‖ (‖r g/‖g‖ + d‖² + r² − ‖d‖²)/(2r)    (no cancellation)
+/// ```math
+/// \begin{aligned}
+/// \text{natural residual} &\quad \max_j \frac{|t d_j + g_j|\, c_j}{c_j^2 + t}, \quad d = x - a, \quad t \ge 0 \text{ by Newton on the secular equation} \\
+/// \text{multipliers} &\quad t \text{ of } \tfrac12 \lVert x - a\rVert^2 \le \tfrac12 r^2 \text{ in every entry: } g + t\,(x - a) = 0 \text{ at a solution} \\
+/// \text{gap} &\quad \frac{\lVert g\rVert}{2r} \Bigl(\bigl\lVert r g / \lVert g\rVert + d \bigr\rVert^2 + r^2 - \lVert d\rVert^2\Bigr)
+/// \end{aligned}
 /// ```
 ///
 /// The secular equation is the one of trust-region methods (Moré & Sorensen, SIAM J. Sci. Stat. Comput. 1983). A scale
@@ -84,6 +86,13 @@ pub(super) fn offset<T: Scalar>(x: &[T], centre: &[T]) -> Vec<T> {
     x.iter().zip(centre).map(|(x, a)| *x - *a).collect()
 }
 
+/// d ← x − a.
+pub(super) fn offset_in<T: Scalar>(x: &[T], centre: &[T], d: &mut [T]) {
+    for ((d, x), a) in d.iter_mut().zip(x).zip(centre) {
+        *d = *x - *a;
+    }
+}
+
 /// The t ≥ 0 at which y = (w∘d − g)/(w + t) has norm r; 0 when y(0) is inside.
 fn secular<T: Scalar>(d: &[T], g: &[T], w: &[T], radius: T) -> T {
     let mut t = T::zero();
@@ -139,12 +148,19 @@ impl<T: Scalar> ConstraintSet<T> for Ball<T> {
         out.fill(positive_part(norm2(&z) / self.radius - T::one()));
     }
     fn project(&self, x: &mut [T]) -> bool {
-        let d = offset(x, &self.centre);
-        let norm = norm2(&d);
+        self.project_in(x, &mut vec![T::zero(); self.scratch_len()])
+    }
+    fn scratch_len(&self) -> usize {
+        self.centre.len()
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+        let d = &mut work[..x.len()];
+        offset_in(x, &self.centre, d);
+        let norm = norm2(d);
         if norm.is_nan() {
             x.fill(norm);
         } else if norm > self.radius {
-            for ((x, a), d) in x.iter_mut().zip(&self.centre).zip(&d) {
+            for ((x, a), d) in x.iter_mut().zip(&self.centre).zip(&*d) {
                 *x = *a + self.radius * (*d / norm);
             }
         }

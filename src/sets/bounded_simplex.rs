@@ -1,18 +1,20 @@
 //! {0 ≤ x ≤ upper, Σx = r}.
 
-use super::ConstraintSet;
-use super::level::{Budget, all_finite, budget_residual, positive_part, project_budget};
+use super::level::{Budget, all_finite, budget_len, budget_residual, positive_part, project_budget_in};
 use super::simplex::negativity;
+use super::{ConstraintSet, Polyhedron};
 use crate::checks::{check_finite, check_not_empty, check_positive};
 use crate::linalg::max_or_nan;
 use crate::{Error, Result, Scalar};
 
 /// The simplex with upper bounds {x ∈ Rⁿ : 0 ≤ x ≤ upper, Σxᵢ = r}: portfolios with position limits.
 ///
-/// ```text
-/// natural residual   max_j |max(min(c_j x_j, (g_j + t)/c_j), c_j (x_j − upper_j))|   t by sorting, exactly
-/// multipliers        μ_j = g_j + t     (≥ 0 at x_j = 0, ≤ 0 at x_j = upper_j, 0 between)
-/// gap                Σ (x_j − s_j)(g_j + t), s the greedy minimiser
+/// ```math
+/// \begin{aligned}
+/// \text{natural residual} &\quad \max_j \bigl|\max\bigl(\min(c_j x_j, (g_j + t) / c_j),\ c_j (x_j - \mathit{upper}_j)\bigr)\bigr|, \quad t \text{ by sorting, exactly} \\
+/// \text{multipliers} &\quad \mu_j = g_j + t \quad (\ge 0 \text{ at } x_j = 0, \ \le 0 \text{ at } x_j = \mathit{upper}_j, \ 0 \text{ between}) \\
+/// \text{gap} &\quad \sum_j (x_j - s_j)(g_j + t), \quad s \text{ the greedy minimiser}
+/// \end{aligned}
 /// ```
 ///
 /// No map of this crate parametrizes it; the set serves for certificates and projections. A scale of 0 counts as the
@@ -120,7 +122,13 @@ impl<T: Scalar> ConstraintSet<T> for BoundedSimplex<T> {
         }
     }
     fn project(&self, x: &mut [T]) -> bool {
-        project_budget(x, Some(&self.upper), self.radius);
+        self.project_in(x, &mut vec![T::zero(); self.scratch_len()])
+    }
+    fn scratch_len(&self) -> usize {
+        budget_len(self.upper.len())
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+        project_budget_in(x, Some(&self.upper), self.radius, work);
         true
     }
     fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
@@ -135,5 +143,12 @@ impl<T: Scalar> ConstraintSet<T> for BoundedSimplex<T> {
         Some(positive_part(
             (0..g.len()).map(|j| (x[j] - s[j]) * (g[j] - marginal)).sum(),
         ))
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        Some(Polyhedron::Bounds {
+            lower: vec![T::zero(); self.upper.len()],
+            upper: self.upper.clone(),
+            sum: Some(self.radius),
+        })
     }
 }

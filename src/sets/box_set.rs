@@ -1,18 +1,22 @@
 //! {lo ≤ x ≤ hi}.
 
-use super::ConstraintSet;
 use super::per_coordinate::PerCoordinate;
+use super::{ConstraintSet, Polyhedron};
 use crate::checks::{check_len, check_not_empty};
 use crate::linalg::max_or_nan;
 use crate::{Error, Result, Scalar};
 
 /// The box {x ∈ Rⁿ : lo ≤ x ≤ hi}, entries ±∞ where there is no bound, lo_j = hi_j for a constant.
 ///
-/// ```text
-/// natural residual   max_j |clip(−g_j/c_j, −c_j (x_j − lo_j), c_j (hi_j − x_j))|  = max_j c_j |x − clip(x − g/c²)|_j
-/// multipliers        μ = g where there is a bound, else 0     (at a solution μ_j > 0 only where x_j = lo_j, μ_j < 0 only where x_j = hi_j)
-/// gap                Σ_j g_j (x_j − lo_j) over g_j > 0  +  Σ_j |g_j| (hi_j − x_j) over g_j < 0
+/// ```math
+/// \begin{aligned}
+/// \text{natural residual} &\quad \max_j \bigl|\operatorname{clip}\bigl(-g_j / c_j,\ -c_j (x_j - lo_j),\ c_j (hi_j - x_j)\bigr)\bigr| = \max_j c_j\, |x - \operatorname{clip}(x - g / c^2)|_j \\
+/// \text{multipliers} &\quad \mu = g \text{ where there is a bound, else } 0 \\
+/// \text{gap} &\quad \sum_{g_j > 0} g_j (x_j - lo_j) + \sum_{g_j < 0} |g_j| (hi_j - x_j)
+/// \end{aligned}
 /// ```
+///
+/// At a solution $`\mu_j > 0`$ only where $`x_j = lo_j`$, $`\mu_j < 0`$ only where $`x_j = hi_j`$.
 ///
 /// The residual is formed from the displacement, already in units of c: nothing squares c, so nothing overflows
 /// that the residual itself does not.
@@ -219,6 +223,13 @@ impl<T: Scalar> ConstraintSet<T> for BoxSet<T> {
             (0..self.dim)
                 .map(|j| linear_gap(x[j], g[j], self.lower(j), self.upper(j)))
                 .sum()
+        })
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        Some(Polyhedron::Bounds {
+            lower: (0..self.dim).map(|j| self.lower(j)).collect(),
+            upper: (0..self.dim).map(|j| self.upper(j)).collect(),
+            sum: None,
         })
     }
 }

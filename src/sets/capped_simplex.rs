@@ -1,18 +1,22 @@
 //! {x ≥ 0, Σx ≤ r}.
 
-use super::ConstraintSet;
-use super::level::{Budget, all_finite, arg_min, budget_residual, min_or_nan, positive_part, project_budget};
+use super::level::{
+    Budget, all_finite, arg_min, budget_len, budget_residual, min_or_nan, positive_part, project_budget_in,
+};
 use super::simplex::negativity;
+use super::{ConstraintSet, Polyhedron};
 use crate::checks::{check_not_empty, check_positive};
 use crate::linalg::max_or_nan;
 use crate::{Result, Scalar};
 
 /// The solid simplex {x ∈ Rⁿ : x ≥ 0, Σxᵢ ≤ r}.
 ///
-/// ```text
-/// natural residual   max_j |min(c_j x_j, (g_j + t)/c_j)|    t ≥ 0 the multiplier of Σx ≤ r in the projection
-/// multipliers        μ_j = g_j + t                           (of x ≥ 0; t from the projection of x − g)
-/// gap                Σ x_j (g_j − m) − m (r − Σx),  m = min(0, min g)
+/// ```math
+/// \begin{aligned}
+/// \text{natural residual} &\quad \max_j \bigl|\min(c_j x_j, (g_j + t) / c_j)\bigr|, \quad t \ge 0 \text{ the multiplier of } \textstyle\sum x \le r \text{ in the projection} \\
+/// \text{multipliers} &\quad \mu_j = g_j + t \quad \text{of } x \ge 0, \ t \text{ from the projection of } x - g \\
+/// \text{gap} &\quad \sum_j x_j (g_j - m) - m \Bigl(r - \sum_j x_j\Bigr), \quad m = \min(0, \min g)
+/// \end{aligned}
 /// ```
 ///
 /// A scale of 0 counts as the largest scale, as for the [`Simplex`](super::Simplex).
@@ -89,13 +93,19 @@ impl<T: Scalar> ConstraintSet<T> for CappedSimplex<T> {
         }
     }
     fn project(&self, x: &mut [T]) -> bool {
+        self.project_in(x, &mut vec![T::zero(); self.scratch_len()])
+    }
+    fn scratch_len(&self) -> usize {
+        budget_len(self.dim)
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
         let sum: T = x.iter().map(|v| positive_part(*v)).sum();
         if sum <= self.radius {
             for v in x.iter_mut() {
                 *v = positive_part(*v);
             }
         } else {
-            project_budget(x, None, self.radius);
+            project_budget_in(x, None, self.radius, work);
         }
         true
     }
@@ -114,5 +124,11 @@ impl<T: Scalar> ConstraintSet<T> for CappedSimplex<T> {
         let sum: T = x.iter().copied().sum();
         let inner: T = x.iter().zip(g).map(|(x, g)| *x * (*g - low)).sum();
         Some(positive_part(inner - low * positive_part(self.radius - sum)))
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        Some(Polyhedron::CappedSimplex {
+            dim: self.dim,
+            radius: self.radius,
+        })
     }
 }

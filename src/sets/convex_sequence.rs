@@ -1,19 +1,22 @@
 //! {x_{i−1} − 2xᵢ + x_{i+1} ≥ 0}.
 
-use super::ConstraintSet;
 use super::level::{Metric, all_finite, nan_of, positive_part};
+use super::{ConstraintSet, Polyhedron};
 use crate::checks::check_not_empty;
 use crate::linalg::max_or_nan;
 use crate::{Result, Scalar};
 
 /// Convex sequences {x ∈ Rⁿ : x_{k−1} − 2x_k + x_{k+1} ≥ 0}: convex regression on an even grid.
 ///
-/// ```text
-/// x_i = a + b i + Σ_{1 ≤ k < n−1} s_k (i − k)₊,  s ≥ 0
-/// natural residual   in the coordinates (a, b, s): max |∂_a|/γ, |∂_b|/γ, |min(γ_k s_k, μ_k/γ_k)|
-/// multipliers        μ_{k+1} = Σ_i (i − k)₊ g_i of the second difference at k (at index k + 1); out₀ = Σ g and
-///                    out₁ = Σ i g_i, which vanish at a solution
+/// ```math
+/// \begin{aligned}
+/// & x_i = a + b\, i + \sum_{1 \le k < n - 1} s_k\, (i - k)_+, \quad s \ge 0 \\
+/// \text{natural residual} &\quad \max\ |\partial_a| / \gamma,\ |\partial_b| / \gamma,\ |\min(\gamma_k s_k, \mu_k / \gamma_k)| \\
+/// \text{multipliers} &\quad \mu_{k+1} = \sum_i (i - k)_+\, g_i, \quad \mu_0 = \sum_i g_i \text{ and } \mu_1 = \sum_i i\, g_i, \text{ which vanish at a solution}
+/// \end{aligned}
 /// ```
+///
+/// The residual is taken in the coordinates $`(a, b, s)`$; $`\mu_{k+1}`$ belongs to the second difference at k.
 ///
 /// γ is the norm of the generator's coefficients in units of c. There is no cheap projection, so the residual
 /// is that of the coordinates (a, b, s), in which the set is an orthant times a plane: zero at the same points. A
@@ -104,6 +107,28 @@ impl<T: Scalar> ConstraintSet<T> for ConvexSequence<T> {
     }
     fn multipliers(&self, _x: &[T], g: &[T], out: &mut [T]) {
         double_reverse_sums(|i| g[i], out);
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        // x_i = z₀ + z₁ i + Σ_{k ≥ 2} z_k (i − k + 1)₊ with the second differences z_k ≥ 0
+        let n = self.dim;
+        if n > 512 {
+            return None; // n² generators
+        }
+        let generators = (0..n * n).map(|at| match (at % n, at / n) {
+            (_, 0) => T::one(),
+            (i, k) => T::count((i + 1).saturating_sub(k)),
+        });
+        Some(Polyhedron::Image {
+            generators: generators.collect(),
+            offset: vec![T::zero(); n],
+            inner: Box::new(Polyhedron::Bounds {
+                lower: (0..n)
+                    .map(|k| if k < 2 { T::neg_infinity() } else { T::zero() })
+                    .collect(),
+                upper: vec![T::infinity(); n],
+                sum: None,
+            }),
+        })
     }
 }
 

@@ -1,17 +1,19 @@
 //! {Σ|x| ≤ r}.
 
-use super::ConstraintSet;
-use super::level::{Budget, all_finite, budget_residual, positive_part, project_budget};
+use super::level::{Budget, all_finite, budget_len, budget_residual, positive_part, project_budget_in};
+use super::{ConstraintSet, Polyhedron};
 use crate::checks::{check_not_empty, check_positive};
 use crate::linalg::{max_abs, max_or_nan};
 use crate::{Result, Scalar};
 
 /// The ℓ1 ball {x ∈ Rⁿ : Σ|xᵢ| ≤ r}: sparse least squares with a budget (the lasso in its first form).
 ///
-/// ```text
-/// natural residual   as for the solid simplex after mirroring coordinate j by the sign of c_j² x_j − g_j
-/// multipliers        μ_j = t + s_j g_j,  s_j = sign x_j (−sign g_j where x_j = 0), t ≥ 0 the multiplier of the budget
-/// gap                Σ (|x_j| max|g| + x_j g_j) + max|g| (r − Σ|x|)
+/// ```math
+/// \begin{aligned}
+/// \text{natural residual} &\quad \text{that of the solid simplex after mirroring } x_j \text{ by the sign of } c_j^2 x_j - g_j \\
+/// \text{multipliers} &\quad \mu_j = t + s_j g_j, \quad s_j = \operatorname{sign} x_j \ (-\operatorname{sign} g_j \text{ where } x_j = 0), \quad t \ge 0 \text{ that of the budget} \\
+/// \text{gap} &\quad \sum_j \bigl(|x_j| \max|g| + x_j g_j\bigr) + \max|g|\, \Bigl(r - \sum_j |x_j|\Bigr)
+/// \end{aligned}
 /// ```
 ///
 /// μ ≥ 0 and μ_j x_j = 0 at a solution: |g_j| = t on the support, at most t elsewhere. A scale of 0 counts as the
@@ -117,12 +119,21 @@ impl<T: Scalar> ConstraintSet<T> for L1Ball<T> {
         }
     }
     fn project(&self, x: &mut [T]) -> bool {
+        self.project_in(x, &mut vec![T::zero(); self.scratch_len()])
+    }
+    fn scratch_len(&self) -> usize {
+        self.dim + budget_len(self.dim)
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
         if one_norm(x) <= self.radius {
             return true;
         }
-        let mut size: Vec<T> = x.iter().map(|v| v.abs()).collect();
-        project_budget(&mut size, None, self.radius);
-        for (v, s) in x.iter_mut().zip(&size) {
+        let (size, rest) = work.split_at_mut(x.len());
+        for (s, v) in size.iter_mut().zip(&*x) {
+            *s = v.abs();
+        }
+        project_budget_in(size, None, self.radius, rest);
+        for (v, s) in x.iter_mut().zip(&*size) {
             *v = sign(*v) * *s;
         }
         true
@@ -144,5 +155,11 @@ impl<T: Scalar> ConstraintSet<T> for L1Ball<T> {
         Some(max_or_nan([positive_part(
             inner + m * positive_part(self.radius - one_norm(x)),
         )]))
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        Some(Polyhedron::L1Ball {
+            dim: self.dim,
+            radius: self.radius,
+        })
     }
 }

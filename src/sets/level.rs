@@ -117,15 +117,23 @@ impl<T: Scalar> Budget<'_, T> {
 
     /// The t with Σy = r. All data must be finite.
     pub(super) fn level(&self) -> T {
-        let mut breaks: Vec<T> = Vec::with_capacity(2 * self.x.len());
+        self.level_in(&mut vec![T::zero(); 2 * self.x.len()])
+    }
+
+    /// [`level`](Self::level) with scratch of length 2n.
+    fn level_in(&self, work: &mut [T]) -> T {
+        let mut count = 0;
         for i in 0..self.x.len() {
             let (enter, full) = self.breaks(i);
-            breaks.push(enter);
+            work[count] = enter;
+            count += 1;
             if full.is_finite() {
-                breaks.push(full);
+                work[count] = full;
+                count += 1;
             }
         }
-        breaks.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+        let breaks = &mut work[..count];
+        breaks.sort_unstable_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
         // the sum is evaluated afresh at O(log n) breakpoints: no running sums, hence no drift
         let above = breaks.partition_point(|t| self.sum(*t) >= self.radius);
         let mut t = if above > 0 {
@@ -199,6 +207,17 @@ pub(super) fn budget_residual<T: Scalar>(
 
 /// Replaces z by its Euclidean projection onto {0 ≤ y ≤ upper, Σy = r}.
 pub(super) fn project_budget<T: Scalar>(z: &mut [T], upper: Option<&[T]>, radius: T) {
+    let mut work = vec![T::zero(); budget_len(z.len())];
+    project_budget_in(z, upper, radius, &mut work);
+}
+
+/// Scratch of [`project_budget_in`].
+pub(super) fn budget_len(n: usize) -> usize {
+    5 * n
+}
+
+/// [`project_budget`] in memory of the caller, of length [`budget_len`].
+pub(super) fn project_budget_in<T: Scalar>(z: &mut [T], upper: Option<&[T]>, radius: T, work: &mut [T]) {
     if z.iter().any(|v| v.is_nan()) {
         z.fill(T::nan());
         return;
@@ -209,30 +228,33 @@ pub(super) fn project_budget<T: Scalar>(z: &mut [T], upper: Option<&[T]>, radius
         .iter()
         .fold(T::neg_infinity(), |m, v| m.max(*v))
         .min(T::max_value());
-    let mut x: Vec<T> = z
-        .iter()
-        .map(|v| (v.min(T::max_value()) - top).max(-T::max_value()))
-        .collect();
-    let (g, c) = (vec![T::zero(); x.len()], vec![T::one(); x.len()]);
+    let (x, rest) = work.split_at_mut(z.len());
+    let (g, rest) = rest.split_at_mut(z.len());
+    let (c, breaks) = rest.split_at_mut(z.len());
+    for (x, v) in x.iter_mut().zip(&*z) {
+        *x = (v.min(T::max_value()) - top).max(-T::max_value());
+    }
+    g.fill(T::zero());
+    c.fill(T::one());
     let shift = Budget {
-        x: &x,
-        g: &g,
-        c: &c,
+        x,
+        g,
+        c,
         upper,
         radius,
     }
-    .level();
-    for v in &mut x {
+    .level_in(breaks);
+    for v in x.iter_mut() {
         *v = (*v - shift).max(-T::max_value());
     }
     let budget = Budget {
-        x: &x,
-        g: &g,
-        c: &c,
+        x,
+        g,
+        c,
         upper,
         radius,
     };
-    let t = budget.level();
+    let t = budget.level_in(breaks);
     for (i, v) in z.iter_mut().enumerate() {
         *v = budget.point(i, t);
     }

@@ -25,6 +25,7 @@ mod level;
 mod monotone_cone;
 mod orthant;
 mod per_coordinate;
+mod polyhedron;
 mod product;
 mod psd;
 mod second_order_cone;
@@ -43,6 +44,7 @@ pub use convex_sequence::ConvexSequence;
 pub use l1_ball::L1Ball;
 pub use monotone_cone::MonotoneCone;
 pub use orthant::Orthant;
+pub use polyhedron::Polyhedron;
 pub use product::Product;
 pub use psd::Psd;
 pub use second_order_cone::SecondOrderCone;
@@ -52,10 +54,11 @@ pub use stochastic::StochasticMatrices;
 pub use tied_box::TiedBox;
 pub use whole_space::WholeSpace;
 
-pub(crate) use affine_image::Image;
+pub(crate) use affine_image::{Image, Search, is_compact};
 pub(crate) use box_set::{check_bounds, clip};
 pub(crate) use convex_sequence::double_reverse_sums;
 pub(crate) use per_coordinate::PerCoordinate;
+pub(crate) use polyhedron::image as polyhedral_image;
 pub(crate) use product::blockwise;
 
 use crate::Scalar;
@@ -65,8 +68,8 @@ use crate::Scalar;
 /// The measure of optimality of x for min f over X with g = ∇f(x) is the *natural residual* in the metric
 /// diag(c²), c the scale of the coordinates (column norms for least squares, 1 without one):
 ///
-/// ```text
-/// max_j c_j |x − P(x − g/c²)|_j      P the projection onto X in that metric
+/// ```math
+/// \max_j c_j\, |x - P(x - g / c^2)|_j, \qquad P \text{ the projection onto } X \text{ in that metric}
 /// ```
 ///
 /// zero exactly at the stationary points.
@@ -112,9 +115,33 @@ pub trait ConstraintSet<T: Scalar> {
         false
     }
 
+    /// The length of `work`.
+    fn scratch_len(&self) -> usize {
+        0
+    }
+
+    /// [`project`](Self::project) in the caller's scratch of length [`scratch_len`](Self::scratch_len), without allocation
+    /// by any set of this module but an [`AffineImage`] of high dimension. The default calls `project`.
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+        let _ = work;
+        self.project(x)
+    }
+
+    /// [`minimise_linear`](Self::minimise_linear) in the caller's scratch, as [`project_in`](Self::project_in).
+    fn minimise_linear_in(&self, g: &[T], s: &mut [T], work: &mut [T]) -> bool {
+        let _ = work;
+        self.minimise_linear(g, s)
+    }
+
     /// max ⟨g, x − s⟩ over s in the set, an upper bound of f(x) − min f for convex f; None when the set is not compact.
     fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
         let _ = (x, g);
+        None
+    }
+
+    /// The set as a polyhedron, where it is one that bounds and a sum can express: least squares over it then end with
+    /// an exact face ([`Minimize`](crate::Minimize)).
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
         None
     }
 }
@@ -146,8 +173,20 @@ macro_rules! forward {
             fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
                 (**self).minimise_linear(g, s)
             }
+            fn scratch_len(&self) -> usize {
+                (**self).scratch_len()
+            }
+            fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+                (**self).project_in(x, work)
+            }
+            fn minimise_linear_in(&self, g: &[T], s: &mut [T], work: &mut [T]) -> bool {
+                (**self).minimise_linear_in(g, s, work)
+            }
             fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
                 (**self).frank_wolfe_gap(x, g)
+            }
+            fn polyhedron(&self) -> Option<Polyhedron<T>> {
+                (**self).polyhedron()
             }
         }
     )*};

@@ -1,17 +1,19 @@
 //! {x₁ ≤ x₂ ≤ … ≤ xₙ}, free or between bounds.
 
-use super::ConstraintSet;
 use super::level::{Metric, all_finite, min_or_nan, nan_of, positive_part};
+use super::{ConstraintSet, Polyhedron};
 use crate::checks::check_not_empty;
 use crate::linalg::max_or_nan;
 use crate::{Error, Result, Scalar};
 
 /// Monotone sequences {x ∈ Rⁿ : lower ≤ x₁ ≤ x₂ ≤ … ≤ xₙ ≤ upper}, each bound optional: isotonic regression.
 ///
-/// ```text
-/// natural residual   max_j c_j |x − P(x − g/c²)|_j    P the weighted isotonic regression, then clipped to the bounds
-/// multipliers        μ_k = ν + Σ_{j ≥ k} g_j           of x_{k−1} ≤ x_k for k > 1, of lower ≤ x₁ for k = 1
-/// gap                with both bounds: Σ_k δ_k (G_k − m) − m (upper − xₙ),  G_k = Σ_{j ≥ k} g_j, m = min(0, min G)
+/// ```math
+/// \begin{aligned}
+/// \text{natural residual} &\quad \max_j c_j\, |x - P(x - g / c^2)|_j, \quad P \text{ the weighted isotonic regression, then clipped to the bounds} \\
+/// \text{multipliers} &\quad \mu_k = \nu + \sum_{j \ge k} g_j \quad \text{of } x_{k-1} \le x_k \text{ for } k > 1, \text{ of } \mathit{lower} \le x_1 \text{ for } k = 1 \\
+/// \text{gap} &\quad \sum_k \delta_k (G_k - m) - m\,(\mathit{upper} - x_n), \quad G_k = \sum_{j \ge k} g_j, \quad m = \min(0, \min G), \quad \text{with both bounds}
+/// \end{aligned}
 /// ```
 ///
 /// δ are the differences of x from `lower` on, ν ≥ 0 is the multiplier of xₙ ≤ upper (0 without that bound), taken from
@@ -101,24 +103,39 @@ fn pool_adjacent_violators<T: Scalar>(z: &mut [T], w: Option<&[T]>) {
         z.fill(T::nan());
         return;
     }
-    // (mean, weight, count) of each pool, means increasing
-    let mut pools: Vec<(T, T, usize)> = Vec::with_capacity(z.len());
+    let (mut pools, mut counts) = (vec![T::zero(); 2 * z.len()], vec![0_usize; z.len()]);
+    pool(z, w, &mut pools, &mut counts);
+}
+
+/// The work of [`pool_adjacent_violators`] in memory of the caller, of lengths 2n and n. A count is any number that is exact
+/// up to n.
+fn pool<T: Scalar, N: Copy + num_traits::Num + num_traits::ToPrimitive>(
+    z: &mut [T],
+    w: Option<&[T]>,
+    pools: &mut [T],
+    counts: &mut [N],
+) {
+    let (means, weights) = pools.split_at_mut(z.len());
+    let mut len = 0;
     for (i, v) in z.iter().enumerate() {
-        let mut pool = (*v, w.map_or(T::one(), |w| w[i]), 1);
-        while let Some(&(mean, weight, count)) = pools.last() {
-            if mean <= pool.0 {
+        let (mut mean, mut weight, mut count) = (*v, w.map_or(T::one(), |w| w[i]), N::one());
+        while len > 0 {
+            if means[len - 1] <= mean {
                 break;
             }
-            pools.pop();
-            let total = weight + pool.1;
-            pool = (mean + (pool.0 - mean) * (pool.1 / total), total, count + pool.2);
+            len -= 1;
+            let total = weights[len] + weight;
+            mean = means[len] + (mean - means[len]) * (weight / total);
+            (weight, count) = (total, counts[len] + count);
         }
-        pools.push(pool);
+        (means[len], weights[len], counts[len]) = (mean, weight, count);
+        len += 1;
     }
     let mut start = 0;
-    for (mean, _, count) in pools {
-        z[start..start + count].fill(mean);
-        start += count;
+    for (mean, count) in means[..len].iter().zip(&*counts) {
+        let end = start + count.to_usize().unwrap_or(0);
+        z[start..end].fill(*mean);
+        start = end;
     }
 }
 
@@ -180,6 +197,25 @@ impl<T: Scalar> ConstraintSet<T> for MonotoneCone<T> {
         }
         true
     }
+    fn scratch_len(&self) -> usize {
+        3 * self.dim
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+        // more coordinates than the number type counts exactly: 8 million for f32
+        if T::count(x.len()) * T::epsilon() >= T::one() {
+            return self.project(x);
+        }
+        if x.iter().any(|v| v.is_nan()) {
+            x.fill(T::nan());
+        } else {
+            let (pools, counts) = work.split_at_mut(2 * x.len());
+            pool(x, None, pools, counts);
+            for v in x.iter_mut() {
+                *v = self.clip(*v);
+            }
+        }
+        true
+    }
     fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
         let (Some(lo), Some(hi)) = (self.lower, self.upper) else {
             return false;
@@ -216,5 +252,12 @@ impl<T: Scalar> ConstraintSet<T> for MonotoneCone<T> {
             previous = *x;
         }
         Some(positive_part(gap))
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        Some(Polyhedron::Monotone {
+            dim: self.dim,
+            lower: self.lower.unwrap_or_else(T::neg_infinity),
+            upper: self.upper.unwrap_or_else(T::infinity),
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! {x ≥ lo}.
 
-use super::ConstraintSet;
+use super::{ConstraintSet, Polyhedron};
 use crate::Scalar;
 use crate::checks::check_finite;
 use crate::linalg::max_or_nan;
@@ -8,9 +8,11 @@ use crate::{Error, Result};
 
 /// The orthant {x ∈ Rⁿ : x ≥ lo}, lo = 0 unless given.
 ///
-/// ```text
-/// natural residual   max_j |min(c_j (x_j − lo_j), g_j / c_j)|
-/// multipliers        μ = g          (μ ≥ 0 and μ_j (x_j − lo_j) = 0 at a solution)
+/// ```math
+/// \begin{aligned}
+/// \text{natural residual} &\quad \max_j \bigl|\min\bigl(c_j (x_j - lo_j),\ g_j / c_j\bigr)\bigr| \\
+/// \text{multipliers} &\quad \mu = g \quad (\mu \ge 0 \text{ and } \mu_j (x_j - lo_j) = 0 \text{ at a solution})
+/// \end{aligned}
 /// ```
 ///
 /// ```
@@ -113,6 +115,13 @@ impl<T: Scalar> ConstraintSet<T> for Orthant<T> {
             }
         }
         true
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        Some(Polyhedron::Bounds {
+            lower: self.lower.clone().unwrap_or_else(|| vec![T::zero(); self.dim]),
+            upper: vec![T::infinity(); self.dim],
+            sum: None,
+        })
     }
 }
 

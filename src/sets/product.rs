@@ -1,6 +1,6 @@
 //! X₁ × X₂ × ….
 
-use super::ConstraintSet;
+use super::{ConstraintSet, Polyhedron};
 use crate::Scalar;
 use crate::linalg::max_or_nan;
 use std::fmt;
@@ -112,17 +112,25 @@ pub(crate) mod blockwise {
         }
     }
 
+    /// What came before, and the blocks' own.
+    pub(crate) fn scratch_len<'a, T: Scalar>(sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>) -> usize {
+        let (total, most) = sets.fold((0, 0), |(n, m), s| (n + s.dim(), m.max(s.scratch_len())));
+        total + most
+    }
+
     pub(crate) fn project<'a, T: Scalar>(
         sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>,
         x: &mut [T],
+        work: &mut [T],
     ) -> bool {
-        let before = x.to_vec();
+        let (before, work) = work.split_at_mut(x.len());
+        before.copy_from_slice(x);
         let mut at = 0;
         for s in sets {
             let range = at..at + s.dim();
             at = range.end;
-            if !s.project(&mut x[range]) {
-                x.copy_from_slice(&before);
+            if !s.project_in(&mut x[range], work) {
+                x.copy_from_slice(before);
                 return false;
             }
         }
@@ -133,16 +141,25 @@ pub(crate) mod blockwise {
         sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>,
         g: &[T],
         out: &mut [T],
+        work: &mut [T],
     ) -> bool {
         let mut at = 0;
         for s in sets {
             let range = at..at + s.dim();
             at = range.end;
-            if !s.minimise_linear(&g[range.clone()], &mut out[range]) {
+            if !s.minimise_linear_in(&g[range.clone()], &mut out[range], work) {
                 return false;
             }
         }
         true
+    }
+
+    pub(crate) fn polyhedron<'a, T: Scalar>(
+        sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>,
+    ) -> Option<Polyhedron<T>> {
+        sets.map(|s| s.polyhedron())
+            .collect::<Option<_>>()
+            .map(Polyhedron::Product)
     }
 
     pub(crate) fn frank_wolfe_gap<'a, T: Scalar>(
@@ -178,12 +195,24 @@ impl<T: Scalar, S: ConstraintSet<T>> ConstraintSet<T> for Product<T, S> {
         self.blocks.iter().all(|b| b.is_convex())
     }
     fn project(&self, x: &mut [T]) -> bool {
-        blockwise::project(self.sets(), x)
+        self.project_in(x, &mut vec![T::zero(); self.scratch_len()])
     }
     fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
-        blockwise::minimise_linear(self.sets(), g, s)
+        self.minimise_linear_in(g, s, &mut vec![T::zero(); self.scratch_len()])
+    }
+    fn scratch_len(&self) -> usize {
+        blockwise::scratch_len(self.sets())
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+        blockwise::project(self.sets(), x, work)
+    }
+    fn minimise_linear_in(&self, g: &[T], s: &mut [T], work: &mut [T]) -> bool {
+        blockwise::minimise_linear(self.sets(), g, s, work)
     }
     fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
         blockwise::frank_wolfe_gap(self.sets(), x, g)
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        blockwise::polyhedron(self.sets())
     }
 }

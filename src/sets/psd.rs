@@ -1,9 +1,9 @@
 //! Symmetric positive semidefinite matrices: the cone, those of fixed trace, correlation matrices.
 
 use super::ConstraintSet;
-use super::level::{all_finite, positive_part, project_budget, scalar_scale};
+use super::level::{all_finite, budget_len, positive_part, project_budget, project_budget_in, scalar_scale};
 use crate::checks::{check_not_empty, check_positive};
-use crate::linalg::{dot, max_or_nan, symmetric_eigen};
+use crate::linalg::{compose, dot, max_or_nan, symmetric_eigen, symmetric_eigenvalues};
 use crate::{Error, Result, Scalar};
 
 /// Which matrices.
@@ -17,11 +17,13 @@ enum Kind<T> {
 /// Symmetric positive semidefinite n×n matrices, x ∈ R^{n²} row-major: all of them, those of a fixed trace (density
 /// matrices), or those with unit diagonal (correlation matrices).
 ///
-/// ```text
-/// slack S            cone: G;   trace t: G − ⟨G, X⟩/t I;   unit diagonal: G − Diag(diag(G X))       G = (g + gᵀ)/2
-/// multipliers        S, which at a solution is positive semidefinite with S X = 0
-/// natural residual   cone, trace: σ max |X − P(X − G/σ²)|;   unit diagonal: σ max |X − P₊(X − S/σ²)|
-/// gap                trace: ⟨G − λ_min I, X⟩;   unit diagonal: ⟨S, X⟩ + n max(0, −λ_min(S)) (an upper bound)
+/// ```math
+/// \begin{aligned}
+/// \text{slack } S &\quad \text{cone: } G; \quad \text{trace } t \text{: } G - \tfrac1t \langle G, X\rangle I; \quad \text{unit diagonal: } G - \operatorname{Diag}(\operatorname{diag}(G X)); \quad G = \tfrac12 (g + g^\top) \\
+/// \text{multipliers} &\quad S, \text{ which at a solution is positive semidefinite with } S X = 0 \\
+/// \text{natural residual} &\quad \text{cone, trace: } \sigma \max |X - P(X - G / \sigma^2)|; \quad \text{unit diagonal: } \sigma \max |X - P_+(X - S / \sigma^2)| \\
+/// \text{gap} &\quad \text{trace: } \langle G - \lambda_{\min} I, X\rangle; \quad \text{unit diagonal: } \langle S, X\rangle + n \max(0, -\lambda_{\min}(S)) \text{ (an upper bound)}
+/// \end{aligned}
 /// ```
 ///
 /// P is the projection (by an eigen-decomposition, Jacobi, O(n³) a sweep); P₊ that of the cone. For correlation matrices
@@ -135,12 +137,23 @@ impl<T: Scalar> Psd<T> {
 
 /// Replaces a symmetric matrix by the one with eigenvalues f(λ); false when an entry is not finite.
 fn spectral<T: Scalar>(x: &mut [T], n: usize, f: impl FnOnce(&mut [T])) -> bool {
-    let Some(e) = symmetric_eigen(x, n) else {
+    let mut work = vec![T::zero(); spectral_len(n)];
+    spectral_in(x, n, f, &mut work)
+}
+
+/// Scratch of [`spectral_in`]: eigenvalues, eigenvectors, the matrix that is diagonalised.
+fn spectral_len(n: usize) -> usize {
+    n + 2 * n * n
+}
+
+fn spectral_in<T: Scalar>(x: &mut [T], n: usize, f: impl FnOnce(&mut [T]), work: &mut [T]) -> bool {
+    let (values, rest) = work.split_at_mut(n);
+    let (vectors, rest) = rest.split_at_mut(n * n);
+    if !symmetric_eigen(x, values, vectors, &mut rest[..n * n]) {
         return false;
-    };
-    let mut values = e.values.clone();
-    f(&mut values);
-    e.compose(|k| values[k], x);
+    }
+    f(values);
+    compose(vectors, n, |k| values[k], x);
     true
 }
 
@@ -156,11 +169,11 @@ impl<T: Scalar> ConstraintSet<T> for Psd<T> {
     }
     fn violation(&self, x: &[T]) -> T {
         let n = self.size;
-        let Some(e) = symmetric_eigen(x, n) else {
+        let Some(values) = symmetric_eigenvalues(x, n) else {
             return T::nan();
         };
         let asymmetry = max_or_nan((0..n * n).map(|k| (x[k] - x[(k % n) * n + k / n]).abs()));
-        let negative = positive_part(-e.values[n - 1]);
+        let negative = positive_part(-values[n - 1]);
         let diagonal = match self.kind {
             Kind::Cone => T::zero(),
             Kind::Trace(trace) => ((0..n).map(|i| x[i * n + i]).sum::<T>() - trace).abs(),
@@ -203,9 +216,13 @@ impl<T: Scalar> ConstraintSet<T> for Psd<T> {
         self.slack(x, g, out);
     }
     fn project(&self, x: &mut [T]) -> bool {
+        self.project_in(x, &mut vec![T::zero(); self.scratch_len()])
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+        let (own, rest) = work.split_at_mut(spectral_len(self.size));
         let done = match self.kind {
-            Kind::Cone => spectral(x, self.size, clip),
-            Kind::Trace(trace) => spectral(x, self.size, |v| project_budget(v, None, trace)),
+            Kind::Cone => spectral_in(x, self.size, clip, own),
+            Kind::Trace(trace) => spectral_in(x, self.size, |v| project_budget_in(v, None, trace, rest), own),
             Kind::UnitDiagonal => return false,
         };
         if !done {
@@ -214,14 +231,26 @@ impl<T: Scalar> ConstraintSet<T> for Psd<T> {
         true
     }
     fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
+        self.minimise_linear_in(g, s, &mut vec![T::zero(); spectral_len(self.size)])
+    }
+    fn scratch_len(&self) -> usize {
+        spectral_len(self.size) + budget_len(self.size)
+    }
+    fn minimise_linear_in(&self, g: &[T], s: &mut [T], work: &mut [T]) -> bool {
         let Kind::Trace(trace) = self.kind else {
             return false;
         };
-        let Some(e) = symmetric_eigen(g, self.size) else {
-            return false;
-        };
-        e.compose(|k| if k + 1 == self.size { trace } else { T::zero() }, s);
-        true
+        s.copy_from_slice(g);
+        spectral_in(
+            s,
+            self.size,
+            |values| {
+                let last = values.len() - 1;
+                values[..last].fill(T::zero());
+                values[last] = trace;
+            },
+            work,
+        )
     }
     fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
         let n = self.size;
@@ -233,7 +262,7 @@ impl<T: Scalar> ConstraintSet<T> for Psd<T> {
         }
         let mut s = vec![T::zero(); n * n];
         self.slack(x, g, &mut s);
-        let Some(low) = symmetric_eigen(&s, n).map(|e| e.values[n - 1]) else {
+        let Some(low) = symmetric_eigenvalues(&s, n).map(|values| values[n - 1]) else {
             return Some(T::nan());
         };
         Some(match self.kind {

@@ -9,9 +9,11 @@ use std::marker::PhantomData;
 
 /// The second-order (Lorentz) cone {x ∈ Rⁿ : x₀ ≥ ‖(x₁, …, x_{n−1})‖₂}.
 ///
-/// ```text
-/// natural residual   σ max_j |x − P(x − g/σ²)|_j    σ = max c: the projection is cheap in the Euclidean norm only
-/// multipliers        s = g       (the cone is its own dual: g in the cone and ⟨g, x⟩ = 0 at a solution)
+/// ```math
+/// \begin{aligned}
+/// \text{natural residual} &\quad \sigma \max_j |x - P(x - g / \sigma^2)|_j, \quad \sigma = \max c \text{: the projection is cheap in the Euclidean norm only} \\
+/// \text{multipliers} &\quad s = g \quad (\text{the cone is its own dual: } g \text{ in the cone and } \langle g, x\rangle = 0 \text{ at a solution})
+/// \end{aligned}
 /// ```
 ///
 /// ```

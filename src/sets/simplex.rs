@@ -1,17 +1,19 @@
 //! {x ≥ 0, Σx = r}.
 
-use super::ConstraintSet;
-use super::level::{arg_min, budget_residual, min_or_nan, positive_part, project_budget};
+use super::level::{arg_min, budget_len, budget_residual, min_or_nan, positive_part, project_budget_in};
+use super::{ConstraintSet, Polyhedron};
 use crate::checks::{check_not_empty, check_positive};
 use crate::linalg::max_or_nan;
 use crate::{Result, Scalar};
 
 /// The simplex {x ∈ Rⁿ : x ≥ 0, Σxᵢ = r}.
 ///
-/// ```text
-/// natural residual   max_j |min(c_j x_j, (g_j + t)/c_j)|    t: Σ_j max(0, x_j − (g_j + t)/c_j²) = r
-/// multipliers        μ_j = g_j − λ, λ = ⟨g, x⟩/Σx            (μ ≥ 0 and μ_j x_j = 0 at a solution)
-/// gap                Σ x_j (g_j − min g)
+/// ```math
+/// \begin{aligned}
+/// \text{natural residual} &\quad \max_j \bigl|\min(c_j x_j, (g_j + t) / c_j)\bigr|, \quad t: \sum_j \max\bigl(0, x_j - (g_j + t) / c_j^2\bigr) = r \\
+/// \text{multipliers} &\quad \mu_j = g_j - \lambda, \quad \lambda = \langle g, x\rangle / \textstyle\sum x \quad (\mu \ge 0 \text{ and } \mu_j x_j = 0 \text{ at a solution}) \\
+/// \text{gap} &\quad \sum_j x_j (g_j - \min g)
+/// \end{aligned}
 /// ```
 ///
 /// The level t is found by sorting, exactly (Held, Wolfe & Crowder, Math. Program. 1974). A scale of 0 counts as the
@@ -83,7 +85,13 @@ impl<T: Scalar> ConstraintSet<T> for Simplex<T> {
         }
     }
     fn project(&self, x: &mut [T]) -> bool {
-        project_budget(x, None, self.radius);
+        self.project_in(x, &mut vec![T::zero(); self.scratch_len()])
+    }
+    fn scratch_len(&self) -> usize {
+        budget_len(self.dim)
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+        project_budget_in(x, None, self.radius, work);
         true
     }
     fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
@@ -97,5 +105,12 @@ impl<T: Scalar> ConstraintSet<T> for Simplex<T> {
     fn frank_wolfe_gap(&self, x: &[T], g: &[T]) -> Option<T> {
         let low = min_or_nan(T::infinity(), g);
         Some(positive_part(x.iter().zip(g).map(|(x, g)| *x * (*g - low)).sum()))
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        Some(Polyhedron::Bounds {
+            lower: vec![T::zero(); self.dim],
+            upper: vec![T::infinity(); self.dim],
+            sum: Some(self.radius),
+        })
     }
 }

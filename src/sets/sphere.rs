@@ -1,7 +1,7 @@
 //! {‖x − a‖ = r}.
 
 use super::ConstraintSet;
-use super::ball::{ball_gap, offset};
+use super::ball::{ball_gap, offset, offset_in};
 use super::level::{Metric, all_finite};
 use crate::checks::{check_finite, check_not_empty, check_positive};
 use crate::linalg::{dot, max_or_nan, norm2};
@@ -9,10 +9,12 @@ use crate::{Result, Scalar};
 
 /// The sphere {x ∈ Rⁿ : ‖x − a‖₂ = r}: the one set here that is *not convex*.
 ///
-/// ```text
-/// natural residual   max_j |g_j − μ d_j|/c_j    d = x − a, μ = ⟨d, g⟩_{c⁻²}/⟨d, d⟩_{c⁻²}    (tangential gradient)
-/// multipliers        t = −⟨g, d⟩/r² in every entry: g + t d = 0 at a stationary point
-/// gap                as for the ball: max ⟨g, x − s⟩ over the sphere
+/// ```math
+/// \begin{aligned}
+/// \text{natural residual} &\quad \max_j |g_j - \mu d_j| / c_j, \quad d = x - a, \quad \mu = \langle d, g\rangle_{c^{-2}} / \langle d, d\rangle_{c^{-2}} \quad (\text{tangential gradient}) \\
+/// \text{multipliers} &\quad t = -\langle g, d\rangle / r^2 \text{ in every entry: } g + t\, d = 0 \text{ at a stationary point} \\
+/// \text{gap} &\quad \max_s \langle g, x - s\rangle \text{ over the sphere, as for the ball}
+/// \end{aligned}
 /// ```
 ///
 /// The residual vanishes at every stationary point of f on the manifold, maxima included. The gap still bounds
@@ -112,9 +114,16 @@ impl<T: Scalar> ConstraintSet<T> for Sphere<T> {
         false
     }
     fn project(&self, x: &mut [T]) -> bool {
-        let d = offset(x, &self.centre);
-        let norm = norm2(&d);
-        for (i, ((x, a), d)) in x.iter_mut().zip(&self.centre).zip(&d).enumerate() {
+        self.project_in(x, &mut vec![T::zero(); self.scratch_len()])
+    }
+    fn scratch_len(&self) -> usize {
+        self.centre.len()
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+        let d = &mut work[..x.len()];
+        offset_in(x, &self.centre, d);
+        let norm = norm2(d);
+        for (i, ((x, a), d)) in x.iter_mut().zip(&self.centre).zip(&*d).enumerate() {
             // every point is nearest to the centre: take the first axis
             let y = if norm == T::zero() {
                 T::count(usize::from(i == 0))

@@ -123,20 +123,38 @@ impl<T: Scalar> ConstraintSet<T> for StochasticMatrices<T> {
         }
     }
     fn project(&self, x: &mut [T]) -> bool {
-        for l in 0..self.lines().0 {
-            let mut y = self.gather(l, x);
-            self.line.project(&mut y);
-            self.scatter(l, &y, x);
+        self.project_in(x, &mut vec![T::zero(); self.scratch_len()])
+    }
+    fn scratch_len(&self) -> usize {
+        self.lines().1 + self.line.scratch_len()
+    }
+    fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
+        let (lines, len) = self.lines();
+        let (y, rest) = work.split_at_mut(len);
+        for l in 0..lines {
+            for (k, y) in y.iter_mut().enumerate() {
+                *y = x[self.index(l, k)];
+            }
+            self.line.project_in(y, rest);
+            self.scatter(l, y, x);
         }
         true
     }
     fn minimise_linear(&self, g: &[T], s: &mut [T]) -> bool {
-        let mut y = vec![T::zero(); self.lines().1];
-        for l in 0..self.lines().0 {
-            if !self.line.minimise_linear(&self.gather(l, g), &mut y) {
-                return false;
-            }
-            self.scatter(l, &y, s);
+        if g.iter().any(|v| v.is_nan()) {
+            return false;
+        }
+        s.fill(T::zero());
+        let (lines, len) = self.lines();
+        for l in 0..lines {
+            let smaller = |best: usize, k: usize| {
+                if g[self.index(l, k)] < g[self.index(l, best)] {
+                    k
+                } else {
+                    best
+                }
+            };
+            s[self.index(l, (1..len).fold(0, smaller))] = T::one();
         }
         true
     }

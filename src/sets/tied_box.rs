@@ -1,7 +1,7 @@
 //! {x : x_i = y_{k(i)}, lo ≤ y ≤ hi}.
 
-use super::ConstraintSet;
 use super::box_set::{BoxSet, clip, clipped_step, linear_gap, linear_minimiser, violation_of};
+use super::{ConstraintSet, Polyhedron};
 use crate::checks::check_not_empty;
 use crate::linalg::max_or_nan;
 use crate::{Error, Result, Scalar};
@@ -10,10 +10,12 @@ use crate::{Error, Result, Scalar};
 ///
 /// A linear image of a box, hence convex. With C = Σ c_i² over a class, everything is the box in y:
 ///
-/// ```text
-/// natural residual   max_i c_i |x_i − z_{k(i)}|,   z = clip((Σ c_i² x_i − Σ g_i) / C)    sums over the class
-/// projection         the class mean, clipped
-/// multipliers        μ = g     (their sum over a class is the multiplier of its bounds)
+/// ```math
+/// \begin{aligned}
+/// \text{natural residual} &\quad \max_i c_i\, |x_i - z_{k(i)}|, \quad z = \operatorname{clip}\Bigl(\bigl(\textstyle\sum c_i^2 x_i - \sum g_i\bigr) / \sum c_i^2\Bigr), \quad \text{sums over the class} \\
+/// \text{projection} &\quad \text{the class mean, clipped} \\
+/// \text{multipliers} &\quad \mu = g \quad (\text{their sum over a class is the multiplier of its bounds})
+/// \end{aligned}
 /// ```
 ///
 /// ```
@@ -196,6 +198,14 @@ impl<T: Scalar> ConstraintSet<T> for TiedBox<T> {
                     linear_gap(first, self.class_sum(k, g), lo, hi) + untied
                 })
                 .sum()
+        })
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        let m = self.classes();
+        Some(Polyhedron::Tied {
+            index: self.index.clone(),
+            lower: (0..m).map(|k| self.classes.lower(k)).collect(),
+            upper: (0..m).map(|k| self.classes.upper(k)).collect(),
         })
     }
 }

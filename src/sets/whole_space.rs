@@ -1,13 +1,13 @@
 //! Rⁿ.
 
-use super::ConstraintSet;
+use super::{ConstraintSet, Polyhedron};
 use crate::Scalar;
 use crate::linalg::max_or_nan;
 
 /// No constraint: Rⁿ.
 ///
-/// ```text
-/// natural residual   max_j |g_j| / c_j
+/// ```math
+/// \text{natural residual} \quad \max_j |g_j| / c_j
 /// ```
 ///
 /// ```
@@ -59,5 +59,12 @@ impl<T: Scalar> ConstraintSet<T> for WholeSpace {
     }
     fn project(&self, _x: &mut [T]) -> bool {
         true
+    }
+    fn polyhedron(&self) -> Option<Polyhedron<T>> {
+        Some(Polyhedron::Bounds {
+            lower: vec![T::neg_infinity(); self.dim],
+            upper: vec![T::infinity(); self.dim],
+            sum: None,
+        })
     }
 }

@@ -1,8 +1,8 @@
 //! What a run of [`Minimize`](super::Minimize) does in x: the residual, the steps that leave a face, the last touch.
 
 use super::minimize::Checkpoint;
-use super::{Certificate, Solution, Status};
-use crate::lifted::Lifted;
+use super::{Certificate, Phase, Solution, Status};
+use crate::lifted::{Lifted, Point};
 use crate::linalg::max_abs;
 use crate::maps::{Boundary, Reparametrization};
 use crate::methods::{Method, Step};
@@ -15,15 +15,16 @@ pub(crate) fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(
     map: &M,
     x: &[T],
     u: &mut [T],
+    work: &mut [T],
 ) -> Result<(), MapError> {
-    match map.section(x, Boundary::Exact, u) {
-        Err(MapError::OnBoundary { .. }) => map.section(x, Boundary::Nudge(T::epsilon().sqrt()), u),
+    match map.section(x, Boundary::Exact, u, work) {
+        Err(MapError::OnBoundary { .. }) => map.section(x, Boundary::Nudge(T::epsilon().sqrt()), u, work),
         other => other,
     }
 }
 
 /// How many past values of f are kept for the floor of the residual.
-const RECENT: usize = 5;
+pub(super) const RECENT: usize = 5;
 
 /// The curvature for which a step changes x by its own size.
 fn own_size<T: Scalar>(x: &[T], g: &[T]) -> T {
@@ -38,16 +39,26 @@ fn own_size<T: Scalar>(x: &[T], g: &[T]) -> T {
 /// What happens in x: the residual, the steps that leave a face, the last touch.
 ///
 /// The engine of [`Minimize`](super::Minimize) and of the adapters, between two iterations: [`look`](Self::look) at the point,
-/// [`advance`](Self::advance), look again, and [`finish`](Self::finish).
+/// [`advance`](Self::advance), look again, and [`touch`](Self::touch) and [`certify`](Self::certify) at the end.
 #[derive(Debug, Clone)]
 pub(crate) struct Judge<T, M> {
-    map: M,
-    c: Vec<T>,
-    target: Vec<T>,
+    pub(super) map: M,
+    /// √h
+    pub(super) c: Vec<T>,
+    pub(super) target: Vec<T>,
     metric: Vec<T>,
+    /// x and ∇f before the last move.
     before: Option<(Vec<T>, Vec<T>)>,
+    /// The same before the move that is being made.
+    now: (Vec<T>, Vec<T>),
+    next: Option<Point<T>>,
+    trial: Vec<T>,
+    nearby: Vec<T>,
+    du: Vec<T>,
+    /// Scratch of the set.
+    work: Vec<T>,
     /// Whether f offers its Hessian diagonal.
-    known: bool,
+    pub(super) known: bool,
     diagonal: Vec<T>,
 }
 
@@ -55,11 +66,17 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     pub(crate) fn new(map: M) -> Self {
         let (p, n) = (map.dim_u(), map.dim_x());
         Self {
+            work: vec![T::zero(); map.set().scratch_len()],
             map,
             c: vec![T::one(); n],
             target: vec![T::zero(); n],
             metric: vec![T::zero(); p],
             before: None,
+            now: (Vec::new(), Vec::new()),
+            next: None,
+            trial: vec![T::zero(); n],
+            nearby: vec![T::zero(); n],
+            du: vec![T::zero(); p],
             known: false,
             diagonal: Vec::new(),
         }
@@ -71,26 +88,33 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         self.before = None;
     }
 
-    /// The residual ρ at the point, the curvature updated; a ρ within the tolerance has been verified.
-    pub(crate) fn look<S>(
+    /// The residual ρ at the point, the curvature updated, a ρ within the tolerance confirmed; and whether x is found for another
+    /// reason ([`at_its_digits`](Self::at_its_digits)).
+    pub(crate) fn look<S: Method<T>>(
         &mut self,
         lifted: &mut Lifted<'_, T>,
         c: &mut Checkpoint<T, S>,
         tolerance: T,
-    ) -> Result<T> {
+    ) -> Result<(T, bool)> {
         self.curvature(lifted, c)?;
         let mut rho = self.residual(c);
-        // (once per iteration: a run resumed here must not count it twice)
-        if rho <= tolerance && c.verified != Some(c.iteration) && !self.verify(lifted, c, tolerance)? {
-            rho = self.residual(c);
+        let mut found = false;
+        if rho <= tolerance {
+            rho = self.confirm(lifted, c, rho, tolerance)?;
+        } else {
+            found = self.at_its_digits(lifted, c, tolerance);
         }
         c.counts = lifted.counts;
-        Ok(rho)
+        Ok((rho, found))
     }
 
     /// h ← diag ∇²f where f offers it; else what [`verify`](Self::verify) has estimated, or the secant
     /// ⟨Δx, Δg⟩/⟨Δx, Δx⟩ of the last move, when that is positive.
-    fn curvature<S>(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T, S>) -> Result<()> {
+    pub(super) fn curvature<S>(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T, S>,
+    ) -> Result<()> {
         let mut diagonal = std::mem::take(&mut self.diagonal);
         diagonal.resize(c.point.x.len(), T::zero());
         self.known = lifted
@@ -133,6 +157,58 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         }
     }
 
+    /// The residual with which convergence may be claimed, `rho` as it stands. A model of f that has seen all free directions is
+    /// asked first: its promise, in the same units, costs nothing. Else [`verify`](Self::verify), once per iteration (a run
+    /// resumed here must not count it twice).
+    fn confirm<S: Method<T>>(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T, S>,
+        rho: T,
+        tolerance: T,
+    ) -> Result<T> {
+        if c.verified == Some(c.iteration) {
+            return Ok(rho);
+        }
+        if !self.known
+            && let Some(outlook) = c.method.outlook(lifted, &c.point, &c.h)
+        {
+            if outlook.decrease <= T::zero() {
+                return Ok(rho);
+            }
+            let size = Self::size(c);
+            return Ok(rho.max((T::lit(2.0) * outlook.decrease).sqrt() / size));
+        }
+        if self.verify(lifted, c, tolerance)? {
+            return Ok(rho);
+        }
+        Ok(self.residual(c))
+    }
+
+    /// f* = 0 (a model of f which has seen all free directions expects to lose a good part of f in one more step) leaves no
+    /// residual relative to f: x is found when no coordinate would move by more than `tolerance` of itself,
+    /// neither by the projected step nor by that of the model, which promises no decrease that shows beside what f has lost so far.
+    fn at_its_digits<S: Method<T>>(
+        &mut self,
+        lifted: &Lifted<'_, T>,
+        c: &mut Checkpoint<T, S>,
+        tolerance: T,
+    ) -> bool {
+        let fallen = (c.first_value - c.point.value).abs();
+        if !c.method.moves_in_x() || c.point.value.abs() > tolerance * fallen {
+            return false;
+        }
+        let (x, g, h) = (&c.point.x, &c.point.g, &c.h);
+        let near = self.project(x, g, h)
+            && x.iter()
+                .zip(&self.target)
+                .all(|(a, b)| (*a - *b).abs() <= tolerance * a.abs());
+        near && c.method.outlook(lifted, &c.point, &c.h).is_some_and(|o| {
+            let to_zero = o.decrease >= T::lit(0.1) * c.point.value.abs();
+            to_zero && o.relative_move <= tolerance && o.decrease <= tolerance * tolerance * fallen
+        })
+    }
+
     /// Before convergence is claimed on an estimated curvature: one gradient nearby gives a curvature per coordinate, and the
     /// claim must hold with that too. (One secant for all is that of the stiffest direction, and hides the others.)
     fn verify<S>(
@@ -155,24 +231,19 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         for j in 0..n {
             self.target[j] = x[j] + step(j);
         }
-        set.project(&mut self.target);
-        let other: Vec<T> = (0..n)
-            .map(|j| {
-                if self.target[j] == x[j] {
-                    x[j] - step(j)
-                } else {
-                    self.target[j]
-                }
-            })
-            .collect();
-        self.target.copy_from_slice(&other);
-        set.project(&mut self.target);
-        let mut nearby = vec![T::zero(); n];
+        set.project_in(&mut self.target, &mut self.work);
+        for j in 0..n {
+            if self.target[j] == x[j] {
+                self.target[j] = x[j] - step(j);
+            }
+        }
+        set.project_in(&mut self.target, &mut self.work);
+        let nearby = &mut self.nearby;
         lifted.counts.values += 1;
         lifted.counts.gradients += 1;
         let value = lifted
             .objective()
-            .value_gradient(&self.target, &mut nearby)
+            .value_gradient(&self.target, nearby)
             .map_err(Error::Evaluation)?;
         if !value.is_finite() || nearby.iter().any(|v| !v.is_finite()) {
             c.verified = Some(c.iteration);
@@ -218,10 +289,12 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             root * eps
         };
         let floor = (weight * lately).max(root * eps * (f - c.first_value).abs());
-        (T::lit(2.0) * f.abs().max(floor)).sqrt()
+        let size = (T::lit(2.0) * f.abs().max(floor)).sqrt();
+        // rounding in an exact answer is that of the terms, however small f is
+        c.finished.as_ref().map_or(size, |e| size.max(e.terms))
     }
 
-    fn residual<S>(&self, c: &Checkpoint<T, S>) -> T {
+    pub(super) fn residual<S>(&self, c: &Checkpoint<T, S>) -> T {
         let raw = self.raw_residual(&c.point.x, &c.point.g);
         if raw == T::zero() {
             raw
@@ -236,8 +309,8 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         lifted: &mut Lifted<'_, T>,
         c: &mut Checkpoint<T, S>,
     ) -> Result<Option<Status>> {
-        let x_before = c.point.x.clone();
-        let g_before = c.point.g.clone();
+        self.now.0.clone_from(&c.point.x);
+        self.now.1.clone_from(&c.point.g);
         if c.recent.len() >= RECENT {
             c.recent.remove(0);
         }
@@ -251,9 +324,10 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             .zip(&self.metric)
             .map(|(g, m)| *g * *g / *m)
             .sum();
-        let raw = self.raw_residual(&x_before, &g_before);
+        let raw = self.raw_residual(&self.now.0, &self.now.1);
         let mut outcome = Step::Stalled;
-        if lift >= T::lit(1e-2) * raw * raw {
+        let in_x = c.method.moves_in_x();
+        if in_x || lift >= T::lit(1e-2) * raw * raw {
             outcome = c.method.step(lifted, &mut c.point, &c.h)?;
         }
         let mut status = None;
@@ -262,14 +336,14 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
                 c.counts = lifted.counts;
                 lifted.counts.releases += 1;
                 outcome = Step::Moved;
-            } else if outcome == Step::Stalled && lift < T::lit(1e-2) * raw * raw {
+            } else if outcome == Step::Stalled && !in_x && lift < T::lit(1e-2) * raw * raw {
                 // the face could not be left in x: whatever the lift still has is worth a try
                 outcome = c.method.step(lifted, &mut c.point, &c.h)?;
             }
         }
         match outcome {
             Step::Moved => {
-                let moved = c.point.x != x_before;
+                let moved = c.point.x != self.now.0;
                 c.stalls = if moved { 0 } else { c.stalls + 1 };
                 if c.stalls > 5 {
                     status = Some(Status::Stalled);
@@ -279,7 +353,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
                 if max_abs(&c.point.x) > far && c.point.value < c.first_value {
                     status = Some(Status::AtInfinity);
                 }
-                self.before = Some((x_before, g_before));
+                std::mem::swap(self.before.get_or_insert_default(), &mut self.now);
             }
             Step::NotFinite => status = Some(Status::NotFinite),
             Step::Stalled => status = Some(Status::Stalled),
@@ -288,14 +362,14 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// target ← P(x − g/h), with the largest h for all where the set couples coordinates; false when the set has no projection.
-    fn project(&mut self, x: &[T], g: &[T], h: &[T]) -> bool {
+    pub(super) fn project(&mut self, x: &[T], g: &[T], h: &[T]) -> bool {
         let set = self.map.set();
         let top = max_abs(h);
         let separable = set.is_separable();
         for j in 0..x.len() {
             self.target[j] = x[j] - g[j] / if separable { h[j] } else { top };
         }
-        set.project(&mut self.target)
+        set.project_in(&mut self.target, &mut self.work)
     }
 
     /// A projected step in x with backtracking, lifted back by the section: leaves any face.
@@ -304,14 +378,26 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         lifted: &mut Lifted<'_, T>,
         c: &mut Checkpoint<T, S>,
     ) -> Result<bool> {
-        let (x, g) = (c.point.x.clone(), c.point.g.clone());
-        if !self.project(&x, &g, &c.h) {
+        if !self.project(&c.point.x, &c.point.g, &c.h) {
             return self.release(lifted, c);
         }
-        let mut next = c.point.clone();
+        let mut next = self.next.take().unwrap_or_else(|| c.point.clone());
+        let found = self.project_to(lifted, c, &mut next);
+        self.next = Some(next);
+        found
+    }
+
+    /// The search of [`step_in_x`](Self::step_in_x) towards the target.
+    fn project_to<S: Method<T>>(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T, S>,
+        next: &mut Point<T>,
+    ) -> Result<bool> {
         let mut t = T::one();
-        let mut trial = vec![T::zero(); x.len()];
+        let trial = &mut self.trial;
         for _ in 0..50 {
+            let (x, g) = (&c.point.x, &c.point.g);
             for j in 0..x.len() {
                 // exactly the target at t = 1, bounds included
                 trial[j] = if t == T::one() {
@@ -324,16 +410,16 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             if slope.is_nan() || slope >= T::zero() {
                 return Ok(false);
             }
-            if section(&self.map, &trial, &mut next.u).is_err() {
+            if section(&self.map, trial, &mut next.u, lifted.scratch()).is_err() {
                 t *= T::lit(0.25);
                 continue;
             }
-            lifted.evaluate(&mut next)?;
+            lifted.evaluate(next)?;
             if next.is_finite()
                 && next.value <= c.point.value + T::lit(1e-4) * slope
                 && next.value < c.point.value
             {
-                c.point = next;
+                std::mem::swap(&mut c.point, next);
                 c.method.reset();
                 return Ok(true);
             }
@@ -348,29 +434,32 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         lifted: &mut Lifted<'_, T>,
         c: &mut Checkpoint<T, S>,
     ) -> Result<bool> {
-        let mut du = vec![T::zero(); c.point.u.len()];
+        let du = &mut self.du;
+        du.fill(T::zero());
         if self
             .map
-            .release(&c.point.u, &c.point.x, &c.point.g, &c.h, &mut du)
+            .release(&c.point.u, &c.point.x, &c.point.g, &c.h, du, lifted.scratch())
             == 0
         {
             return Ok(false);
         }
-        let mut next = c.point.clone();
-        let mut t = T::one();
+        let mut next = self.next.take().unwrap_or_else(|| c.point.clone());
+        let (mut t, mut better) = (T::one(), false);
         for _ in 0..50 {
-            for ((o, u), d) in next.u.iter_mut().zip(&c.point.u).zip(&du) {
+            for ((o, u), d) in next.u.iter_mut().zip(&c.point.u).zip(du.iter()) {
                 *o = *u + t * *d;
             }
             lifted.evaluate(&mut next)?;
             if next.is_finite() && next.value < c.point.value {
-                c.point = next;
+                std::mem::swap(&mut c.point, &mut next);
                 c.method.reset();
-                return Ok(true);
+                better = true;
+                break;
             }
             t *= T::lit(0.25);
         }
-        Ok(false)
+        self.next = Some(next);
+        Ok(better)
     }
 
     /// A projected step of 1/`shorter` of its length, evaluated in x; whether it was kept (or nothing was left to do).
@@ -388,7 +477,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             return Ok(true);
         }
         let mut u = vec![T::zero(); c.point.u.len()];
-        if section(&self.map, &self.target, &mut u).is_err() {
+        if section(&self.map, &self.target, &mut u, lifted.scratch()).is_err() {
             return Ok(false); // in the set, but not in the range of the map (a rank too high)
         }
         let mut there = c.clone();
@@ -416,6 +505,14 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         Ok(false)
     }
 
+    /// Whether a projected step would change which bounds are met; methods that move in x have nothing else to gain from it.
+    fn is_worth_a_touch<S: Method<T>>(&mut self, c: &Checkpoint<T, S>) -> bool {
+        let (x, g, h) = (&c.point.x, &c.point.g, &c.h);
+        !c.method.moves_in_x()
+            || (self.project(x, g, h)
+                && (0..x.len()).any(|j| self.target[j] != x[j] && self.target[j] != x[j] - g[j] / h[j]))
+    }
+
     /// f has gone to zero as far as its start lets one see, and no coordinate would move by more than rounding: where f* = 0 a
     /// residual relative to f itself says nothing any more.
     fn at_rounding<S>(&mut self, c: &Checkpoint<T, S>) -> bool {
@@ -438,7 +535,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         tolerance: T,
     ) -> Result<Status> {
         let touch = matches!(status, Status::Solved | Status::Stationary | Status::Stalled);
-        if touch && c.point.is_finite() {
+        if touch && c.finished.is_none() && self.is_worth_a_touch(c) && c.point.is_finite() {
             // shorter and shorter: all coordinates at once may overshoot where they are strongly coupled
             for shorter in [1.0, 10.0, 1e2, 1e3, 1e4] {
                 if self.last_touch(lifted, c, rho, tolerance, T::lit(shorter))? {
@@ -447,8 +544,13 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             }
         }
         c.counts = lifted.counts;
-        let converged = status != Status::NotFinite && (*rho <= tolerance || (touch && self.at_rounding(c)));
-        Ok(if converged { Status::Stationary } else { status })
+        let claimed = status == Status::Stationary;
+        let converged = *rho <= tolerance || claimed || (touch && self.at_rounding(c));
+        Ok(if status != Status::NotFinite && converged {
+            Status::Stationary
+        } else {
+            status
+        })
     }
 
     /// The last touch, and the answer with its certificate.
@@ -499,7 +601,11 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             certificate: Certificate::new(rho, gap, violation, multipliers),
             iterations: c.iteration,
             counts: c.counts,
-            phase: c.method.phase(),
+            phase: if c.finished.is_some() {
+                Phase::ExactFinish
+            } else {
+                c.method.phase()
+            },
             elapsed,
             x: c.point.x,
         }
@@ -509,7 +615,12 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     pub(crate) fn gap<S>(&self, c: &Checkpoint<T, S>, convex: bool) -> T {
         match self.map.set().frank_wolfe_gap(&c.point.x, &c.point.g) {
             Some(gap) if convex && !gap.is_nan() => gap,
-            _ => T::infinity(),
+            _ => c
+                .finished
+                .as_ref()
+                .and_then(|e| e.gap)
+                .filter(|_| convex)
+                .unwrap_or_else(T::infinity),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The one loop: any objective over any set, by a method on the lift, judged in x.
 
-use super::judge::{Judge, section};
-use super::{CancelToken, Counts, Limits, Solution, Status};
+use super::finish::{self, Finished};
+use super::judge::{Judge, RECENT, section};
+use super::{CancelToken, Counts, Limits, Phase, Solution, Status};
 use crate::checks::check_len;
 use crate::lifted::{Lifted, Point};
 use crate::maps::Reparametrization;
-use crate::methods::{Lbfgs, LevenbergMarquardt, State};
+use crate::methods::{BoxLbfgs, Lbfgs, LevenbergMarquardt, Method, State};
 use crate::objectives::Objective;
 use crate::{Error, Result, Scalar};
 use std::ops::ControlFlow;
@@ -91,10 +92,14 @@ pub struct Checkpoint<T, S = State<T>> {
     /// The last few values of f before this one.
     pub(super) recent: Vec<T>,
     pub(super) stalls: usize,
+    /// How often the exact finish was tried.
+    pub(super) attempts: usize,
+    /// Set once it succeeded: the point is then the answer.
+    pub(super) finished: Option<Finished<T>>,
 }
 
 /// The version of [`Checkpoint`] that this crate writes and reads.
-const CHECKPOINT_VERSION: u32 = 1;
+const CHECKPOINT_VERSION: u32 = 2;
 
 impl<T: Scalar, S> Checkpoint<T, S> {
     /// The beginning of a run at an evaluated point.
@@ -109,8 +114,10 @@ impl<T: Scalar, S> Checkpoint<T, S> {
             counts,
             estimated: false,
             verified: None,
-            recent: Vec::new(),
+            recent: Vec::with_capacity(RECENT),
             stalls: 0,
+            attempts: 0,
+            finished: None,
         }
     }
 
@@ -172,6 +179,7 @@ pub struct Minimize<'a, T, O, M> {
     start: Option<Vec<T>>,
     method: Option<State<T>>,
     observers: Vec<Observer<'a, T>>,
+    exact_finish: bool,
 }
 
 impl<T: std::fmt::Debug, O, M> std::fmt::Debug for Minimize<'_, T, O, M> {
@@ -215,6 +223,7 @@ where
             start: None,
             method: None,
             observers: Vec::new(),
+            exact_finish: true,
         })
     }
 
@@ -326,6 +335,35 @@ where
         self
     }
 
+    /// Whether convex quadratic f over a polyhedron ends with an exact finish (by default it does): once ρ ≤ ε^{1/4}, and again at
+    /// convergence, the face of x is solved by a factorisation, and repaired by exchanges where it is not the right one.
+    /// The answer has exact zeros and bounds, and sums up to rounding. It replaces the method's point only when it lies in the set,
+    /// f does not grow beyond rounding and ρ has fallen to rounding or to the tolerance; it counts as one iteration, and
+    /// [`Solution::phase`] is [`Phase::ExactFinish`](crate::Phase::ExactFinish).
+    ///
+    /// f qualifies when it is [quadratic](crate::objectives::Objective::quadratic), known to be convex, and its Hessian diagonal is
+    /// known: least squares with weights and ridge, dense, sparse or by at most 512 columns; other quadratics with at most 512
+    /// variables, whose Hessian is found by products. The set qualifies when it is a
+    /// [polyhedron](crate::sets::ConstraintSet::polyhedron) with at most one sum. ρ of such an answer is relative to
+    /// max(√(2|f|), max_j c_j|x_j|), the size of the terms of f.
+    ///
+    /// ```
+    /// use reparam::{Minimize, Phase, maps::NormalizedSquares, objectives::LeastSquares};
+    /// let a = nalgebra::dmatrix![3.0, 1.0, 0.0; 0.0, 1.0, 2.0; 1.0, 0.0, 1.0];
+    /// let run = |exact| {
+    ///     let f = LeastSquares::new(&a, &[2.0, 1.0, -4.0]).unwrap();
+    ///     Minimize::new(f, NormalizedSquares::new(3, 1.0).unwrap()).unwrap().exact_finish(exact).run().unwrap()
+    /// };
+    /// let exact = run(true);
+    /// assert_eq!(exact.phase, Phase::ExactFinish);
+    /// assert_eq!(exact.x[2], 0.0);
+    /// assert_eq!(run(false).phase, Phase::Lbfgs);
+    /// ```
+    pub fn exact_finish(mut self, exact: bool) -> Self {
+        self.exact_finish = exact;
+        self
+    }
+
     /// Adds an observer, called once per iteration; `Break` stops the run with [`Status::Cancelled`].
     ///
     /// See [`Progress`] for an example.
@@ -355,7 +393,7 @@ where
         if let Some(x) = &self.start {
             check_len("the start", self.map.dim_x(), x.len())?;
             crate::checks::check_finite("start", x)?;
-            section(&self.map, x, &mut u)?;
+            section(&self.map, x, &mut u, &mut vec![T::zero(); self.map.scratch_len()])?;
         }
         let mut point = Point::new(&self.map, &u);
         let chosen = self.method.take();
@@ -365,6 +403,7 @@ where
             Some(method) => method,
             // measured on the reference problems: docs/methods.md
             None if lifted.objective().residuals().is_some() => LevenbergMarquardt::new().into(),
+            None if lifted.bounds().is_some() => BoxLbfgs::new(10).into(),
             None => Lbfgs::new(10).into(),
         };
         let counts = lifted.counts;
@@ -417,8 +456,16 @@ where
         }
         let mut lifted = Lifted::new(&mut self.objective, map);
         lifted.counts = c.counts;
+        if c.method.phase() == Phase::BoxLbfgs && lifted.bounds().is_none() {
+            return Err(Error::Setting {
+                name: "method",
+                why: "needs a map that acts coordinate by coordinate",
+            });
+        }
         while status.is_none() {
-            rho = judge.look(&mut lifted, &mut c, self.tolerance)?;
+            let found;
+            (rho, found) = judge.look(&mut lifted, &mut c, self.tolerance)?;
+            status = found.then_some(Status::Stationary);
             let progress = Progress {
                 iteration: c.iteration,
                 value: c.point.value,
@@ -440,18 +487,35 @@ where
             for observer in &mut observers {
                 stop |= observer(&progress).is_break();
             }
-            status = if rho <= self.tolerance {
+            let stopped = limit(&self.limits, self.evaluations, &c, clock);
+            if self.exact_finish && !stop && stopped.is_none() && finish::is_due(&c, rho, self.tolerance) {
+                let limits = &self.limits;
+                if judge.exact_finish(&mut lifted, &mut c, rho, self.tolerance, limits, clock)? {
+                    c.iteration += 1;
+                    status = None;
+                    continue;
+                }
+            }
+            status = if rho <= self.tolerance || status.is_some() {
                 Some(Status::Stationary)
             } else if stop {
                 Some(Status::Cancelled)
             } else {
-                limit(&self.limits, self.evaluations, &c, clock)
+                stopped
             };
             if status.is_some() {
                 break;
             }
             c.iteration += 1;
             status = judge.advance(&mut lifted, &mut c)?;
+            if status == Some(Status::Stalled) && self.exact_finish && finish::is_left(&c) {
+                judge.curvature(&mut lifted, &mut c)?;
+                rho = judge.residual(&c);
+                let limits = &self.limits;
+                if judge.exact_finish(&mut lifted, &mut c, rho, self.tolerance, limits, clock)? {
+                    status = None;
+                }
+            }
             c.counts = lifted.counts;
         }
         let status = status.unwrap_or(Status::Stalled);

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod certificate;
+mod finish;
 mod history;
 mod judge;
 mod limits;

@@ -29,6 +29,8 @@ pub enum Phase {
     Flow,
     /// L-BFGS on the lift.
     Lbfgs,
+    /// L-BFGS in x over a box.
+    BoxLbfgs,
     /// Nonlinear conjugate gradients on the lift.
     ConjugateGradient,
     /// Trust-region Newton on the lift.
@@ -37,6 +39,8 @@ pub enum Phase {
     LevenbergMarquardt,
     /// A method of the user's, or of another crate, by its name.
     Custom(&'static str),
+    /// The face that a method on the lift found, solved by a factorisation ([`Minimize::exact_finish`](crate::Minimize::exact_finish)).
+    ExactFinish,
 }
 
 impl fmt::Display for Phase {
@@ -50,10 +54,12 @@ impl fmt::Display for Phase {
             Self::ProjectedGradient => "projected gradients",
             Self::Flow => "flow on the lift",
             Self::Lbfgs => "L-BFGS on the lift",
+            Self::BoxLbfgs => "L-BFGS on a box",
             Self::ConjugateGradient => "conjugate gradients on the lift",
             Self::TrustRegion => "trust-region Newton on the lift",
             Self::LevenbergMarquardt => "Levenberg–Marquardt on the lift",
             Self::Custom(name) => name,
+            Self::ExactFinish => "exact finish on the face that the lift found",
         })
     }
 }
@@ -156,6 +162,9 @@ impl<T: crate::Scalar> fmt::Display for Solution<T> {
             write!(f, "{} values, {} gradients", c.values, c.gradients)?;
             if c.hessian_products > 0 {
                 write!(f, ", {} Hessian products", c.hessian_products)?;
+            }
+            if c.factorisations > 0 {
+                write!(f, ", {} factorisations", c.factorisations)?;
             }
         } else {
             write!(

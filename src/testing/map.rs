@@ -338,7 +338,7 @@ impl<T: Scalar> Case<T> {
     fn section<M: Reparametrization<T> + ?Sized>(&mut self, map: &M, u: &[T], report: &mut Report) {
         let x = self.at(map, u);
         let mut back = vec![T::nan(); map.dim_u()];
-        if map.section(&x, Boundary::Exact, &mut back).is_ok() {
+        if map.section(&x, Boundary::Exact, &mut back, self.dirty()).is_ok() {
             let again = self.at(map, &back);
             let excess = above(self.deviation(&again, &x), self.conditioning(map, &back));
             report.record("φ(section(x)) = x", excess, self.rounding);
@@ -359,7 +359,7 @@ impl<T: Scalar> Case<T> {
         // a map that ignores the size of u has its metric at the representative of `renormalize`
         let mut r = u.to_vec();
         map.renormalize(&mut r);
-        if map.metric(&x, &g, &mut out) {
+        if map.metric(&x, &g, &mut out, self.dirty()) {
             let jtg = self.vjp(map, &r, &g);
             let want = self.jvp(map, &r, &jtg);
             let gap: Vec<T> = out.iter().zip(&want).map(|(a, b)| *a - *b).collect();
@@ -372,7 +372,7 @@ impl<T: Scalar> Case<T> {
                     })
                     .collect();
                 let mut moved = vec![T::nan(); n];
-                map.metric(&near, &g, &mut moved);
+                map.metric(&near, &g, &mut moved, self.dirty());
                 noise = noise.max(norm2(
                     &moved.iter().zip(&out).map(|(a, b)| *a - *b).collect::<Vec<_>>(),
                 ));
@@ -387,7 +387,7 @@ impl<T: Scalar> Case<T> {
         }
         let d = random.normals::<T>(p);
         let (mut lin, mut quad) = (vec![T::nan(); n], vec![T::nan(); n]);
-        let ray = map.ray(u, &d, &mut lin, &mut quad);
+        let ray = map.ray(u, &d, &mut lin, &mut quad, self.dirty());
         if !matches!(ray, Ray::General) {
             for t in [T::lit(0.3), T::lit(-1.7), T::lit(5.0)] {
                 let moved: Vec<T> = u.iter().zip(&d).map(|(a, b)| *a + t * *b).collect();
@@ -434,12 +434,15 @@ impl<T: Scalar> Case<T> {
                 return;
             }
             let mut u = vec![T::nan(); p];
-            if map.section(&x, Boundary::Nudge(T::epsilon()), &mut u).is_ok() {
+            if map
+                .section(&x, Boundary::Nudge(T::epsilon()), &mut u, self.dirty())
+                .is_ok()
+            {
                 let again = self.at(map, &u);
                 let name = "φ(section(x)) = x for x on the boundary, nudged by ε";
                 report.record(name, self.far_deviation(&again, &x, T::one()), self.rounding);
             }
-            if map.section(&x, Boundary::Exact, &mut u).is_err() {
+            if map.section(&x, Boundary::Exact, &mut u, self.dirty()).is_err() {
                 continue; // never reached, or refused for the rounding of x
             }
             let x_of_u = self.at(map, &u);
@@ -466,7 +469,7 @@ impl<T: Scalar> Case<T> {
         let g = random.normals::<T>(n);
         let h: Vec<T> = (0..n).map(|_| random.uniform::<T>() + T::lit(0.1)).collect();
         let mut du = vec![T::nan(); p];
-        if map.release(u, x, &g, &h, &mut du) == 0 {
+        if map.release(u, x, &g, &h, &mut du, self.dirty()) == 0 {
             return;
         }
         let mut t = T::one();
@@ -604,23 +607,37 @@ mod tests {
             spoil(curved, self.what == "curved");
             offered
         }
-        fn section(&self, x: &[f64], boundary: Boundary<f64>, u: &mut [f64]) -> Result<(), MapError> {
-            self.map.section(x, boundary, u)?;
+        fn section(
+            &self,
+            x: &[f64],
+            boundary: Boundary<f64>,
+            u: &mut [f64],
+            work: &mut [f64],
+        ) -> Result<(), MapError> {
+            self.map.section(x, boundary, u, work)?;
             spoil(u, self.what == "section");
             Ok(())
         }
-        fn metric(&self, x: &[f64], g: &[f64], out: &mut [f64]) -> bool {
-            let offered = self.map.metric(x, g, out);
+        fn metric(&self, x: &[f64], g: &[f64], out: &mut [f64], work: &mut [f64]) -> bool {
+            let offered = self.map.metric(x, g, out, work);
             spoil(out, self.what == "metric");
             offered
         }
-        fn ray(&self, u: &[f64], d: &[f64], lin: &mut [f64], quad: &mut [f64]) -> Ray<f64> {
-            let ray = self.map.ray(u, d, lin, quad);
+        fn ray(&self, u: &[f64], d: &[f64], lin: &mut [f64], quad: &mut [f64], work: &mut [f64]) -> Ray<f64> {
+            let ray = self.map.ray(u, d, lin, quad, work);
             spoil(quad, self.what == "ray");
             ray
         }
-        fn release(&self, u: &[f64], x: &[f64], g: &[f64], h: &[f64], du: &mut [f64]) -> usize {
-            let released = self.map.release(u, x, g, h, du);
+        fn release(
+            &self,
+            u: &[f64],
+            x: &[f64],
+            g: &[f64],
+            h: &[f64],
+            du: &mut [f64],
+            work: &mut [f64],
+        ) -> usize {
+            let released = self.map.release(u, x, g, h, du, work);
             if self.what == "release" {
                 du.fill(0.0);
             }

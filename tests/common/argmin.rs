@@ -1,4 +1,5 @@
 //! Problems as a user of argmin writes them, in x, for both parameter types and both number types.
+#![allow(dead_code, unreachable_pub)] // every test binary uses a part of this
 
 use argmin::core::{CostFunction, Error, Gradient, Hessian, Jacobian, Operator};
 use reparam::Scalar;
