@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(any(feature = "argmin", feature = "basin"))]
+pub mod adapters;
 pub mod bounded;
 mod checks;
 mod error;

@@ -75,8 +75,16 @@ impl<T: Scalar> Point<T> {
     }
 }
 
+/// The scratch of a [`Lifted`], kept between two views of the same lift.
+#[cfg(any(feature = "argmin", feature = "basin"))]
+#[derive(Debug, Clone)]
+pub(crate) struct Workspace<T> {
+    scratch: [Vec<T>; 5],
+    curve: CurveWork<T>,
+    bounds: Option<Arc<(Vec<T>, Vec<T>)>>,
+}
 /// p, q of length n; z, A p, A q, and two more of length m.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct CurveWork<T> {
     pub(crate) ends: [Vec<T>; 2],
     pub(crate) images: [Vec<T>; 5],
@@ -128,6 +136,44 @@ impl<'a, T: Scalar> Lifted<'a, T> {
             counts: Counts::default(),
             objective,
             map,
+        }
+    }
+
+    /// The lift again, with the scratch of last time, if there was one, and its counters.
+    #[cfg(any(feature = "argmin", feature = "basin"))]
+    pub(crate) fn with_workspace(
+        objective: &'a mut dyn Objective<T>,
+        map: &'a dyn Reparametrization<T>,
+        workspace: Option<Workspace<T>>,
+        counts: Counts,
+    ) -> Self {
+        let Some(workspace) = workspace else {
+            let mut fresh = Self::new(objective, map);
+            fresh.counts = counts;
+            return fresh;
+        };
+        let [work, jv, hjv, curved, unused] = workspace.scratch;
+        Self {
+            objective,
+            map,
+            work,
+            jv,
+            hjv,
+            curved,
+            unused,
+            curve: workspace.curve,
+            bounds: workspace.bounds,
+            counts,
+        }
+    }
+
+    /// The scratch, for [`with_workspace`](Self::with_workspace) with the same map.
+    #[cfg(any(feature = "argmin", feature = "basin"))]
+    pub(crate) fn into_workspace(self) -> Workspace<T> {
+        Workspace {
+            scratch: [self.work, self.jv, self.hjv, self.curved, self.unused],
+            curve: self.curve,
+            bounds: self.bounds,
         }
     }
 

@@ -60,6 +60,12 @@ impl<T: Scalar> Squared<T> {
     pub fn data(&self) -> &[T] {
         &self.data
     }
+
+    /// Whether there are weights.
+    #[cfg(feature = "argmin")]
+    pub(crate) fn is_weighted(&self) -> bool {
+        self.weights.0.is_some()
+    }
 }
 
 impl<T: Scalar> Squared<T> {

@@ -9,6 +9,7 @@ use super::wolfe::{Reach, bracket};
 use super::{Method, Outlook, Search, Step};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{axpy, dot, max_abs, norm2};
+use crate::solve::Phase;
 use crate::{Result, Scalar};
 
 /// Quasi-Newton with a memory of m pairs (Δx, Δ∇f), its model minimised over the box in each step (as sequential quadratic
@@ -232,6 +233,10 @@ impl<T: Scalar> BoxLbfgs<T> {
 impl<T: Scalar> Method<T> for BoxLbfgs<T> {
     fn name(&self) -> &'static str {
         "L-BFGS on a box"
+    }
+
+    fn phase(&self) -> Phase {
+        Phase::BoxLbfgs
     }
 
     fn step(&mut self, lifted: &mut Lifted<'_, T>, point: &mut Point<T>, h: &[T]) -> Result<Step> {

@@ -5,6 +5,7 @@
 use super::{Method, Search, Step, curve_search, wolfe_search};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{dot, max_abs};
+use crate::solve::Phase;
 use crate::{Result, Scalar};
 
 /// d ← −D⁻¹∇F + β d with β = max(0, ⟨D⁻¹∇F, ∇F − ∇F₋⟩ / ⟨D₋⁻¹∇F₋, ∇F₋⟩).
@@ -47,6 +48,10 @@ impl<T: Scalar> ConjugateGradient<T> {
 impl<T: Scalar> Method<T> for ConjugateGradient<T> {
     fn name(&self) -> &'static str {
         "conjugate gradients"
+    }
+
+    fn phase(&self) -> Phase {
+        Phase::ConjugateGradient
     }
 
     fn step(&mut self, lifted: &mut Lifted<'_, T>, point: &mut Point<T>, h: &[T]) -> Result<Step> {

@@ -7,6 +7,7 @@ use super::buffers::Pool;
 use super::{Method, Search, Step, wolfe_search};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{axpy, dot, max_abs};
+use crate::solve::Phase;
 use crate::{Result, Scalar};
 
 /// L-BFGS with a memory of m pairs (s, y) = (Δu, Δ∇F).
@@ -108,6 +109,10 @@ impl<T: Scalar> Lbfgs<T> {
 impl<T: Scalar> Method<T> for Lbfgs<T> {
     fn name(&self) -> &'static str {
         "L-BFGS"
+    }
+
+    fn phase(&self) -> Phase {
+        Phase::Lbfgs
     }
 
     fn step(&mut self, lifted: &mut Lifted<'_, T>, point: &mut Point<T>, h: &[T]) -> Result<Step> {

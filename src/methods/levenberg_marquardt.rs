@@ -11,6 +11,7 @@ use super::buffers::Buffers;
 use super::{Method, Step};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{PackedUpper, axpy, dot, norm2};
+use crate::solve::Phase;
 use crate::{Error, Result, Scalar};
 
 /// The first damping, relative to the scale.
@@ -144,6 +145,10 @@ fn damped_step<T: Scalar>(columns: &[T], r: &[T], damping: T, work: &mut [Vec<T>
 impl<T: Scalar> Method<T> for LevenbergMarquardt<T> {
     fn name(&self) -> &'static str {
         "Levenberg–Marquardt"
+    }
+
+    fn phase(&self) -> Phase {
+        Phase::LevenbergMarquardt
     }
 
     fn step(&mut self, lifted: &mut Lifted<'_, T>, point: &mut Point<T>, _h: &[T]) -> Result<Step> {

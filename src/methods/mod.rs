@@ -28,6 +28,7 @@ pub use trust_region::TrustRegion;
 pub use wolfe::{Search, curve_search, wolfe_search};
 
 use crate::lifted::{Lifted, Point};
+use crate::solve::Phase;
 use crate::{Result, Scalar};
 
 /// What one step of a method did.
@@ -77,6 +78,11 @@ pub trait Method<T: Scalar> {
 
     /// Forgets the past: the point was moved by somebody else.
     fn reset(&mut self);
+
+    /// What [`Solution::phase`](crate::Solution::phase) says of a point that this method reached.
+    fn phase(&self) -> Phase {
+        Phase::Custom(self.name())
+    }
 
     /// Whether the method moves in x itself: it then leaves faces on which the lift is stationary, and lands on bounds exactly.
     fn moves_in_x(&self) -> bool {
@@ -149,6 +155,9 @@ macro_rules! states {
             }
             fn reset(&mut self) {
                 match self { $(Self::$variant(m) => m.reset()),* }
+            }
+            fn phase(&self) -> Phase {
+                match self { $(Self::$variant(m) => Method::<T>::phase(m)),* }
             }
             fn moves_in_x(&self) -> bool {
                 match self { $(Self::$variant(m) => Method::<T>::moves_in_x(m)),* }

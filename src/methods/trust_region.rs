@@ -7,6 +7,7 @@ use super::buffers::Buffers;
 use super::{Method, Step};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{axpy, dot, max_abs, norm2};
+use crate::solve::Phase;
 use crate::{Result, Scalar};
 
 /// Trust-region Newton with truncated conjugate gradients.
@@ -147,6 +148,10 @@ fn product<T: Scalar>(
 impl<T: Scalar> Method<T> for TrustRegion<T> {
     fn name(&self) -> &'static str {
         "trust region"
+    }
+
+    fn phase(&self) -> Phase {
+        Phase::TrustRegion
     }
 
     fn step(&mut self, lifted: &mut Lifted<'_, T>, point: &mut Point<T>, h: &[T]) -> Result<Step> {

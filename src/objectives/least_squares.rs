@@ -85,6 +85,19 @@ impl<T: Scalar, A: LinearOperator<T>> LeastSquares<A, T> {
         })
     }
 
+    /// Nothing but ½‖A x − b‖²: what a solver that takes A and b alone would solve.
+    #[cfg(feature = "argmin")]
+    pub(crate) fn check_plain(&self) -> Result<()> {
+        let ridge = self.inner.composite().is_some_and(|f| f.ridge != T::zero());
+        if ridge || self.inner.loss().is_weighted() {
+            return Err(crate::Error::Setting {
+                name: "least squares",
+                why: "must have neither weights nor a ridge here: put them into A and b",
+            });
+        }
+        Ok(())
+    }
+
     /// A.
     ///
     /// ```

@@ -62,7 +62,7 @@ pub(super) fn is_left<T>(c: &Checkpoint<T>) -> bool {
     c.finished.is_none() && c.attempts < ATTEMPTS
 }
 
-impl<T: Scalar, M: Reparametrization<T>> Judge<'_, T, M> {
+impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     /// Replaces c by the exact answer; false (and c as it was, but for its counters) when there is none or it is no better.
     pub(super) fn exact_finish(
         &mut self,
@@ -189,7 +189,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<'_, T, M> {
         // (a map that does not reach the boundary has a u nearby at most; x is what counts from here on)
         let point = &mut there.point;
         let mut u = point.u.clone();
-        if section(self.map, &point.x, &mut u, lifted.scratch()).is_ok() {
+        if section(&self.map, &point.x, &mut u, lifted.scratch()).is_ok() {
             point.u = u;
         }
         lifted.pull_back(&point.u, &point.g, &mut point.gradient);

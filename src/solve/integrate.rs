@@ -1,7 +1,7 @@
 //! The loop of the dynamics: an integrator moves, and what it reaches is judged in x.
 
 use super::judge::Judge;
-use super::minimize::{CHECKPOINT_VERSION, Checkpoint, limit};
+use super::minimize::{Checkpoint, limit};
 use super::{CancelToken, Limits, Phase, Progress, Solution, Status};
 use crate::checks::{check_finite, check_len, check_positive};
 use crate::flows::monitors::Moment;
@@ -11,7 +11,7 @@ use crate::integrators::{Integrator, RungeKutta};
 use crate::lifted::{Lifted, Point};
 use crate::maps::{Boundary, Reparametrization};
 use crate::methods::{Lbfgs, Step};
-use crate::objectives::Objective;
+use crate::objectives::{Convexity, Objective};
 use crate::{Result, Scalar};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -496,21 +496,7 @@ where
             self.integrator.reset();
             self.integrator.begin(&mut lifted, &point)?;
         }
-        let checkpoint = Checkpoint {
-            version: CHECKPOINT_VERSION,
-            first_value: point.value,
-            h: vec![T::one(); self.map.dim_x()],
-            point,
-            method: Lbfgs::new(10).into(),
-            iteration: 0,
-            counts: lifted.counts,
-            estimated: false,
-            verified: None,
-            recent: Vec::new(),
-            stalls: 0,
-            attempts: 0,
-            finished: None,
-        };
+        let checkpoint = Checkpoint::new(point, Lbfgs::new(10).into(), lifted.counts);
         self.drive(checkpoint, None)
     }
 
@@ -644,7 +630,9 @@ where
             checkpoint: c.clone(),
             integrator: self.integrator,
         };
-        let solution = judge.certify(&mut lifted, c, rho, status, tolerance, phase, clock);
+        let convex = lifted.objective().convexity() == Convexity::Convex;
+        let mut solution = judge.certify(c, convex, rho, status, tolerance, clock.elapsed());
+        solution.phase = phase;
         Ok(Integrated {
             solution,
             trajectory: recorder.trajectory,

@@ -5,13 +5,13 @@ use super::{Certificate, Phase, Solution, Status};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::max_abs;
 use crate::maps::{Boundary, Reparametrization};
-use crate::methods::{Method, State, Step};
+use crate::methods::{Method, Step};
 use crate::objectives::{Convexity, Objective};
 use crate::{Error, MapError, Result, Scalar};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// u with φ(u) = x; a map that never reaches the boundary starts as near to it as its size allows.
-pub(super) fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(
+pub(crate) fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(
     map: &M,
     x: &[T],
     u: &mut [T],
@@ -37,8 +37,12 @@ fn own_size<T: Scalar>(x: &[T], g: &[T]) -> T {
 }
 
 /// What happens in x: the residual, the steps that leave a face, the last touch.
-pub(super) struct Judge<'m, T, M: ?Sized> {
-    pub(super) map: &'m M,
+///
+/// The engine of [`Minimize`](super::Minimize) and of the adapters, between two iterations: [`look`](Self::look) at the point,
+/// [`advance`](Self::advance), look again, and [`touch`](Self::touch) and [`certify`](Self::certify) at the end.
+#[derive(Debug, Clone)]
+pub(crate) struct Judge<T, M> {
+    pub(super) map: M,
     /// √h
     pub(super) c: Vec<T>,
     pub(super) target: Vec<T>,
@@ -60,21 +64,21 @@ pub(super) struct Judge<'m, T, M: ?Sized> {
     reference: T,
 }
 
-impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
-    pub(super) fn new(map: &'m M) -> Self {
-        let n = map.dim_x();
+impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
+    pub(crate) fn new(map: M) -> Self {
+        let (p, n) = (map.dim_u(), map.dim_x());
         Self {
+            work: vec![T::zero(); map.set().scratch_len()],
             map,
             c: vec![T::one(); n],
             target: vec![T::zero(); n],
-            metric: vec![T::zero(); map.dim_u()],
+            metric: vec![T::zero(); p],
             before: None,
             now: (Vec::new(), Vec::new()),
             next: None,
             trial: vec![T::zero(); n],
             nearby: vec![T::zero(); n],
-            du: vec![T::zero(); map.dim_u()],
-            work: vec![T::zero(); map.set().scratch_len()],
+            du: vec![T::zero(); p],
             known: false,
             diagonal: Vec::new(),
             reference: T::zero(),
@@ -96,9 +100,39 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         self
     }
 
+    /// Forgets the past: another run begins.
+    #[cfg(any(feature = "argmin", feature = "basin"))]
+    pub(crate) fn restart(&mut self) {
+        self.before = None;
+    }
+
+    /// The residual ρ at the point, the curvature updated, a ρ within the tolerance confirmed; and whether x is found for another
+    /// reason ([`at_its_digits`](Self::at_its_digits)).
+    pub(crate) fn look<S: Method<T>>(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T, S>,
+        tolerance: T,
+    ) -> Result<(T, bool)> {
+        self.curvature(lifted, c)?;
+        let mut rho = self.residual(c);
+        let mut found = false;
+        if rho <= tolerance {
+            rho = self.confirm(lifted, c, rho)?;
+        } else {
+            found = self.at_its_digits(lifted, c, tolerance);
+        }
+        c.counts = lifted.counts;
+        Ok((rho, found))
+    }
+
     /// h ← diag ∇²f where f offers it; else what [`verify`](Self::verify) has estimated, or the secant
     /// ⟨Δx, Δg⟩/⟨Δx, Δx⟩ of the last move, when that is positive.
-    pub(super) fn curvature(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<()> {
+    pub(super) fn curvature<S>(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T, S>,
+    ) -> Result<()> {
         let mut diagonal = std::mem::take(&mut self.diagonal);
         diagonal.resize(c.point.x.len(), T::zero());
         self.known = lifted
@@ -144,7 +178,12 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     /// The residual with which convergence may be claimed, `rho` as it stands. A model of f that has seen all free directions is
     /// asked first: its promise, in the same units, costs nothing. Else [`verify`](Self::verify), once per iteration (a run
     /// resumed here must not count it twice).
-    pub(super) fn confirm(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>, rho: T) -> Result<T> {
+    pub(super) fn confirm<S: Method<T>>(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T, S>,
+        rho: T,
+    ) -> Result<T> {
         if c.verified == Some(c.iteration) {
             return Ok(rho);
         }
@@ -166,10 +205,10 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     /// f* = 0 (a model of f which has seen all free directions expects to lose a good part of f in one more step) leaves no
     /// residual relative to f: x is found when no coordinate would move by more than `tolerance` of itself,
     /// neither by the projected step nor by that of the model, which promises no decrease that shows beside what f has lost so far.
-    pub(super) fn at_its_digits(
+    fn at_its_digits<S: Method<T>>(
         &mut self,
         lifted: &Lifted<'_, T>,
-        c: &mut Checkpoint<T>,
+        c: &mut Checkpoint<T, S>,
         tolerance: T,
     ) -> bool {
         let fallen = (c.first_value - c.point.value).abs();
@@ -189,7 +228,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
 
     /// Before convergence is claimed on an estimated curvature: one gradient nearby gives a curvature per coordinate, and the
     /// claim must hold with that too. (One secant for all is that of the stiffest direction, and hides the others.)
-    fn verify(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<()> {
+    fn verify<S>(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T, S>) -> Result<()> {
         let set = self.map.set();
         if self.known || !set.is_separable() {
             return Ok(());
@@ -246,7 +285,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
 
     /// √(2 max(|f|, what f has changed by lately, scaled by √ε)): f* = 0 needs a floor. Only recent values count: against
     /// those of a far start everything would look converged.
-    fn size(&self, c: &Checkpoint<T>) -> T {
+    fn size<S>(&self, c: &Checkpoint<T, S>) -> T {
         let f = c.point.value;
         let (root, eps) = (T::epsilon().sqrt(), T::epsilon());
         let mut changes: [T; RECENT] = [T::zero(); RECENT];
@@ -267,13 +306,13 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
         c.finished.as_ref().map_or(size, |e| size.max(e.terms))
     }
 
-    pub(super) fn residual(&self, c: &Checkpoint<T>) -> T {
+    pub(super) fn residual<S>(&self, c: &Checkpoint<T, S>) -> T {
         let raw = self.raw_residual(&c.point.x, &c.point.g);
         if raw == T::zero() { raw } else { raw / self.size(c) }
     }
 
     /// Adds f(x) to the recent values.
-    fn remember_value(c: &mut Checkpoint<T>) {
+    fn remember_value<S>(c: &mut Checkpoint<T, S>) {
         if c.recent.len() >= RECENT {
             c.recent.remove(0);
         }
@@ -282,7 +321,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
 
     /// Before a step that is nobody's business here (an integrator's): f(x) joins the recent values, x and ∇f(x) are kept for
     /// the secant. Allocates once.
-    pub(super) fn note(&mut self, c: &mut Checkpoint<T>) {
+    pub(super) fn note<S>(&mut self, c: &mut Checkpoint<T, S>) {
         Self::remember_value(c);
         let (x, g) = self
             .before
@@ -292,15 +331,15 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     }
 
     /// Where squares of x leave the number type soon, and f falls.
-    pub(super) fn at_infinity(c: &Checkpoint<T>) -> bool {
+    pub(super) fn at_infinity<S>(c: &Checkpoint<T, S>) -> bool {
         max_abs(&c.point.x) > T::max_value().powf(T::lit(0.0625)) && c.point.value < c.first_value
     }
 
     /// One iteration: a step of the method, or one in x where the lift has nothing to offer.
-    pub(super) fn advance(
+    pub(crate) fn advance<S: Method<T>>(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T>,
+        c: &mut Checkpoint<T, S>,
     ) -> Result<Option<Status>> {
         self.now.0.clone_from(&c.point.x);
         self.now.1.clone_from(&c.point.g);
@@ -362,7 +401,11 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     }
 
     /// A projected step in x with backtracking, lifted back by the section: leaves any face.
-    fn step_in_x(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<bool> {
+    pub(crate) fn step_in_x<S: Method<T>>(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T, S>,
+    ) -> Result<bool> {
         if !self.project(&c.point.x, &c.point.g, &c.h) {
             return self.release(lifted, c);
         }
@@ -373,10 +416,10 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     }
 
     /// The search of [`step_in_x`](Self::step_in_x) towards the target.
-    fn project_to(
+    fn project_to<S: Method<T>>(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T>,
+        c: &mut Checkpoint<T, S>,
         next: &mut Point<T>,
     ) -> Result<bool> {
         let mut t = T::one();
@@ -395,7 +438,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             if slope.is_nan() || slope >= T::zero() {
                 return Ok(false);
             }
-            if section(self.map, trial, &mut next.u, lifted.scratch()).is_err() {
+            if section(&self.map, trial, &mut next.u, lifted.scratch()).is_err() {
                 t *= T::lit(0.25);
                 continue;
             }
@@ -414,7 +457,11 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     }
 
     /// Where the set has no projection: the map's own way off a face.
-    fn release(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T>) -> Result<bool> {
+    fn release<S: Method<T>>(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T, S>,
+    ) -> Result<bool> {
         let du = &mut self.du;
         du.fill(T::zero());
         if self
@@ -444,10 +491,10 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     }
 
     /// A projected step of 1/`shorter` of its length, evaluated in x; whether it was kept (or nothing was left to do).
-    fn last_touch(
+    fn last_touch<S: Clone>(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T>,
+        c: &mut Checkpoint<T, S>,
         rho: &mut T,
         tolerance: T,
         shorter: T,
@@ -458,7 +505,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             return Ok(true);
         }
         let mut u = vec![T::zero(); c.point.u.len()];
-        if section(self.map, &self.target, &mut u, lifted.scratch()).is_err() {
+        if section(&self.map, &self.target, &mut u, lifted.scratch()).is_err() {
             return Ok(false); // in the set, but not in the range of the map (a rank too high)
         }
         let mut there = c.clone();
@@ -490,7 +537,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     }
 
     /// Whether a projected step would change which bounds are met; methods that move in x have nothing else to gain from it.
-    fn is_worth_a_touch(&mut self, c: &Checkpoint<T>) -> bool {
+    fn is_worth_a_touch<S: Method<T>>(&mut self, c: &Checkpoint<T, S>) -> bool {
         let (x, g, h) = (&c.point.x, &c.point.g, &c.h);
         !c.method.moves_in_x()
             || (self.project(x, g, h)
@@ -499,7 +546,7 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
 
     /// f has gone to zero as far as its start lets one see, and no coordinate would move by more than rounding: where f* = 0 a
     /// residual relative to f itself says nothing any more.
-    fn at_rounding(&mut self, c: &Checkpoint<T>) -> bool {
+    fn at_rounding<S>(&mut self, c: &Checkpoint<T, S>) -> bool {
         let (x, g) = (&c.point.x, &c.point.g);
         c.point.value.abs() <= T::epsilon() * c.first_value.abs()
             && self.project(x, g, &c.h)
@@ -509,68 +556,68 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
     }
 
     /// One more projected step, evaluated in x: coordinates held down by their multipliers land exactly on their bounds. Kept
-    /// when neither f nor the residual suffers. Then the certificate.
-    pub(super) fn finish(
+    /// when neither f nor the residual suffers. The status then.
+    pub(crate) fn touch<S: Method<T> + Clone>(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        mut c: Checkpoint<T>,
-        mut rho: T,
-        mut status: Status,
+        c: &mut Checkpoint<T, S>,
+        rho: &mut T,
+        status: Status,
         tolerance: T,
-        clock: Instant,
-    ) -> Result<Solution<T>> {
+    ) -> Result<Status> {
         let touch = matches!(status, Status::Solved | Status::Stationary | Status::Stalled);
-        if touch && c.finished.is_none() && self.is_worth_a_touch(&c) && c.point.is_finite() {
+        if touch && c.finished.is_none() && self.is_worth_a_touch(c) && c.point.is_finite() {
             // shorter and shorter: all coordinates at once may overshoot where they are strongly coupled
             for shorter in [1.0, 10.0, 1e2, 1e3, 1e4] {
-                if self.last_touch(lifted, &mut c, &mut rho, tolerance, T::lit(shorter))? {
+                if self.last_touch(lifted, c, rho, tolerance, T::lit(shorter))? {
                     break;
                 }
             }
         }
-        let rounding = touch && self.at_rounding(&c);
-        let phase = match c.method {
-            _ if c.finished.is_some() => Phase::ExactFinish,
-            State::Lbfgs(_) => Phase::Lbfgs,
-            State::BoxLbfgs(_) => Phase::BoxLbfgs,
-            State::ConjugateGradient(_) => Phase::ConjugateGradient,
-            State::TrustRegion(_) => Phase::TrustRegion,
-            State::LevenbergMarquardt(_) => Phase::LevenbergMarquardt,
-        };
-        if status != Status::NotFinite && (rho <= tolerance || rounding) {
-            status = Status::Stationary;
-        }
-        Ok(self.certify(lifted, c, rho, status, tolerance, phase, clock))
+        c.counts = lifted.counts;
+        let claimed = status == Status::Stationary;
+        let converged = *rho <= tolerance || claimed || (touch && self.at_rounding(c));
+        Ok(if status != Status::NotFinite && converged {
+            Status::Stationary
+        } else {
+            status
+        })
     }
 
-    /// The certificate of a point that is handed out as it is. `Stationary` becomes `Solved` where f and the set are convex.
-    pub(super) fn certify(
-        &self,
+    /// The last touch, and the answer with its certificate.
+    pub(super) fn finish<S: Method<T> + Clone>(
+        &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: Checkpoint<T>,
+        mut c: Checkpoint<T, S>,
+        mut rho: T,
+        status: Status,
+        tolerance: T,
+        clock: Instant,
+    ) -> Result<Solution<T>> {
+        let status = self.touch(lifted, &mut c, &mut rho, status, tolerance)?;
+        let convex = lifted.objective().convexity() == Convexity::Convex;
+        Ok(self.certify(c, convex, rho, status, tolerance, clock.elapsed()))
+    }
+
+    /// The answer at a point that is handed out as it is, without an evaluation. `Stationary` becomes `Solved` where f (as
+    /// `convex` says) and the set are convex.
+    pub(crate) fn certify<S: Method<T>>(
+        &self,
+        c: Checkpoint<T, S>,
+        convex: bool,
         rho: T,
         mut status: Status,
         tolerance: T,
-        phase: Phase,
-        clock: Instant,
+        elapsed: Duration,
     ) -> Solution<T> {
         let set = self.map.set();
-        let convex = lifted.objective().convexity() == Convexity::Convex && set.is_convex();
+        let convex = convex && set.is_convex();
         if status == Status::Stationary && convex {
             status = Status::Solved;
         }
         let mut multipliers = vec![T::zero(); c.point.x.len()];
         set.multipliers(&c.point.x, &c.point.g, &mut multipliers);
-        // a bound of f − min f for convex problems only
-        let gap = match set.frank_wolfe_gap(&c.point.x, &c.point.g) {
-            Some(gap) if convex && !gap.is_nan() => gap,
-            _ => c
-                .finished
-                .as_ref()
-                .and_then(|e| e.gap)
-                .filter(|_| convex)
-                .unwrap_or_else(T::infinity),
-        };
+        let gap = self.gap(&c, convex);
         // two witnesses: a gap that is no part of f's size contradicts the residual
         let size = self.size(&c);
         if status == Status::Solved && gap.is_finite() && gap > T::lit(1e-3).max(tolerance) * size * size {
@@ -584,10 +631,27 @@ impl<'m, T: Scalar, M: Reparametrization<T>> Judge<'m, T, M> {
             status,
             certificate: Certificate::new(rho, gap, violation, multipliers),
             iterations: c.iteration,
-            counts: lifted.counts,
-            phase,
-            elapsed: clock.elapsed(),
+            counts: c.counts,
+            phase: if c.finished.is_some() {
+                Phase::ExactFinish
+            } else {
+                c.method.phase()
+            },
+            elapsed,
             x: c.point.x,
+        }
+    }
+
+    /// A bound of f − min f, for convex problems only; +∞ where there is none.
+    pub(crate) fn gap<S>(&self, c: &Checkpoint<T, S>, convex: bool) -> T {
+        match self.map.set().frank_wolfe_gap(&c.point.x, &c.point.g) {
+            Some(gap) if convex && !gap.is_nan() => gap,
+            _ => c
+                .finished
+                .as_ref()
+                .and_then(|e| e.gap)
+                .filter(|_| convex)
+                .unwrap_or_else(T::infinity),
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use super::finish::{self, Finished};
 use super::judge::{Judge, RECENT, section};
-use super::{CancelToken, Counts, Limits, Solution, Status};
+use super::{CancelToken, Counts, Limits, Phase, Solution, Status};
 use crate::checks::check_len;
 use crate::lifted::{Lifted, Point};
 use crate::maps::Reparametrization;
-use crate::methods::{BoxLbfgs, Lbfgs, LevenbergMarquardt, State};
+use crate::methods::{BoxLbfgs, Lbfgs, LevenbergMarquardt, Method, State};
 use crate::objectives::Objective;
 use crate::{Error, Result, Scalar};
 use std::ops::ControlFlow;
@@ -79,15 +79,15 @@ impl<T: Scalar> Progress<'_, T> {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Checkpoint<T> {
+pub struct Checkpoint<T, S = State<T>> {
     pub(super) version: u32,
-    pub(super) point: Point<T>,
-    pub(super) method: State<T>,
-    pub(super) iteration: usize,
-    pub(super) counts: Counts,
+    pub(crate) point: Point<T>,
+    pub(crate) method: S,
+    pub(crate) iteration: usize,
+    pub(crate) counts: Counts,
     /// The diagonal of ∇²f, or a guess of it.
     pub(super) h: Vec<T>,
-    pub(super) first_value: T,
+    pub(crate) first_value: T,
     /// Whether h was estimated coordinate by coordinate.
     pub(super) estimated: bool,
     /// The iteration at which convergence was last verified.
@@ -101,34 +101,50 @@ pub struct Checkpoint<T> {
     pub(super) finished: Option<Finished<T>>,
 }
 
-impl<T: Scalar> Checkpoint<T> {
-    /// Whether it can be the state of a problem with p and n unknowns.
-    pub(super) fn check(&self, p: usize, n: usize) -> Result<()> {
-        if self.version != CHECKPOINT_VERSION {
-            return Err(Error::Setting {
+/// The version of [`Checkpoint`] that this crate writes and reads.
+pub(super) const CHECKPOINT_VERSION: u32 = 2;
+
+impl<T: Scalar, S> Checkpoint<T, S> {
+    /// The beginning of a run at an evaluated point.
+    pub(crate) fn new(point: Point<T>, method: S, counts: Counts) -> Self {
+        Self {
+            version: CHECKPOINT_VERSION,
+            first_value: point.value,
+            h: vec![T::one(); point.x.len()],
+            point,
+            method,
+            iteration: 0,
+            counts,
+            estimated: false,
+            verified: None,
+            recent: Vec::with_capacity(RECENT),
+            stalls: 0,
+            attempts: 0,
+            finished: None,
+        }
+    }
+
+    /// Whether this can be continued on a map from R^p to R^n.
+    pub(crate) fn check(&self, p: usize, n: usize) -> Result<()> {
+        let refuse = |why| {
+            Err(Error::Setting {
                 name: "checkpoint",
-                why: "was written by another version",
-            });
+                why,
+            })
+        };
+        if self.version != CHECKPOINT_VERSION {
+            return refuse("was written by another version");
         }
         let c = &self.point;
         if [c.u.len(), c.gradient.len()] != [p, p] || [c.x.len(), c.g.len(), self.h.len()] != [n, n, n] {
-            return Err(Error::Setting {
-                name: "checkpoint",
-                why: "belongs to a problem of another size",
-            });
+            return refuse("belongs to a problem of another size");
         }
         if !c.is_finite() || c.u.iter().chain(&c.x).any(|v| !v.is_finite()) {
-            return Err(Error::Setting {
-                name: "checkpoint",
-                why: "holds a value that is not finite",
-            });
+            return refuse("holds a value that is not finite");
         }
         Ok(())
     }
 }
-
-/// The version of [`Checkpoint`] that this crate writes and reads.
-pub(super) const CHECKPOINT_VERSION: u32 = 2;
 
 type Observer<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> ControlFlow<()> + 'a>;
 
@@ -198,15 +214,10 @@ where
     /// ```
     pub fn new(objective: O, map: M) -> Result<Self> {
         check_len("the variable of the objective", map.dim_x(), objective.dim())?;
-        let tolerance = if T::epsilon().as_f64() < 1e-10 {
-            T::lit(1e-8)
-        } else {
-            T::lit(1e-4)
-        };
         Ok(Self {
             objective,
             map,
-            tolerance,
+            tolerance: super::default_tolerance(),
             limits: Limits {
                 iterations: Some(10_000),
                 ..Limits::default()
@@ -387,7 +398,6 @@ where
             crate::checks::check_finite("start", x)?;
             section(&self.map, x, &mut u, &mut vec![T::zero(); self.map.scratch_len()])?;
         }
-        let n = self.map.dim_x();
         let mut point = Point::new(&self.map, &u);
         let chosen = self.method.take();
         let mut lifted = Lifted::new(&mut self.objective, &self.map);
@@ -400,21 +410,7 @@ where
             None => Lbfgs::new(10).into(),
         };
         let counts = lifted.counts;
-        let checkpoint = Checkpoint {
-            version: CHECKPOINT_VERSION,
-            first_value: point.value,
-            point,
-            method,
-            iteration: 0,
-            counts,
-            h: vec![T::one(); n],
-            estimated: false,
-            verified: None,
-            recent: Vec::with_capacity(RECENT),
-            stalls: 0,
-            attempts: 0,
-            finished: None,
-        };
+        let checkpoint = Checkpoint::new(point, method, counts);
         self.drive(checkpoint)
     }
 
@@ -463,21 +459,16 @@ where
         }
         let mut lifted = Lifted::new(&mut self.objective, map);
         lifted.counts = c.counts;
-        if matches!(c.method, State::BoxLbfgs(_)) && lifted.bounds().is_none() {
+        if c.method.phase() == Phase::BoxLbfgs && lifted.bounds().is_none() {
             return Err(Error::Setting {
                 name: "method",
                 why: "needs a map that acts coordinate by coordinate",
             });
         }
         while status.is_none() {
-            judge.curvature(&mut lifted, &mut c)?;
-            rho = judge.residual(&c);
-            if rho <= self.tolerance {
-                rho = judge.confirm(&mut lifted, &mut c, rho)?;
-            } else if judge.at_its_digits(&lifted, &mut c, self.tolerance) {
-                status = Some(Status::Stationary);
-            }
-            c.counts = lifted.counts;
+            let found;
+            (rho, found) = judge.look(&mut lifted, &mut c, self.tolerance)?;
+            status = found.then_some(Status::Stationary);
             let progress = Progress {
                 iteration: c.iteration,
                 value: c.point.value,

@@ -15,8 +15,19 @@ pub use cancel::CancelToken;
 pub use certificate::Certificate;
 pub use history::{History, Record};
 pub use integrate::{Integrate, Integrated, Snapshot};
+#[cfg(any(feature = "argmin", feature = "basin"))]
+pub(crate) use judge::{Judge, section};
 pub use limits::Limits;
 pub(crate) use limits::Run;
 pub use minimize::{Checkpoint, Minimize, Progress};
 pub use solution::{Counts, Phase, Solution};
 pub use status::Status;
+
+/// 1e-8 in `f64`, 1e-4 in `f32`.
+pub(crate) fn default_tolerance<T: crate::Scalar>() -> T {
+    if T::epsilon().as_f64() < 1e-10 {
+        T::lit(1e-8)
+    } else {
+        T::lit(1e-4)
+    }
+}

@@ -37,6 +37,8 @@ pub enum Phase {
     TrustRegion,
     /// Levenberg–Marquardt on the lift.
     LevenbergMarquardt,
+    /// A method of the user's, or of another crate, by its name.
+    Custom(&'static str),
     /// The face that a method on the lift found, solved by a factorisation ([`Minimize::exact_finish`](crate::Minimize::exact_finish)).
     ExactFinish,
     /// An integrator of the lift's dynamics, by its name.
@@ -58,6 +60,7 @@ impl fmt::Display for Phase {
             Self::ConjugateGradient => "conjugate gradients on the lift",
             Self::TrustRegion => "trust-region Newton on the lift",
             Self::LevenbergMarquardt => "Levenberg–Marquardt on the lift",
+            Self::Custom(name) => name,
             Self::ExactFinish => "exact finish on the face that the lift found",
             Self::Integrator(name) => name,
         })

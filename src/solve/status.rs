@@ -11,6 +11,7 @@ use std::fmt;
 /// assert_eq!(Status::TimeLimit.to_string(), "stopped: the time limit was reached");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Status {
     /// The natural residual in x is at most the tolerance: a solution (of a convex problem: a global one). (Where f falls to
@@ -38,6 +39,8 @@ pub enum Status {
     StoppedEarly,
     /// A step of an integrator left the domain of its dynamics, because it was too long: the answer is the point before it.
     LeftDomain,
+    /// f fell to the target that was asked for; the residual is above the tolerance.
+    TargetReached,
 }
 
 impl Status {
@@ -60,7 +63,7 @@ impl Status {
     }
 
     /// A word for machines: `solved`, `stationary`, `at-infinity`, `stalled`, `iteration-limit`, `evaluation-limit`, `time-limit`,
-    /// `cancelled`, `not-finite`, `end-time`, `stopped-early`, `left-domain`.
+    /// `cancelled`, `not-finite`, `end-time`, `stopped-early`, `left-domain`, `target-reached`.
     ///
     /// ```
     /// assert_eq!(reparam::Status::IterationLimit.word(), "iteration-limit");
@@ -79,6 +82,7 @@ impl Status {
             Self::EndTime => "end-time",
             Self::StoppedEarly => "stopped-early",
             Self::LeftDomain => "left-domain",
+            Self::TargetReached => "target-reached",
         }
     }
 }
@@ -98,6 +102,7 @@ impl fmt::Display for Status {
             Self::EndTime => "stopped: the end time was reached",
             Self::StoppedEarly => "stopped: the stopping rule was met",
             Self::LeftDomain => "stopped: the step was too long and left the domain of the dynamics",
+            Self::TargetReached => "stopped: the target value was reached",
         })
     }
 }

@@ -1,0 +1,232 @@
+//! What the adapters of the first direction share: a method of ours, one iteration at a time.
+
+use crate::checks::{check_finite, check_len, check_positive};
+use crate::lifted::{Lifted, Point, Workspace};
+use crate::maps::Reparametrization;
+use crate::methods::{Method, State};
+use crate::objectives::Objective;
+use crate::solve::{Checkpoint, Counts, Judge, Phase, Solution, Status, section};
+use crate::{Error, Result, Scalar};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// All that changes in one of our solvers during a run: what a checkpoint holds of it. With the feature `serde` it can be written
+/// and read.
+///
+/// ```
+/// let nothing = reparam::adapters::Saved::<f64>::default();
+/// assert_eq!(nothing, nothing.clone());
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Saved<T, S = State<T>> {
+    pub(crate) run: Option<Checkpoint<T, S>>,
+    pub(crate) rho: Option<T>,
+    /// Set when the run has ended by itself.
+    pub(crate) status: Option<Status>,
+    pub(crate) elapsed: Duration,
+}
+
+impl<T, S> Default for Saved<T, S> {
+    fn default() -> Self {
+        Self {
+            run: None,
+            rho: None,
+            status: None,
+            elapsed: Duration::ZERO,
+        }
+    }
+}
+
+/// A run of [`Minimize`](crate::Minimize) that is stepped from outside: same iterates, same evaluations, same judgement.
+#[derive(Debug, Clone)]
+pub(super) struct Engine<T, M, S> {
+    map: Arc<M>,
+    judge: Judge<T, Arc<M>>,
+    /// The method, until a run takes it.
+    method: Option<S>,
+    pub(super) saved: Saved<T, S>,
+    workspace: Option<Workspace<T>>,
+    pub(super) tolerance: T,
+    pub(super) convex: bool,
+}
+
+impl<T: Scalar, M: Reparametrization<T>, S: Method<T>> Engine<T, M, S> {
+    pub(super) fn new(map: M, method: S) -> Self {
+        let map = Arc::new(map);
+        Self {
+            judge: Judge::new(Arc::clone(&map)),
+            map,
+            method: Some(method),
+            saved: Saved::default(),
+            workspace: None,
+            tolerance: crate::solve::default_tolerance(),
+            convex: false,
+        }
+    }
+
+    #[cfg(feature = "argmin")]
+    pub(super) fn name(&self) -> &'static str {
+        let running = self.saved.run.as_ref().map(|run| &run.method);
+        running.or(self.method.as_ref()).map_or("reparam", Method::name)
+    }
+
+    pub(super) fn natural_residual(&self) -> T {
+        self.saved.rho.unwrap_or_else(T::nan)
+    }
+
+    /// A bound of f − min f at the last iterate; +∞ where there is none.
+    pub(super) fn gap(&self) -> T {
+        let convex = self.convex && self.map.set().is_convex();
+        let run = self.saved.run.as_ref();
+        run.map_or_else(T::infinity, |run| self.judge.gap(run, convex))
+    }
+}
+
+impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
+    /// u over the start, or the map's interior point.
+    pub(super) fn place(&self, start: Option<&[T]>) -> Result<Vec<T>> {
+        check_positive("tolerance", self.tolerance)?;
+        let mut u = vec![T::zero(); self.map.dim_u()];
+        self.map.interior(&mut u);
+        if let Some(x) = start {
+            check_len("the start", self.map.dim_x(), x.len())?;
+            check_finite("start", x)?;
+            let mut work = vec![T::zero(); self.map.scratch_len()];
+            section(&self.map, x, &mut u, &mut work)?;
+        }
+        Ok(u)
+    }
+
+    /// φ(u)
+    #[cfg(feature = "argmin")]
+    pub(super) fn point(&self, u: &[T]) -> Vec<T> {
+        let mut x = vec![T::zero(); self.map.dim_x()];
+        self.map
+            .apply(u, &mut x, &mut vec![T::zero(); self.map.scratch_len()]);
+        x
+    }
+
+    /// The answer; None before a run. `stopped` is the status of a run that has not ended by itself.
+    pub(super) fn solution(&self, stopped: Status) -> Option<Solution<T>> {
+        let run = self.saved.run.clone()?;
+        let status = self.saved.status.unwrap_or(stopped);
+        let (rho, elapsed) = (self.natural_residual(), self.saved.elapsed);
+        Some(
+            self.judge
+                .certify(run, self.convex, rho, status, self.tolerance, elapsed),
+        )
+    }
+
+    /// Continues from what a checkpoint holds.
+    #[cfg(feature = "argmin")]
+    pub(super) fn restore(&mut self, saved: Saved<T, S>) -> Result<()> {
+        if let Some(run) = &saved.run {
+            run.check(self.map.dim_u(), self.map.dim_x())?;
+        }
+        self.saved = saved;
+        self.judge.restart();
+        Ok(())
+    }
+
+    /// Runs something on the lift of f, with the scratch of last time.
+    fn on_lift<R>(
+        &mut self,
+        objective: &mut dyn Objective<T>,
+        counts: Counts,
+        run: impl FnOnce(&mut Judge<T, Arc<M>>, &mut Lifted<'_, T>) -> Result<R>,
+    ) -> Result<R> {
+        let workspace = self.workspace.take();
+        let mut lifted = Lifted::with_workspace(objective, &*self.map, workspace, counts);
+        let result = run(&mut self.judge, &mut lifted);
+        self.workspace = Some(lifted.into_workspace());
+        result
+    }
+
+    /// A run from u, looked at once.
+    pub(super) fn start(&mut self, objective: &mut dyn Objective<T>, u: &[T]) -> Result<()> {
+        check_len("the variable of the objective", self.map.dim_x(), objective.dim())?;
+        // a solver used again starts afresh
+        let method = self.method.take();
+        let Some(mut method) = method.or_else(|| self.saved.run.take().map(|run| run.method)) else {
+            return Err(Error::Setting {
+                name: "method",
+                why: "was lost in a run that ended with an error",
+            });
+        };
+        method.reset();
+        self.judge.restart();
+        let mut point = Point::new(&self.map, u);
+        let tolerance = self.tolerance;
+        self.saved = self.on_lift(objective, Counts::default(), |judge, lifted| {
+            if method.phase() == Phase::BoxLbfgs && lifted.bounds().is_none() {
+                return Err(Error::Setting {
+                    name: "method",
+                    why: "needs a map that acts coordinate by coordinate",
+                });
+            }
+            lifted.evaluate(&mut point)?;
+            let mut run = Checkpoint::new(point, method, lifted.counts);
+            let mut saved = Saved::default();
+            if run.point.is_finite() {
+                let (rho, found) = judge.look(lifted, &mut run, tolerance)?;
+                saved.rho = Some(rho);
+                saved.status = found.then_some(Status::Stationary);
+            } else {
+                saved.status = Some(Status::NotFinite);
+            }
+            saved.run = Some(run);
+            Ok(saved)
+        })?;
+        self.settle(objective)
+    }
+
+    /// One iteration, of a run that has not ended.
+    pub(super) fn step(&mut self, objective: &mut dyn Objective<T>) -> Result<()> {
+        let Some(mut run) = self.saved.run.take() else {
+            return Ok(());
+        };
+        let (tolerance, mut rho, counts) = (self.tolerance, self.saved.rho, run.counts);
+        let (run, rho, status) = self.on_lift(objective, counts, |judge, lifted| {
+            run.iteration += 1;
+            let mut status = judge.advance(lifted, &mut run)?;
+            run.counts = lifted.counts;
+            if status.is_none() {
+                let (now, found) = judge.look(lifted, &mut run, tolerance)?;
+                rho = Some(now);
+                status = found.then_some(Status::Stationary);
+            }
+            Ok((run, rho, status))
+        })?;
+        self.saved.run = Some(run);
+        self.saved.rho = rho;
+        self.saved.status = status;
+        self.settle(objective)
+    }
+
+    /// Ends the run where it has converged or cannot go on: the last touch in x, and the final status.
+    fn settle(&mut self, objective: &mut dyn Objective<T>) -> Result<()> {
+        let Some(mut rho) = self.saved.rho else {
+            return Ok(());
+        };
+        let status = match self.saved.status {
+            Some(status) => status,
+            None if rho <= self.tolerance => Status::Stationary,
+            None => return Ok(()),
+        };
+        let Some(mut run) = self.saved.run.take() else {
+            return Ok(());
+        };
+        let (tolerance, convex, counts) = (self.tolerance, self.convex, run.counts);
+        let (run, rho, status) = self.on_lift(objective, counts, |judge, lifted| {
+            let status = judge.touch(lifted, &mut run, &mut rho, status, tolerance)?;
+            // where f and the set are convex this is `Solved`, unless the gap contradicts
+            let judged = judge.certify(run.clone(), convex, rho, status, tolerance, Duration::ZERO);
+            Ok((run, rho, judged.status))
+        })?;
+        self.saved.run = Some(run);
+        self.saved.rho = Some(rho);
+        self.saved.status = Some(status);
+        Ok(())
+    }
+}
