@@ -36,7 +36,9 @@ impl Case {
     ) -> reparam::Result<Seen> {
         let mut recording = match end {
             Some(end) => {
-                let times: Vec<f64> = (0..=160).map(|i| 0.1 * f64::powf(end / 0.1, f64::from(i) / 160.0)).collect();
+                let times: Vec<f64> = (0..=160)
+                    .map(|i| 0.1 * f64::powf(end / 0.1, f64::from(i) / 160.0))
+                    .collect();
                 Recording::at_times(&times)?
             }
             None => Recording::per_decade(60),
@@ -62,7 +64,11 @@ impl Case {
             let values = run.trajectory.column(name).unwrap_or_default();
             t.iter().copied().zip(values).filter(|(t, _)| *t > 0.0).collect()
         };
-        Ok(Seen { errors: column("value"), bounds: column("bound"), status: run.solution.status })
+        Ok(Seen {
+            errors: column("value"),
+            bounds: column("bound"),
+            status: run.solution.status,
+        })
     }
 }
 
@@ -93,56 +99,164 @@ pub(crate) fn run(size: Size) -> Outcome {
     let (end, steps) = size.pick((30.0, 300), (1e3, 30_000));
     let limit = 5_000_000;
 
-    let mut flows = Panel::new("flows, L = 2", Axis::logarithmic("t"), Axis::logarithmic("f − f*").within(1e-14, 1e2));
-    let mut schemes = Panel::new("schemes, L = 2, η = 0.25/‖A‖²", Axis::logarithmic("step k"), Axis::logarithmic("f − f*").within(1e-14, 1e2));
-    let mut report = Report::new(&["dynamics", "against", "f − f* at the end", "slope over the last decade", "status"], Figure::new(2));
+    let mut flows = Panel::new(
+        "flows, L = 2",
+        Axis::logarithmic("t"),
+        Axis::logarithmic("f − f*").within(1e-14, 1e2),
+    );
+    let mut schemes = Panel::new(
+        "schemes, L = 2, η = 0.25/‖A‖²",
+        Axis::logarithmic("step k"),
+        Axis::logarithmic("f − f*").within(1e-14, 1e2),
+    );
+    let mut report = Report::new(
+        &[
+            "dynamics",
+            "against",
+            "f − f* at the end",
+            "slope over the last decade",
+            "status",
+        ],
+        Figure::new(2),
+    );
     let mut slopes = Vec::new();
     let (mut first, mut second) = (0, 0);
     let mut add = |panel: &mut Panel, report: &mut Report, name: &str, colour, seen: &Seen, against: &str| {
         let last = seen.errors.last().copied().unwrap_or((f64::NAN, f64::NAN));
         let fit = slope(&seen.errors, last.0 / 10.0, last.0);
-        report.row(vec![name.into(), against.into(), e(last.1), format!("{fit:.2}"), seen.status.word().into()]);
+        report.row(vec![
+            name.into(),
+            against.into(),
+            e(last.1),
+            format!("{fit:.2}"),
+            seen.status.word().into(),
+        ]);
         panel.add(name, colour, Style::Line, seen.errors.clone());
         slopes.push(fit);
         last.1
     };
 
     let fine = |flow| RungeKutta::dormand_prince(flow).with_tolerances(1e-8, 1e-12);
-    let gradient = case.run(fine(GradientFlow::per_factor(2)?)?, Some(Box::new(Bregman::new(2, &case.z, 0.0)?)), Some(end), limit)?;
+    let gradient = case.run(
+        fine(GradientFlow::per_factor(2)?)?,
+        Some(Box::new(Bregman::new(2, &case.z, 0.0)?)),
+        Some(end),
+        limit,
+    )?;
     let at_first = add(&mut flows, &mut report, "gradient flow", 0, &gradient, "t");
     flows.add("bound D/t", 0, Style::Dashed, gradient.bounds.clone());
     let mirror = case.run(
         RungeKutta::dormand_prince(MirrorFlow::new().logarithmic()).with_tolerances(1e-8, 1e-12)?,
-        Some(Box::new(Accelerated::new(&case.z, 0.0)?)), Some(end), limit)?;
-    let at_second = add(&mut flows, &mut report, "accelerated mirror flow", 1, &mirror, "t");
+        Some(Box::new(Accelerated::new(&case.z, 0.0)?)),
+        Some(end),
+        limit,
+    )?;
+    let at_second = add(
+        &mut flows,
+        &mut report,
+        "accelerated mirror flow",
+        1,
+        &mirror,
+        "t",
+    );
     flows.add("bound 4 KL/t²", 1, Style::Dashed, mirror.bounds.clone());
     let nesterov = case.run(
-        RungeKutta::dormand_prince(NesterovFlow::per_factor(2)?).with_tolerances(1e-8, 1e-12)?, None, Some(end), limit)?;
+        RungeKutta::dormand_prince(NesterovFlow::per_factor(2)?).with_tolerances(1e-8, 1e-12)?,
+        None,
+        Some(end),
+        limit,
+    )?;
     add(&mut flows, &mut report, "Nesterov's flow in u", 2, &nesterov, "t");
     for (seen, above) in [(&gradient, &mut first), (&mirror, &mut second)] {
-        *above = seen.errors.iter().zip(&seen.bounds).filter(|((_, f), (_, d))| *f > *d * (1.0 + 1e-9)).count();
+        *above = seen
+            .errors
+            .iter()
+            .zip(&seen.bounds)
+            .filter(|((_, f), (_, d))| *f > *d * (1.0 + 1e-9))
+            .count();
     }
 
     let eta = 0.25; // ‖A‖ = 1
-    let descent = case.run(Euler::constant(GradientFlow::per_factor(2)?, eta)?, None, None, steps)?;
-    let plain = add(&mut schemes, &mut report, "gradient descent in u", 0, &descent, "k");
+    let descent = case.run(
+        Euler::constant(GradientFlow::per_factor(2)?, eta)?,
+        None,
+        None,
+        steps,
+    )?;
+    let plain = add(
+        &mut schemes,
+        &mut report,
+        "gradient descent in u",
+        0,
+        &descent,
+        "k",
+    );
     let discrete = case.run(AcceleratedMirror::new(eta)?, None, None, steps)?;
-    let fast = add(&mut schemes, &mut report, "accelerated mirror descent", 1, &discrete, "k");
+    let fast = add(
+        &mut schemes,
+        &mut report,
+        "accelerated mirror descent",
+        1,
+        &discrete,
+        "k",
+    );
     let in_u = case.run(Nesterov::per_factor(2, eta)?, None, None, steps)?;
     add(&mut schemes, &mut report, "Nesterov in u", 2, &in_u, "k");
-    let restarted = case.run(Nesterov::per_factor(2, eta)?.with_restart(Restart::Function), None, None, steps)?;
-    add(&mut schemes, &mut report, "Nesterov in u, function restart", 3, &restarted, "k");
+    let restarted = case.run(
+        Nesterov::per_factor(2, eta)?.with_restart(Restart::Function),
+        None,
+        None,
+        steps,
+    )?;
+    add(
+        &mut schemes,
+        &mut report,
+        "Nesterov in u, function restart",
+        3,
+        &restarted,
+        "k",
+    );
     let simple = case.run(Simple::new(eta)?, None, None, steps)?;
     add(&mut schemes, &mut report, "simple scheme", 4, &simple, "k");
     for (power, at) in [(1.0, 1.0), (2.0, 1.0), (4.0, 1.0)] {
-        let line = [1.0, steps as f64].map(|k: f64| (k, at * k.powf(-power))).to_vec();
-        let many: Vec<(f64, f64)> = (0..=60).map(|i| f64::powf(steps as f64, f64::from(i) / 60.0)).map(|k| (k, line[0].1 * k.powf(-power))).collect();
+        let line = [1.0, steps as f64]
+            .map(|k: f64| (k, at * k.powf(-power)))
+            .to_vec();
+        let many: Vec<(f64, f64)> = (0..=60)
+            .map(|i| f64::powf(steps as f64, f64::from(i) / 60.0))
+            .map(|k| (k, line[0].1 * k.powf(-power)))
+            .collect();
         schemes.add("slopes −1, −2, −4", 7, Style::Dashed, many);
     }
     report.figure.panels = vec![flows, schemes];
-    report.claim("gradient flow: f − f* ≤ D(z, x₀)/t", format!("above at {first} of {} times; slope at the end {:.2}", gradient.bounds.len(), slopes[0]), first == 0);
-    report.claim("accelerated flow: f − f* ≤ 4 KL(z, x₀)/t²", format!("above at {second} of {} times; slope at the end {:.2}", mirror.bounds.len(), slopes[1]), second == 0);
-    report.claim("second order is faster than first, in t and in k", format!(
-        "at the end {} against {} (flows), {} against {} (schemes)", e(at_second), e(at_first), e(fast), e(plain)), at_second < at_first && fast < plain);
+    report.claim(
+        "gradient flow: f − f* ≤ D(z, x₀)/t",
+        format!(
+            "above at {first} of {} times; slope at the end {:.2}",
+            gradient.bounds.len(),
+            slopes[0]
+        ),
+        first == 0,
+    );
+    report.claim(
+        "accelerated flow: f − f* ≤ 4 KL(z, x₀)/t²",
+        format!(
+            "above at {second} of {} times; slope at the end {:.2}",
+            mirror.bounds.len(),
+            slopes[1]
+        ),
+        second == 0,
+    );
+    report.claim(
+        "second order is faster than first, in t and in k",
+        format!(
+            "at the end {} against {} (flows), {} against {} (schemes)",
+            e(at_second),
+            e(at_first),
+            e(fast),
+            e(plain)
+        ),
+        at_second < at_first && fast < plain,
+    );
     Ok(report)
 }

@@ -120,7 +120,11 @@ pub(crate) fn projected_gradient(
         for j in 0..n {
             let next = (y[j] - step * g[j]).max(0.0);
             uphill += (y[j] - next) * (next - x[j]);
-            y[j] = if how.accelerated { next + momentum * (next - x[j]) } else { next };
+            y[j] = if how.accelerated {
+                next + momentum * (next - x[j])
+            } else {
+                next
+            };
             x[j] = next;
         }
         if uphill > 0.0 && how.accelerated {

@@ -18,15 +18,25 @@ pub(crate) fn run(size: Size) -> Outcome {
     let (truth, support) = sparse_truth(n, sparsity, &mut random);
     let b = times(&a, &truth);
 
-    let header = ["L", "t", "steps", "‖x − x*‖/‖x*‖", "largest off the support", "half risen: first, last"];
+    let header = [
+        "L",
+        "t",
+        "steps",
+        "‖x − x*‖/‖x*‖",
+        "largest off the support",
+        "half risen: first, last",
+    ];
     let mut report = Report::new(&header, Figure::new(2));
     let all: Vec<usize> = (0..n).collect();
     let mut off = Vec::new();
     for depth in [2u32, 3] {
         // L > 2 stays at its start for a time of about α^{2−L}
         let end = if depth == 2 { 1e3 } else { 1e4 };
-        let times: Vec<f64> = (0..=200).map(|i| 0.1 * f64::powf(end / 0.1, f64::from(i) / 200.0)).collect();
-        let flow = RungeKutta::dormand_prince(GradientFlow::per_factor(depth)?).with_tolerances(1e-8, 1e-12)?;
+        let times: Vec<f64> = (0..=200)
+            .map(|i| 0.1 * f64::powf(end / 0.1, f64::from(i) / 200.0))
+            .collect();
+        let flow =
+            RungeKutta::dormand_prince(GradientFlow::per_factor(depth)?).with_tolerances(1e-8, 1e-12)?;
         let run = Integrate::new(LeastSquares::new(&a, &b)?, Power::new(n, depth)?)?
             .integrator(flow)
             .start_u0(alpha)
@@ -37,16 +47,26 @@ pub(crate) fn run(size: Size) -> Outcome {
             .run()?;
         let t = run.trajectory.column("t").unwrap_or_default();
         let title = format!("L = {depth}, α = {alpha}, A {m} × {n}");
-        let mut panel = Panel::new(title, Axis::logarithmic("t (per factor)").within(0.1, end), Axis::linear("x_j(t)"));
+        let mut panel = Panel::new(
+            title,
+            Axis::logarithmic("t (per factor)").within(0.1, end),
+            Axis::linear("x_j(t)"),
+        );
         let (mut half, mut largest) = (Vec::new(), 0.0_f64);
         for j in 0..n {
             let x = run.trajectory.column(&format!("x[{j}]")).unwrap_or_default();
             let curve: Vec<(f64, f64)> = t.iter().copied().zip(x.iter().copied()).collect();
             if !support.contains(&j) {
                 largest = largest.max(x.last().copied().unwrap_or(f64::NAN));
-                panel.series.insert(0, crate::figure::Series {
-                    name: "off the support".into(), points: curve, colour: 7, style: Style::Line,
-                });
+                panel.series.insert(
+                    0,
+                    crate::figure::Series {
+                        name: "off the support".into(),
+                        points: curve,
+                        colour: 7,
+                        style: Style::Line,
+                    },
+                );
                 continue;
             }
             if let Some((t, _)) = curve.iter().find(|(_, x)| *x >= 0.5 * truth[j]) {
@@ -54,7 +74,12 @@ pub(crate) fn run(size: Size) -> Outcome {
             }
             let colour = support.iter().position(|s| *s == j).unwrap_or(0);
             panel.add("on the support", colour, Style::Line, curve);
-            panel.add("truth", colour, Style::Dashed, vec![(0.1, truth[j]), (end, truth[j])]);
+            panel.add(
+                "truth",
+                colour,
+                Style::Dashed,
+                vec![(0.1, truth[j]), (end, truth[j])],
+            );
         }
         report.figure.panels.push(panel);
         let error = distance(&run.solution.x, &truth) / norm(&truth);
@@ -64,13 +89,30 @@ pub(crate) fn run(size: Size) -> Outcome {
             _ => "–".into(),
         };
         report.row(vec![
-            depth.to_string(), e(run.snapshot.integrator().time()), run.solution.iterations.to_string(), e(error), e(largest), rise,
+            depth.to_string(),
+            e(run.snapshot.integrator().time()),
+            run.solution.iterations.to_string(),
+            e(error),
+            e(largest),
+            rise,
         ]);
         let risen = half.len() == sparsity && largest < 0.1;
-        report.claim(format!("L = {depth}: on the support x_j tends to the truth, elsewhere it stays small"),
-            format!("{} of {sparsity} rise to half the truth; relative error {}, largest off the support {}", half.len(), e(error), e(largest)), risen);
+        report.claim(
+            format!("L = {depth}: on the support x_j tends to the truth, elsewhere it stays small"),
+            format!(
+                "{} of {sparsity} rise to half the truth; relative error {}, largest off the support {}",
+                half.len(),
+                e(error),
+                e(largest)
+            ),
+            risen,
+        );
         off.push(error);
     }
-    report.claim("the bias is sharper for L = 3", format!("relative errors {} and {}", e(off[0]), e(off[1])), off[1] < off[0]);
+    report.claim(
+        "the bias is sharper for L = 3",
+        format!("relative errors {} and {}", e(off[0]), e(off[1])),
+        off[1] < off[0],
+    );
     Ok(report)
 }

@@ -353,7 +353,10 @@ mod draw {
                 let middle = LEGEND_ROW as i32 * row as i32 + 12;
                 let style = PALETTE[s.colour % PALETTE.len()];
                 let ends = |a: i32, b: i32| {
-                    PathElement::new(vec![(left + a, middle), (left + b, middle)], style.stroke_width(2))
+                    PathElement::new(
+                        vec![(left + a, middle), (left + b, middle)],
+                        style.stroke_width(2),
+                    )
                 };
                 match s.style {
                     Style::Dashed => {

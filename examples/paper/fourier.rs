@@ -3,13 +3,13 @@
 use crate::figure::{Axis, Figure, Panel, Style};
 use crate::problems::{choose, distance, norm, sparse_truth};
 use crate::report::{Outcome, Report, Size, e, slope};
+use reparam::Integrate;
 use reparam::flows::GradientFlow;
 use reparam::integrators::Euler;
 use reparam::maps::Squares;
 use reparam::objectives::LeastSquares;
 use reparam::operators::{LinearOperator, MatrixFree};
 use reparam::testing::{Random, check_operator};
-use reparam::Integrate;
 use rustfft::{FftPlanner, num_complex::Complex};
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -20,7 +20,9 @@ fn subsampled_transform(n: usize, frequencies: Vec<usize>) -> reparam::Result<im
     let m = frequencies.len();
     let mut planner = FftPlanner::<f64>::new();
     let (forward, inverse) = (planner.plan_fft_forward(n), planner.plan_fft_inverse(n));
-    let length = forward.get_inplace_scratch_len().max(inverse.get_inplace_scratch_len());
+    let length = forward
+        .get_inplace_scratch_len()
+        .max(inverse.get_inplace_scratch_len());
     let zero = Complex::new(0.0, 0.0);
     let buffers = RefCell::new((vec![zero; n], vec![zero; length]));
     let buffers = std::rc::Rc::new(buffers);
@@ -57,14 +59,27 @@ pub(crate) fn run(size: Size) -> Outcome {
     let off: Vec<usize> = (0..n).filter(|j| support.binary_search(j).is_err()).collect();
     let least_true = support.iter().map(|j| truth[*j]).fold(f64::INFINITY, f64::min);
 
-    let header = ["α", "steps", "‖Ax − b‖/‖b‖", "‖x − x*‖/‖x*‖", "least on the support", "largest off it", "ratio", "found"];
+    let header = [
+        "α",
+        "steps",
+        "‖Ax − b‖/‖b‖",
+        "‖x − x*‖/‖x*‖",
+        "least on the support",
+        "largest off it",
+        "ratio",
+        "found",
+    ];
     let mut report = Report::new(&header, Figure::new(2));
     let mut course = Panel::new(
         format!("{m} of {n} frequencies, {sparsity}-sparse"),
         Axis::linear("step k"),
         Axis::logarithmic("‖Ax − b‖/‖b‖").within(1e-10, 10.0),
     );
-    let mut separation = Panel::new("support identification", Axis::logarithmic("α (u₀ = α·1)"), Axis::logarithmic("x_j at the end"));
+    let mut separation = Panel::new(
+        "support identification",
+        Axis::logarithmic("α (u₀ = α·1)"),
+        Axis::logarithmic("x_j at the end"),
+    );
     let (mut lows, mut highs) = (Vec::new(), Vec::new());
     let mut all_found = true;
     // ‖A‖² = n/m
@@ -88,11 +103,20 @@ pub(crate) fn run(size: Size) -> Outcome {
         let high = off.iter().map(|j| run.x[*j]).fold(0.0, f64::max);
         let mut order: Vec<usize> = (0..n).collect();
         order.sort_by(|i, j| run.x[*j].total_cmp(&run.x[*i]));
-        let found = order[..sparsity].iter().filter(|j| support.binary_search(j).is_ok()).count();
+        let found = order[..sparsity]
+            .iter()
+            .filter(|j| support.binary_search(j).is_ok())
+            .count();
         all_found &= found == sparsity;
         report.row(vec![
-            e(alpha), run.iterations.to_string(), e(run.residual_norm / scale), e(distance(&run.x, &truth) / norm(&truth)),
-            format!("{low:.4}"), e(high), e(low / high), format!("{found} of {sparsity}"),
+            e(alpha),
+            run.iterations.to_string(),
+            e(run.residual_norm / scale),
+            e(distance(&run.x, &truth) / norm(&truth)),
+            format!("{low:.4}"),
+            e(high),
+            e(low / high),
+            format!("{found} of {sparsity}"),
         ]);
         course.add(format!("α = 1e-{exponent}"), colour, Style::Line, curve);
         lows.push((alpha, low));
@@ -103,8 +127,25 @@ pub(crate) fn run(size: Size) -> Outcome {
     separation.add("least on the support", 6, Style::Marked, lows);
     separation.add("largest off the support", 3, Style::Marked, highs);
     report.figure.panels = vec![course, separation];
-    report.claim("the operator and its adjoint belong together", adjoint.checks().iter().map(|c| e(c.error)).collect::<Vec<_>>().join(", "), adjoint.passed());
-    report.claim("the largest entries are the support, for every α", format!("least entry of the truth {least_true:.2}"), all_found);
-    report.claim("off the support x_j → 0 as α → 0", format!("slope in α {fit:.2}"), falls);
+    report.claim(
+        "the operator and its adjoint belong together",
+        adjoint
+            .checks()
+            .iter()
+            .map(|c| e(c.error))
+            .collect::<Vec<_>>()
+            .join(", "),
+        adjoint.passed(),
+    );
+    report.claim(
+        "the largest entries are the support, for every α",
+        format!("least entry of the truth {least_true:.2}"),
+        all_found,
+    );
+    report.claim(
+        "off the support x_j → 0 as α → 0",
+        format!("slope in α {fit:.2}"),
+        falls,
+    );
     Ok(report)
 }

@@ -1,6 +1,6 @@
 //! Seeded problems.
 
-use microlp::{ComparisonOp, OptimizationDirection, Problem};
+use microlp::{ComparisonOp, OptimizationDirection, Problem, SolutionStatus, SolveOutcome};
 use nalgebra::DMatrix;
 use reparam::testing::Random;
 
@@ -47,7 +47,7 @@ pub(crate) fn distance(x: &[f64], y: &[f64]) -> f64 {
 }
 
 /// The least ℓ1 norm over {x ≥ 0 : A x = b}, by the simplex method of another crate: a reference that shares nothing with the lift.
-pub(crate) fn least_l1(a: &DMatrix<f64>, b: &[f64]) -> Result<f64, microlp::Error> {
+pub(crate) fn least_l1(a: &DMatrix<f64>, b: &[f64]) -> Result<f64, Box<dyn std::error::Error>> {
     let mut problem = Problem::new(OptimizationDirection::Minimize);
     let variables: Vec<_> = (0..a.ncols())
         .map(|_| problem.add_var(1.0, (0.0, f64::INFINITY)))
@@ -60,7 +60,10 @@ pub(crate) fn least_l1(a: &DMatrix<f64>, b: &[f64]) -> Result<f64, microlp::Erro
             .collect();
         problem.add_constraint(row.as_slice(), ComparisonOp::Eq, *b);
     }
-    Ok(problem.solve()?.objective())
+    match problem.solve()? {
+        SolveOutcome::Solution(s) if s.status() == SolutionStatus::Optimal => Ok(s.objective()),
+        _ => Err("the linear program was not solved".into()),
+    }
 }
 
 /// U diag(σ) Vᵀ with random orthonormal U (m × k) and V (n × k), k = σ.len() ≤ min(m, n).

@@ -14,17 +14,33 @@ use reparam::testing::Random;
 
 pub(crate) fn run(size: Size) -> Outcome {
     let steps = size.pick(1_000, 100_000);
-    let header = ["problem", "γ", "f − f* at the end", "bound there", "slope early", "slope late", "bound's slope", "γ − 1"];
+    let header = [
+        "problem",
+        "γ",
+        "f − f* at the end",
+        "bound there",
+        "slope early",
+        "slope late",
+        "bound's slope",
+        "γ − 1",
+    ];
     let mut report = Report::new(&header, Figure::new(2));
     let (mut above, mut rows) = (0, 0);
     for (name, m, n, noise) in [("consistent", 20, 50, 0.0), ("inconsistent", 60, 30, 0.3)] {
         let mut random = Random::new(7);
         let a = gaussian(m, n, &mut random);
         let (truth, _) = sparse_truth(n, 3, &mut random);
-        let b: Vec<f64> = times(&a, &truth).iter().map(|v| v + noise * random.normal::<f64>()).collect();
+        let b: Vec<f64> = times(&a, &truth)
+            .iter()
+            .map(|v| v + noise * random.normal::<f64>())
+            .collect();
         // on consistent data the truth is a solution, exactly; else the certified one
         let exact = reparam::Nnls::new(&a).tolerance(1e-13).solve(&b)?;
-        let (z, least) = if noise == 0.0 { (truth, 0.0) } else { (exact.x, exact.objective) };
+        let (z, least) = if noise == 0.0 {
+            (truth, 0.0)
+        } else {
+            (exact.x, exact.objective)
+        };
         let eta = 0.5 / squared_norm(&a);
         let mut panel = Panel::new(
             format!("{name}, A {m} × {n}, L = 2"),
@@ -33,7 +49,10 @@ pub(crate) fn run(size: Size) -> Outcome {
         );
         for (colour, gamma) in [0.0, 0.25, 0.5, 0.75].into_iter().enumerate() {
             let run = Integrate::new(LeastSquares::new(&a, &b)?, Power::new(n, 2)?)?
-                .integrator(Euler::new(GradientFlow::per_factor(2)?, Decaying::new(eta, gamma)?))
+                .integrator(Euler::new(
+                    GradientFlow::per_factor(2)?,
+                    Decaying::new(eta, gamma)?,
+                ))
                 .start_u0(0.1)
                 .ignore_residual()
                 .max_iterations(steps)
@@ -46,23 +65,39 @@ pub(crate) fn run(size: Size) -> Outcome {
             let bounds: Vec<(f64, f64)> = k.zip(bound).filter(|(_, d)| d.is_finite()).collect();
             let tiny = 1e-14 * (1.0 + least);
             rows += bounds.len();
-            above += errors.iter().skip(1).zip(&bounds).filter(|((_, f), (_, d))| *f > d + tiny).count();
+            above += errors
+                .iter()
+                .skip(1)
+                .zip(&bounds)
+                .filter(|((_, f), (_, d))| *f > d + tiny)
+                .count();
             let seen: Vec<(f64, f64)> = errors.iter().copied().filter(|(_, f)| *f > 1e3 * tiny).collect();
             let last = seen.last().map_or(f64::NAN, |p| p.0);
             let end = |c: &[(f64, f64)]| c.last().map_or(f64::NAN, |p| p.1);
             report.row(vec![
-                name.into(), gamma.to_string(), e(end(&errors)), e(end(&bounds)),
+                name.into(),
+                gamma.to_string(),
+                e(end(&errors)),
+                e(end(&bounds)),
                 format!("{:.2}", slope(&seen, 3.0, 30.0)),
                 format!("{:.2}", slope(&seen, last / 10.0, last)),
                 format!("{:.2}", slope(&bounds, steps as f64 / 30.0, steps as f64)),
                 format!("{:.2}", gamma - 1.0),
             ]);
             panel.add(format!("γ = {gamma}"), colour, Style::Line, seen);
-            panel.add(format!("its bound D/Σs, slope {:.2}", gamma - 1.0), colour, Style::Dashed, bounds);
+            panel.add(
+                format!("its bound D/Σs, slope {:.2}", gamma - 1.0),
+                colour,
+                Style::Dashed,
+                bounds,
+            );
         }
         report.figure.panels.push(panel);
     }
-    report.claim("f_k − f* ≤ D(z, x₀)/Σ s at every step, with and without consistent data",
-        format!("above the bound at {above} of {rows} recorded steps"), above == 0);
+    report.claim(
+        "f_k − f* ≤ D(z, x₀)/Σ s at every step, with and without consistent data",
+        format!("above the bound at {above} of {rows} recorded steps"),
+        above == 0,
+    );
     Ok(report)
 }
