@@ -143,7 +143,7 @@ pub(crate) fn run(size: Size) -> Outcome {
         Some(end),
         limit,
     )?;
-    let at_first = add(&mut flows, &mut report, "gradient flow", 0, &gradient, "t");
+    let at_first = add(&mut flows, &mut report, "first order: gradient flow, gradient descent in u", 0, &gradient, "t");
     flows.add("bound D/t", 0, Style::Dashed, gradient.bounds.clone());
     let mirror = case.run(
         RungeKutta::dormand_prince(MirrorFlow::new().logarithmic()).with_tolerances(1e-8, 1e-12)?,
@@ -154,7 +154,7 @@ pub(crate) fn run(size: Size) -> Outcome {
     let at_second = add(
         &mut flows,
         &mut report,
-        "accelerated mirror flow",
+        "accelerated mirror flow, descent",
         1,
         &mirror,
         "t",
@@ -166,7 +166,7 @@ pub(crate) fn run(size: Size) -> Outcome {
         Some(end),
         limit,
     )?;
-    add(&mut flows, &mut report, "Nesterov's flow in u", 2, &nesterov, "t");
+    add(&mut flows, &mut report, "Nesterov in u: flow, scheme", 2, &nesterov, "t");
     for (seen, above) in [(&gradient, &mut first), (&mirror, &mut second)] {
         *above = seen
             .errors
@@ -186,7 +186,7 @@ pub(crate) fn run(size: Size) -> Outcome {
     let plain = add(
         &mut schemes,
         &mut report,
-        "gradient descent in u",
+        "first order: gradient flow, gradient descent in u",
         0,
         &descent,
         "k",
@@ -195,13 +195,13 @@ pub(crate) fn run(size: Size) -> Outcome {
     let fast = add(
         &mut schemes,
         &mut report,
-        "accelerated mirror descent",
+        "accelerated mirror flow, descent",
         1,
         &discrete,
         "k",
     );
     let in_u = case.run(Nesterov::per_factor(2, eta)?, None, None, steps)?;
-    add(&mut schemes, &mut report, "Nesterov in u", 2, &in_u, "k");
+    add(&mut schemes, &mut report, "Nesterov in u: flow, scheme", 2, &in_u, "k");
     let restarted = case.run(
         Nesterov::per_factor(2, eta)?.with_restart(Restart::Function),
         None,
@@ -211,22 +211,17 @@ pub(crate) fn run(size: Size) -> Outcome {
     add(
         &mut schemes,
         &mut report,
-        "Nesterov in u, function restart",
+        "… with function restart",
         3,
         &restarted,
         "k",
     );
     let simple = case.run(Simple::new(eta)?, None, None, steps)?;
     add(&mut schemes, &mut report, "simple scheme", 4, &simple, "k");
-    for (power, at) in [(1.0, 1.0), (2.0, 1.0), (4.0, 1.0)] {
-        let line = [1.0, steps as f64]
-            .map(|k: f64| (k, at * k.powf(-power)))
-            .to_vec();
-        let many: Vec<(f64, f64)> = (0..=60)
-            .map(|i| f64::powf(steps as f64, f64::from(i) / 60.0))
-            .map(|k| (k, line[0].1 * k.powf(-power)))
-            .collect();
-        schemes.add("slopes −1, −2, −4", 7, Style::Dashed, many);
+    for power in [1.0, 2.0] {
+        let at = |i: i32| f64::powf(steps as f64, f64::from(i) / 60.0);
+        let many = (0..=60).map(|i| (at(i), at(i).powf(-power))).collect();
+        schemes.add("slopes −1, −2", 7, Style::Dashed, many);
     }
     report.figure.panels = vec![flows, schemes];
     report.claim(

@@ -257,10 +257,24 @@ mod draw {
         kept.map(|(_, p)| *p).collect()
     }
 
+    /// Drops points that lie where their neighbours do, on a level line of a picture of 1000 pixels.
+    fn without_level(points: Vec<(f64, f64)>, y: &Scale) -> Vec<(f64, f64)> {
+        let pixel = |i: usize| y.map(&points[i].1, (0, 1000));
+        let level =
+            |i: usize| i > 0 && i + 1 < points.len() && pixel(i - 1) == pixel(i) && pixel(i) == pixel(i + 1);
+        let kept = (0..points.len()).filter(|i| !level(*i));
+        kept.map(|i| points[i]).collect()
+    }
+
     /// The parts of a curve inside the panel, cut where it leaves.
     fn pieces(s: &Series, x: &Scale, y: &Scale) -> Vec<Vec<(f64, f64)>> {
         let mut out = vec![Vec::new()];
-        for (a, b) in thin(&s.points) {
+        let thinned = if s.style == Style::Marked {
+            s.points.clone()
+        } else {
+            thin(&s.points)
+        };
+        for (a, b) in thinned {
             if x.contains(a) && y.contains(b) {
                 if let Some(piece) = out.last_mut() {
                     piece.push((a, b));
@@ -270,7 +284,7 @@ mod draw {
             }
         }
         out.retain(|p| !p.is_empty());
-        out
+        out.into_iter().map(|p| without_level(p, y)).collect()
     }
 
     fn panel<DB: DrawingBackend>(area: &DrawingArea<DB, plotters::coord::Shift>, p: &Panel) -> Outcome
@@ -371,7 +385,7 @@ mod draw {
                     }
                 }
                 let text = TextStyle::from(("sans-serif", 13).into_font());
-                below.draw_text(&s.name, &text, (left + 38, middle - 8))?;
+                below.draw_text(&s.name, &text, (left + 38, middle - 6))?;
             }
             root.present()?;
             Ok(())

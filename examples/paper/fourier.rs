@@ -111,7 +111,7 @@ pub(crate) fn run(size: Size) -> Outcome {
         report.row(vec![
             e(alpha),
             run.iterations.to_string(),
-            e(run.residual_norm / scale),
+            e((2.0 * run.objective).sqrt() / scale),
             e(distance(&run.x, &truth) / norm(&truth)),
             format!("{low:.4}"),
             e(high),

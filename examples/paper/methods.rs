@@ -2,7 +2,7 @@
 
 use crate::baselines::{Counting, Descent, projected_gradient};
 use crate::figure::{Axis, Figure, Panel, Style};
-use crate::problems::{distance, gaussian, norm, sparse_truth, squared_norm, times};
+use crate::problems::{distance, gaussian, judged, norm, sparse_truth, squared_norm, times};
 use crate::report::{Outcome, Report, Size, e};
 use reparam::flows::{GradientFlow, Space, bias::AlphaPath};
 use reparam::integrators::{
@@ -42,7 +42,16 @@ struct Line {
 }
 
 impl Bench {
-    fn add(&mut self, name: &str, x: &[f64], residual: f64, line: Line) -> Line {
+    fn add(&mut self, name: &str, x: &[f64], mut line: Line) -> Line {
+        // one verdict for all, not what each says of itself
+        line.rho = judged(&self.a, &self.b, x);
+        line.solved = line.rho <= TOLERANCE;
+        let misfit: Vec<f64> = times(&self.a, x)
+            .iter()
+            .zip(&self.b)
+            .map(|(p, q)| p - q)
+            .collect();
+        let residual = norm(&misfit) / norm(&self.b);
         let off = distance(x, &self.truth) / norm(&self.truth);
         self.report.row(vec![
             name.into(),
@@ -62,12 +71,12 @@ impl Bench {
         let line = Line {
             steps: s.iterations,
             products,
-            rho: s.certificate.natural_residual,
+            rho: 0.0,
             l1: s.x.iter().sum(),
             seconds: s.elapsed.as_secs_f64(),
-            solved: s.status.is_converged(),
+            solved: false,
         };
-        self.add(name, &s.x, s.residual_norm / norm(&self.b), line)
+        self.add(name, &s.x, line)
     }
 
     fn dynamics(
@@ -102,7 +111,7 @@ impl Bench {
         Ok(self.answer(name, &run.solution, operator.products() as f64))
     }
 
-    fn minimize(&mut self, name: &str, method: State<f64>, show: Option<usize>) -> reparam::Result<()> {
+    fn minimize(&mut self, name: &str, method: State<f64>, show: Option<usize>) -> reparam::Result<Line> {
         let a = self.a.clone();
         let operator = Counting::new(&a);
         let curve = RefCell::new(Vec::new());
@@ -116,14 +125,18 @@ impl Bench {
                 curve
                     .borrow_mut()
                     .push((operator.products() as f64, (2.0 * p.value).sqrt() / scale));
-                ControlFlow::Continue(())
+                // ρ of `Minimize` is relative to f, which tends to 0 here; this implies what the others stop at
+                if (2.0 * p.value).sqrt() <= TOLERANCE * scale {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
             })
             .run()?;
         if let Some(colour) = show {
             self.panel.add(name, colour, Style::Line, curve.into_inner());
         }
-        self.answer(name, &s, operator.products() as f64);
-        Ok(())
+        Ok(self.answer(name, &s, operator.products() as f64))
     }
 
     fn projected(&mut self, name: &str, accelerated: bool, bound: f64, show: usize) -> Line {
@@ -142,21 +155,15 @@ impl Bench {
             curve.push((operator.products() as f64, (2.0 * f).sqrt() / scale));
         });
         self.panel.add(name, show, Style::Dashed, curve);
-        let off: Vec<f64> = times(&a, &end.x)
-            .iter()
-            .zip(&self.b)
-            .map(|(p, q)| p - q)
-            .collect();
         let line = Line {
             steps: end.steps,
             products: operator.products() as f64,
-            rho: end.natural_residual,
+            rho: 0.0,
             l1: end.x.iter().sum(),
             seconds: end.seconds,
-            solved: end.natural_residual <= TOLERANCE,
+            solved: false,
         };
-        let residual = norm(&off) / scale;
-        self.add(name, &end.x, residual, line)
+        self.add(name, &end.x, line)
     }
 }
 
@@ -177,7 +184,7 @@ pub(crate) fn run(size: Size) -> Outcome {
         "ℓ1",
         "‖x − x*‖/‖x*‖",
         "seconds",
-        "converged",
+        "reached",
     ];
     let panel = Panel::new(
         format!("A {m} × {n}, {sparsity}-sparse truth"),
@@ -276,7 +283,7 @@ pub(crate) fn run(size: Size) -> Outcome {
     bench.dynamics("flow, implicit", 2, Implicit::new(flow(2)?), None)?;
     let limit = bench.dynamics("limit of the flow, L = 2", 2, BregmanProximal::new(2)?, None)?;
     let limit3 = bench.dynamics("limit of the flow, L = 3", 3, BregmanProximal::new(3)?, None)?;
-    bench.minimize("L-BFGS on the lift", Lbfgs::new(10).into(), Some(5))?;
+    let quasi = bench.minimize("L-BFGS on the lift", Lbfgs::new(10).into(), Some(5))?;
     bench.minimize(
         "conjugate gradients on the lift",
         ConjugateGradient::new().into(),
@@ -328,12 +335,12 @@ pub(crate) fn run(size: Size) -> Outcome {
         descent.steps > projected.steps,
     );
     report.claim(
-        "Barzilai–Borwein steps on the lift are",
+        "speed on the lift comes from quasi-Newton methods, which lose the bias",
         format!(
-            "{} products against {} of gradient descent",
-            bb.products, descent.products
+            "L-BFGS {} products, Barzilai–Borwein {}, gradient descent {}, projected gradient {}; ℓ1 norm of L-BFGS {:.4}",
+            quasi.products, bb.products, descent.products, projected.products, quasi.l1
         ),
-        bb.solved && bb.products < descent.products,
+        quasi.solved && quasi.products < descent.products && quasi.products < projected.products,
     );
     Ok(report)
 }

@@ -86,3 +86,16 @@ pub(crate) fn squared_norm(a: &DMatrix<f64>) -> f64 {
     }
     size
 }
+
+/// ρ(x) = max_j |min(‖a_j‖ x_j, g_j/‖a_j‖)| / ‖b‖, computed anew: one yardstick for all methods. At most ‖Ax − b‖/‖b‖,
+/// by |g_j| ≤ ‖a_j‖ ‖Ax − b‖.
+pub(crate) fn judged(a: &nalgebra::DMatrix<f64>, b: &[f64], x: &[f64]) -> f64 {
+    let r = nalgebra::DVector::from_vec(times(a, x)) - nalgebra::DVector::from_column_slice(b);
+    let g = a.tr_mul(&r);
+    let size = norm(b);
+    let rho = |j: usize| {
+        let c = a.column(j).norm();
+        (c * x[j]).min(g[j] / c).abs() / size
+    };
+    (0..x.len()).map(rho).fold(0.0, f64::max)
+}

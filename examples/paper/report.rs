@@ -137,14 +137,14 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// The slope of the least-squares line through (log x, log y) for x in a range; NaN for fewer than three points with y > 0.
+/// The slope of the least-squares line through (log x, log y) for x in a range; NaN for fewer than two points with y > 0.
 pub(crate) fn slope(points: &[(f64, f64)], from: f64, to: f64) -> f64 {
     let logs: Vec<(f64, f64)> = points
         .iter()
         .filter(|(x, y)| *x >= from && *x <= to && *y > 0.0)
         .map(|(x, y)| (x.ln(), y.ln()))
         .collect();
-    if logs.len() < 3 {
+    if logs.len() < 2 {
         return f64::NAN;
     }
     let n = logs.len() as f64;

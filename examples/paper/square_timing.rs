@@ -2,24 +2,29 @@
 
 use crate::baselines::{Descent, projected_gradient};
 use crate::figure::{Axis, Figure, Panel, Style};
-use crate::problems::{distance, gaussian, norm, squared_norm, times};
+use crate::problems::{distance, gaussian, judged, norm, squared_norm, times};
 use crate::report::{Outcome, Report, Size, e};
+use reparam::flows::GradientFlow;
+use reparam::integrators::Euler;
 use reparam::maps::Squares;
 use reparam::nnls::Strategy;
 use reparam::objectives::LeastSquares;
+use reparam::steps::{BarzilaiBorwein, Kind};
 use reparam::testing::Random;
-use reparam::{Minimize, Nnls};
+use reparam::{Integrate, Minimize, Nnls};
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 const TOLERANCE: f64 = 1e-6;
 
 pub(crate) fn run(size: Size) -> Outcome {
     let sizes = size.pick(vec![50, 100, 200], vec![50, 100, 200, 400, 800, 1600, 4000]);
-    let seconds = size.pick(5.0, 60.0);
+    let seconds = size.pick(5.0, 30.0);
     let names = [
         "Nnls",
         "Nnls, active set",
         "L-BFGS on the lift",
+        "Barzilai–Borwein on the lift",
         "accelerated projected gradient",
         "projected gradient",
     ];
@@ -47,7 +52,7 @@ pub(crate) fn run(size: Size) -> Outcome {
         for (i, name) in names.iter().enumerate() {
             let clock = Instant::now();
             let limit = Duration::from_secs_f64(seconds);
-            let (x, steps, rho) = match i {
+            let (x, steps) = match i {
                 0 | 1 => {
                     let strategy = if i == 0 {
                         Strategy::Auto
@@ -59,33 +64,47 @@ pub(crate) fn run(size: Size) -> Outcome {
                         .strategy(strategy)
                         .time_limit(limit)
                         .solve(&b)?;
-                    (s.x, s.iterations, s.certificate.natural_residual)
+                    (s.x, s.iterations)
                 }
                 2 => {
                     let s = Minimize::new(LeastSquares::new(&a, &b)?, Squares::new(n))?
-                        .tolerance(TOLERANCE)
                         .time_limit(limit)
+                        .observe(|p| stop_at((2.0 * p.value).sqrt() <= TOLERANCE * norm(&b)))
                         .run()?;
-                    (s.x, s.iterations, s.certificate.natural_residual)
+                    (s.x, s.iterations)
+                }
+                3 => {
+                    let first = 0.25 / squared_norm(&a);
+                    let rule = BarzilaiBorwein::new(Kind::Long, first)?;
+                    let s = Integrate::new(LeastSquares::new(&a, &b)?, Squares::new(n))?
+                        .integrator(Euler::new(GradientFlow::new(), rule))
+                        .tolerance(TOLERANCE)
+                        .max_iterations(usize::MAX)
+                        .time_limit(limit)
+                        .run()?
+                        .solution;
+                    (s.x, s.iterations)
                 }
                 _ => {
                     let how = Descent {
-                        accelerated: i == 3,
+                        accelerated: i == 4,
                         tolerance: TOLERANCE,
                         steps: usize::MAX,
                         seconds,
                     };
                     let end = projected_gradient(&a, &b, &vec![0.0; n], squared_norm(&a), how, |_| ());
-                    (end.x, end.steps, end.natural_residual)
+                    (end.x, end.steps)
                 }
             };
             let took = clock.elapsed().as_secs_f64();
             if i == 0 {
                 first = took;
+            }
+            // one verdict for all, not what each says of itself
+            let rho = judged(&a, &b, &x);
+            if i == 0 {
                 worst = worst.max(rho);
             }
-            // Minimize measures ρ by its own yardstick (relative to f): the verdict on all is ours, in ‖b‖
-            let rho = judged(&a, &b, &x).max(if i < 2 { rho } else { 0.0 });
             let reached = rho <= TOLERANCE;
             solved &= i != 0 || reached;
             report.row(vec![
@@ -120,14 +139,11 @@ pub(crate) fn run(size: Size) -> Outcome {
     Ok(report)
 }
 
-/// ρ(x) of the non-negative least-squares problem, computed anew.
-fn judged(a: &nalgebra::DMatrix<f64>, b: &[f64], x: &[f64]) -> f64 {
-    let r = nalgebra::DVector::from_vec(times(a, x)) - nalgebra::DVector::from_column_slice(b);
-    let g = a.tr_mul(&r);
-    let size = norm(b);
-    let rho = |j: usize| {
-        let c = a.column(j).norm();
-        (c * x[j]).min(g[j] / c).abs() / size
-    };
-    (0..x.len()).map(rho).fold(0.0, f64::max)
+/// `Minimize` measures ρ relative to f, which tends to 0 here; ‖Ax − b‖ ≤ 1e-6 ‖b‖ implies what the others stop at.
+fn stop_at(done: bool) -> ControlFlow<()> {
+    if done {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
 }
