@@ -143,7 +143,14 @@ pub(crate) fn run(size: Size) -> Outcome {
         Some(end),
         limit,
     )?;
-    let at_first = add(&mut flows, &mut report, "first order: gradient flow, gradient descent in u", 0, &gradient, "t");
+    let at_first = add(
+        &mut flows,
+        &mut report,
+        "first order: gradient flow, gradient descent in u",
+        0,
+        &gradient,
+        "t",
+    );
     flows.add("bound D/t", 0, Style::Dashed, gradient.bounds.clone());
     let mirror = case.run(
         RungeKutta::dormand_prince(MirrorFlow::new().logarithmic()).with_tolerances(1e-8, 1e-12)?,
@@ -166,7 +173,14 @@ pub(crate) fn run(size: Size) -> Outcome {
         Some(end),
         limit,
     )?;
-    add(&mut flows, &mut report, "Nesterov in u: flow, scheme", 2, &nesterov, "t");
+    add(
+        &mut flows,
+        &mut report,
+        "Nesterov in u: flow, scheme",
+        2,
+        &nesterov,
+        "t",
+    );
     for (seen, above) in [(&gradient, &mut first), (&mirror, &mut second)] {
         *above = seen
             .errors
@@ -201,7 +215,14 @@ pub(crate) fn run(size: Size) -> Outcome {
         "k",
     );
     let in_u = case.run(Nesterov::per_factor(2, eta)?, None, None, steps)?;
-    add(&mut schemes, &mut report, "Nesterov in u: flow, scheme", 2, &in_u, "k");
+    add(
+        &mut schemes,
+        &mut report,
+        "Nesterov in u: flow, scheme",
+        2,
+        &in_u,
+        "k",
+    );
     let restarted = case.run(
         Nesterov::per_factor(2, eta)?.with_restart(Restart::Function),
         None,

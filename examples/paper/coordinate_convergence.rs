@@ -31,8 +31,10 @@ pub(crate) fn run(size: Size) -> Outcome {
     let mut off = Vec::new();
     for depth in [2u32, 3] {
         // L > 2 stays at its start for a time of about α^{2−L}
-        let end = if depth == 2 { 1e3 } else { 1e4 };
-        let times: Vec<f64> = (0..=400).map(|i| f64::powf(end, f64::from(i) / 400.0)).collect();
+        let (low, end) = if depth == 2 { (1.0, 1e3) } else { (40.0, 4e3) };
+        let times: Vec<f64> = (0..=400)
+            .map(|i| low * f64::powf(end / low, f64::from(i) / 400.0))
+            .collect();
         let flow =
             RungeKutta::dormand_prince(GradientFlow::per_factor(depth)?).with_tolerances(1e-8, 1e-12)?;
         let run = Integrate::new(LeastSquares::new(&a, &b)?, Power::new(n, depth)?)?
@@ -47,7 +49,7 @@ pub(crate) fn run(size: Size) -> Outcome {
         let title = format!("L = {depth}, α = {alpha}, A {m} × {n}");
         let mut panel = Panel::new(
             title,
-            Axis::logarithmic("t (per factor)").within(1.0, end),
+            Axis::logarithmic("t (per factor)").within(low, end),
             Axis::linear("x_j(t)"),
         );
         let (mut half, mut largest) = (Vec::new(), 0.0_f64);
@@ -76,7 +78,7 @@ pub(crate) fn run(size: Size) -> Outcome {
                 "truth",
                 colour,
                 Style::Dashed,
-                vec![(1.0, truth[j]), (end, truth[j])],
+                vec![(low, truth[j]), (end, truth[j])],
             );
         }
         report.figure.panels.push(panel);

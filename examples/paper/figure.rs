@@ -246,15 +246,16 @@ mod draw {
         }
     }
 
-    /// At most some hundreds of points, the first and last among them: pictures stay small.
-    fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-        let stride = points.len().div_ceil(300).max(1);
-        let last = points.len().saturating_sub(1);
-        let kept = points
-            .iter()
-            .enumerate()
-            .filter(|(i, _)| i % stride == 0 || *i == last);
-        kept.map(|(_, p)| *p).collect()
+    /// Drops points that fall within three pixels of the last kept one, on an axis of 1000: pictures stay small. The ends stay.
+    fn thin(points: &[(f64, f64)], x: &Scale) -> Vec<(f64, f64)> {
+        let mut out: Vec<(f64, f64)> = Vec::new();
+        for (i, p) in points.iter().enumerate() {
+            let far = |q: &(f64, f64)| x.map(&p.0, (0, 1000)) - x.map(&q.0, (0, 1000)) >= 3;
+            if i + 1 == points.len() || out.last().is_none_or(far) {
+                out.push(*p);
+            }
+        }
+        out
     }
 
     /// Drops points that lie where their neighbours do, on a level line of a picture of 1000 pixels.
@@ -272,7 +273,7 @@ mod draw {
         let thinned = if s.style == Style::Marked {
             s.points.clone()
         } else {
-            thin(&s.points)
+            thin(&s.points, x)
         };
         for (a, b) in thinned {
             if x.contains(a) && y.contains(b) {
@@ -348,7 +349,12 @@ mod draw {
         pub(crate) fn draw(&self, path: &Path) -> Outcome {
             let columns = self.columns.min(self.panels.len()).max(1);
             let rows = self.panels.len().div_ceil(columns);
-            let width = PANEL.0 * columns as u32;
+            // a single panel is wider, for its legend
+            let width = if columns == 1 {
+                640
+            } else {
+                PANEL.0 * columns as u32
+            };
             let entries = self.entries();
             let longest = entries.iter().map(|s| s.name.chars().count()).max().unwrap_or(0);
             let cell = 52.0 + CHARACTER * longest as f64;

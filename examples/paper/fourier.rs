@@ -72,7 +72,7 @@ pub(crate) fn run(size: Size) -> Outcome {
     let mut report = Report::new(&header, Figure::new(2));
     let mut course = Panel::new(
         format!("{m} of {n} frequencies, {sparsity}-sparse"),
-        Axis::linear("step k"),
+        Axis::logarithmic("step k"),
         Axis::logarithmic("‖Ax − b‖/‖b‖").within(1e-10, 10.0),
     );
     let mut separation = Panel::new(

@@ -216,13 +216,13 @@ pub(crate) fn run(size: Size) -> Outcome {
         Some(1),
     )?;
     bench.dynamics(
-        "… steps η/(k+2)^¼",
+        "gradient descent, steps η/(k+2)^¼",
         2,
         Euler::new(flow(2)?, Decaying::new(4.0 * eta(2), 0.25)?),
         None,
     )?;
     bench.dynamics(
-        "… Armijo",
+        "gradient descent, Armijo",
         2,
         Euler::new(flow(2)?, Armijo::new(4.0 * eta(2))?),
         None,
@@ -246,7 +246,7 @@ pub(crate) fn run(size: Size) -> Outcome {
         None,
     )?;
     bench.dynamics(
-        "… as published (u, long)",
+        "Barzilai–Borwein as published (u, long)",
         2,
         Euler::new(
             flow(2)?,
@@ -256,13 +256,13 @@ pub(crate) fn run(size: Size) -> Outcome {
     )?;
     bench.dynamics("Nesterov in u", 2, Nesterov::per_factor(2, eta(2))?, None)?;
     bench.dynamics(
-        "… function restart",
+        "Nesterov in u, function restart",
         2,
         Nesterov::per_factor(2, eta(2))?.with_restart(Restart::Function),
         Some(3),
     )?;
     bench.dynamics(
-        "… gradient restart",
+        "Nesterov in u, gradient restart",
         2,
         Nesterov::per_factor(2, eta(2))?.with_restart(Restart::Gradient),
         None,

@@ -86,7 +86,7 @@ pub(crate) fn run(size: Size) -> Outcome {
             ]);
             panel.add(format!("γ = {gamma}"), colour, Style::Line, seen);
             panel.add(
-                format!("its bound D/Σs, slope {:.2}", gamma - 1.0),
+                "bound D/Σs, of slope γ − 1 (same colour)",
                 colour,
                 Style::Dashed,
                 bounds,
