@@ -1025,3 +1025,52 @@ proptest! {
         prop_assert!(all, "an x on the boundary or beyond");
     }
 }
+
+#[test]
+fn rows_and_derivatives_agree_with_products_and_gradients() {
+    use reparam::losses::{Huber, LogCosh, Logistic, Loss, NegativeLog, Poisson, Squared, SquaredHinge};
+    use reparam::operators::LinearOperator;
+    let mut random = reparam::testing::Random::new(2);
+    let m = 6;
+    let labels = [1.0, -1.0, -1.0, 1.0, 1.0, -1.0];
+    let (data, weights) = (random.normals::<f64>(m), [0.0, 1.0, 2.0, 0.5, 3.0, 1.0]);
+    let losses: Vec<(&str, Box<dyn Loss<f64>>)> = vec![
+        (
+            "squared",
+            Box::new(Squared::new(&data).unwrap().with_weights(&weights).unwrap()),
+        ),
+        ("Huber", Box::new(Huber::new(&data, 0.5).unwrap())),
+        ("log-cosh", Box::new(LogCosh::new(&data).unwrap())),
+        (
+            "logistic",
+            Box::new(Logistic::new(&labels).unwrap().with_weights(&weights).unwrap()),
+        ),
+        ("squared hinge", Box::new(SquaredHinge::new(&labels).unwrap())),
+        (
+            "Poisson",
+            Box::new(Poisson::new(&[0.0, 1.0, 2.0, 3.0, 0.0, 1.0]).unwrap()),
+        ),
+        ("negative log", Box::new(NegativeLog::new(m).unwrap())),
+    ];
+    let z: Vec<f64> = random.normals::<f64>(m).iter().map(|v| v.abs() + 0.1).collect();
+    for (name, loss) in losses {
+        let mut slope = vec![0.0; m];
+        loss.gradient(&z, &mut slope);
+        let each: Vec<f64> = (0..m).map(|i| loss.derivative(i, z[i]).unwrap()).collect();
+        assert_eq!(each, slope, "{name}");
+    }
+    let a = DMatrix::from_vec(3, 4, random.normals::<f64>(12));
+    let mut row = [0.0; 4];
+    for i in 0..3 {
+        assert!(LinearOperator::row(&a, i, &mut row));
+        assert_eq!(row.to_vec(), a.row(i).iter().copied().collect::<Vec<_>>());
+    }
+    #[cfg(feature = "sparse")]
+    {
+        let by_rows = sprs::CsMat::new((2, 3), vec![0, 2, 3], vec![0, 2, 1], vec![1.0, 2.0, 3.0]);
+        let mut row = [9.0; 3];
+        assert!(LinearOperator::row(&by_rows, 0, &mut row));
+        assert_eq!(row, [1.0, 0.0, 2.0]);
+        assert!(!LinearOperator::row(&by_rows.to_csc(), 0, &mut row)); // by columns: a row costs a pass
+    }
+}
