@@ -270,12 +270,7 @@ mod draw {
     /// The parts of a curve inside the panel, cut where it leaves.
     fn pieces(s: &Series, x: &Scale, y: &Scale) -> Vec<Vec<(f64, f64)>> {
         let mut out = vec![Vec::new()];
-        let thinned = if s.style == Style::Marked {
-            s.points.clone()
-        } else {
-            thin(&s.points, x)
-        };
-        for (a, b) in thinned {
+        for (a, b) in s.points.iter().copied() {
             if x.contains(a) && y.contains(b) {
                 if let Some(piece) = out.last_mut() {
                     piece.push((a, b));
@@ -285,7 +280,10 @@ mod draw {
             }
         }
         out.retain(|p| !p.is_empty());
-        out.into_iter().map(|p| without_level(p, y)).collect()
+        if s.style != Style::Marked {
+            out = out.iter().map(|p| without_level(thin(p, x), y)).collect();
+        }
+        out
     }
 
     fn panel<DB: DrawingBackend>(area: &DrawingArea<DB, plotters::coord::Shift>, p: &Panel) -> Outcome

@@ -125,7 +125,7 @@ pub(crate) fn run(size: Size) -> Outcome {
     let fit = slope(&highs, 0.0, 1.0);
     let falls = highs.windows(2).all(|w| w[1].1 < w[0].1);
     separation.add("least on the support", 6, Style::Marked, lows);
-    separation.add("largest off the support", 3, Style::Marked, highs);
+    separation.add("largest off the support", 5, Style::Marked, highs);
     report.figure.panels = vec![course, separation];
     report.claim(
         "the operator and its adjoint belong together",

@@ -50,53 +50,60 @@ pub(crate) fn run(size: Size) -> Outcome {
         let b = times(&a, &truth);
         let mut first = f64::NAN;
         for (i, name) in names.iter().enumerate() {
-            let clock = Instant::now();
             let limit = Duration::from_secs_f64(seconds);
-            let (x, steps) = match i {
-                0 | 1 => {
-                    let strategy = if i == 0 {
-                        Strategy::Auto
-                    } else {
-                        Strategy::ActiveSet
-                    };
-                    let s = Nnls::new(&a)
-                        .tolerance(TOLERANCE)
-                        .strategy(strategy)
-                        .time_limit(limit)
-                        .solve(&b)?;
-                    (s.x, s.iterations)
-                }
-                2 => {
-                    let s = Minimize::new(LeastSquares::new(&a, &b)?, Squares::new(n))?
-                        .time_limit(limit)
-                        .observe(|p| stop_at((2.0 * p.value).sqrt() <= TOLERANCE * norm(&b)))
-                        .run()?;
-                    (s.x, s.iterations)
-                }
-                3 => {
-                    let first = 0.25 / squared_norm(&a);
-                    let rule = BarzilaiBorwein::new(Kind::Long, first)?;
-                    let s = Integrate::new(LeastSquares::new(&a, &b)?, Squares::new(n))?
-                        .integrator(Euler::new(GradientFlow::new(), rule))
-                        .tolerance(TOLERANCE)
-                        .max_iterations(usize::MAX)
-                        .time_limit(limit)
-                        .run()?
-                        .solution;
-                    (s.x, s.iterations)
-                }
-                _ => {
-                    let how = Descent {
-                        accelerated: i == 4,
-                        tolerance: TOLERANCE,
-                        steps: usize::MAX,
-                        seconds,
-                    };
-                    let end = projected_gradient(&a, &b, &vec![0.0; n], squared_norm(&a), how, |_| ());
-                    (end.x, end.steps)
-                }
+            let solve = || -> Result<(Vec<f64>, usize), reparam::Error> {
+                Ok(match i {
+                    0 | 1 => {
+                        let strategy = if i == 0 {
+                            Strategy::Auto
+                        } else {
+                            Strategy::ActiveSet
+                        };
+                        let s = Nnls::new(&a)
+                            .tolerance(TOLERANCE)
+                            .strategy(strategy)
+                            .time_limit(limit)
+                            .solve(&b)?;
+                        (s.x, s.iterations)
+                    }
+                    2 => {
+                        let s = Minimize::new(LeastSquares::new(&a, &b)?, Squares::new(n))?
+                            .time_limit(limit)
+                            .observe(|p| stop_at((2.0 * p.value).sqrt() <= TOLERANCE * norm(&b)))
+                            .run()?;
+                        (s.x, s.iterations)
+                    }
+                    3 => {
+                        let first = 0.25 / squared_norm(&a);
+                        let rule = BarzilaiBorwein::new(Kind::Long, first)?;
+                        let s = Integrate::new(LeastSquares::new(&a, &b)?, Squares::new(n))?
+                            .integrator(Euler::new(GradientFlow::new(), rule))
+                            .tolerance(TOLERANCE)
+                            .max_iterations(usize::MAX)
+                            .time_limit(limit)
+                            .run()?
+                            .solution;
+                        (s.x, s.iterations)
+                    }
+                    _ => {
+                        let how = Descent {
+                            accelerated: i == 4,
+                            tolerance: TOLERANCE,
+                            steps: usize::MAX,
+                            seconds,
+                        };
+                        let end = projected_gradient(&a, &b, &vec![0.0; n], squared_norm(&a), how, |_| ());
+                        (end.x, end.steps)
+                    }
+                })
             };
-            let took = clock.elapsed().as_secs_f64();
+            // the best of a few runs where a run is short: others share the machine
+            let (mut x, mut steps, mut took) = (Vec::new(), 0, f64::INFINITY);
+            for _ in 0..if n <= 400 { 5 } else { 1 } {
+                let clock = Instant::now();
+                (x, steps) = solve()?;
+                took = took.min(clock.elapsed().as_secs_f64());
+            }
             if i == 0 {
                 first = took;
             }
