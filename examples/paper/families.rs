@@ -123,7 +123,7 @@ pub(crate) fn run(size: Size) -> Outcome {
                 seconds: 60.0,
             };
             let end = projected_gradient(&operator, &b, &vec![0.1; n], 1.0, how, |f| {
-                curve.push((operator.products() as f64, f))
+                curve.push((operator.products() as f64, f));
             });
             add(
                 &mut report,

@@ -259,7 +259,7 @@ mod draw {
     }
 
     /// Drops points that lie where their neighbours do, on a level line of a picture of 1000 pixels.
-    fn without_level(points: Vec<(f64, f64)>, y: &Scale) -> Vec<(f64, f64)> {
+    fn without_level(points: &[(f64, f64)], y: &Scale) -> Vec<(f64, f64)> {
         let pixel = |i: usize| y.map(&points[i].1, (0, 1000));
         let level =
             |i: usize| i > 0 && i + 1 < points.len() && pixel(i - 1) == pixel(i) && pixel(i) == pixel(i + 1);
@@ -281,7 +281,7 @@ mod draw {
         }
         out.retain(|p| !p.is_empty());
         if s.style != Style::Marked {
-            out = out.iter().map(|p| without_level(thin(p, x), y)).collect();
+            out = out.iter().map(|p| without_level(&thin(p, x), y)).collect();
         }
         out
     }
