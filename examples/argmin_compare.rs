@@ -42,6 +42,7 @@ impl Hessian for Portfolio {
     }
 }
 
+#[allow(clippy::print_stdout)]
 fn show(name: &str, solution: &Solution<f64>) {
     println!(
         "{name:34} f = {:.10}   ρ = {:.0e}   gap ≤ {:.0e}   {:>5} values   {}",

@@ -18,6 +18,7 @@ struct Report {
     token: CancelToken,
 }
 
+#[allow(clippy::print_stdout)]
 impl Observe<Iterate> for Report {
     fn observe_init(&mut self, name: &str, state: &Iterate, _kv: &KV) -> Result<(), Error> {
         println!("{name} from cost {:.4e}", state.cost);

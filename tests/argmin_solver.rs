@@ -909,7 +909,7 @@ fn an_objective_of_ours_is_a_problem_of_theirs() {
         6,
         move |x: &[f64], y: &mut [f64]| y.copy_from_slice((&a * DVector::from_column_slice(x)).as_slice()),
         move |y: &[f64], x: &mut [f64]| {
-            x.copy_from_slice(b.tr_mul(&DVector::from_column_slice(y)).as_slice())
+            x.copy_from_slice(b.tr_mul(&DVector::from_column_slice(y)).as_slice());
         },
     );
     let free = ObjectiveProblem::<_, Vec<f64>>::new(LeastSquares::new(free, &fit.b).unwrap());

@@ -1,0 +1,398 @@
+//! Figures: panels of curves as data, written as CSV and, with the feature `plot`, drawn as SVG.
+
+use std::io::Write;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "plot"), allow(dead_code))]
+pub(crate) enum Style {
+    Line,
+    Dashed,
+    /// A line with a marker at every point.
+    Marked,
+}
+
+#[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "plot"), allow(dead_code))]
+pub(crate) struct Series {
+    /// Equal names share an entry of the legend; an empty one has none.
+    pub(crate) name: String,
+    pub(crate) points: Vec<(f64, f64)>,
+    /// An index into the palette.
+    pub(crate) colour: usize,
+    pub(crate) style: Style,
+}
+
+#[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "plot"), allow(dead_code))]
+pub(crate) struct Axis {
+    pub(crate) label: &'static str,
+    pub(crate) logarithmic: bool,
+    /// Values outside are not shown.
+    pub(crate) limits: Option<(f64, f64)>,
+}
+
+impl Axis {
+    pub(crate) fn linear(label: &'static str) -> Self {
+        Self {
+            label,
+            logarithmic: false,
+            limits: None,
+        }
+    }
+
+    pub(crate) fn logarithmic(label: &'static str) -> Self {
+        Self {
+            logarithmic: true,
+            ..Self::linear(label)
+        }
+    }
+
+    pub(crate) fn within(mut self, low: f64, high: f64) -> Self {
+        self.limits = Some((low, high));
+        self
+    }
+}
+
+#[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "plot"), allow(dead_code))]
+pub(crate) struct Panel {
+    pub(crate) title: String,
+    pub(crate) x: Axis,
+    pub(crate) y: Axis,
+    pub(crate) series: Vec<Series>,
+}
+
+impl Panel {
+    pub(crate) fn new(title: impl Into<String>, x: Axis, y: Axis) -> Self {
+        Self {
+            title: title.into(),
+            x,
+            y,
+            series: Vec::new(),
+        }
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        name: impl Into<String>,
+        colour: usize,
+        style: Style,
+        points: Vec<(f64, f64)>,
+    ) {
+        self.series.push(Series {
+            name: name.into(),
+            points,
+            colour,
+            style,
+        });
+    }
+}
+
+#[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "plot"), allow(dead_code))]
+pub(crate) struct Figure {
+    /// Panels side by side.
+    pub(crate) columns: usize,
+    pub(crate) panels: Vec<Panel>,
+}
+
+impl Figure {
+    pub(crate) fn new(columns: usize) -> Self {
+        Self {
+            columns,
+            panels: Vec::new(),
+        }
+    }
+
+    pub(crate) fn write_csv(&self, mut to: impl Write) -> std::io::Result<()> {
+        writeln!(to, "panel,series,x,y")?;
+        for panel in &self.panels {
+            for s in &panel.series {
+                for (x, y) in &s.points {
+                    writeln!(to, "\"{}\",\"{}\",{x:e},{y:e}", panel.title, s.name)?;
+                }
+            }
+        }
+        to.flush()
+    }
+}
+
+#[cfg(feature = "plot")]
+mod draw {
+    use super::{Axis, Figure, Panel, Series, Style};
+    use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+    use plotters::coord::types::RangedCoordf64;
+    use plotters::prelude::*;
+    use plotters::series::DashedLineSeries;
+    use std::ops::Range;
+    use std::path::Path;
+
+    type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+    /// Okabe and Ito's colours, which stay apart for colour-blind eyes; the last is grey for what is many or less.
+    const PALETTE: [RGBColor; 8] = [
+        RGBColor(0, 114, 178),
+        RGBColor(213, 94, 0),
+        RGBColor(0, 158, 115),
+        RGBColor(204, 121, 167),
+        RGBColor(230, 159, 0),
+        RGBColor(86, 180, 233),
+        RGBColor(0, 0, 0),
+        RGBColor(170, 170, 170),
+    ];
+    const PANEL: (u32, u32) = (460, 360);
+    const LEGEND_ROW: u32 = 22;
+    /// Pixels of a character of the legend, generously.
+    const CHARACTER: f64 = 7.6;
+
+    /// An axis, linear or logarithmic, with the coordinates of the data.
+    #[derive(Clone)]
+    struct Scale {
+        low: f64,
+        high: f64,
+        logarithmic: bool,
+    }
+
+    impl Scale {
+        fn of(axis: &Axis, values: impl Iterator<Item = f64>) -> Self {
+            let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+            for v in values.filter(|v| v.is_finite() && (!axis.logarithmic || *v > 0.0)) {
+                (low, high) = (low.min(v), high.max(v));
+            }
+            if let Some((a, b)) = axis.limits {
+                (low, high) = (low.max(a).min(b), high.min(b).max(a));
+            }
+            if low > high {
+                (low, high) = (1.0, 10.0);
+            }
+            if axis.logarithmic {
+                // half a decade at least, a margin of a twentieth
+                let margin = (0.05 * (high / low).log10()).max(0.1);
+                let wide = 10f64.powf(margin);
+                (low, high) = (low / wide, high * wide);
+            } else {
+                let margin = (0.05 * (high - low)).max(1e-12);
+                (low, high) = (low - margin, high + margin);
+            }
+            Self {
+                low,
+                high,
+                logarithmic: axis.logarithmic,
+            }
+        }
+
+        fn contains(&self, v: f64) -> bool {
+            v >= self.low && v <= self.high
+        }
+    }
+
+    impl Ranged for Scale {
+        type FormatOption = NoDefaultFormatting;
+        type ValueType = f64;
+
+        fn map(&self, v: &f64, (from, to): (i32, i32)) -> i32 {
+            let share = if self.logarithmic {
+                (v / self.low).ln() / (self.high / self.low).ln()
+            } else {
+                (v - self.low) / (self.high - self.low)
+            };
+            from + (f64::from(to - from) * share).round() as i32
+        }
+
+        fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+            if !self.logarithmic {
+                return RangedCoordf64::from(self.low..self.high).key_points(hint);
+            }
+            let (first, last) = (self.low.log10().ceil() as i32, self.high.log10().floor() as i32);
+            let most = i32::try_from(hint.bold_points()).unwrap_or(10).clamp(2, 8);
+            let stride = ((last - first) / most + 1).max(1);
+            if last > first {
+                return (first..=last)
+                    .filter(|d| d.rem_euclid(stride) == 0)
+                    .map(|d| 10f64.powi(d))
+                    .collect();
+            }
+            // less than two decades: 1, 2, 5
+            (first - 1..=last + 1)
+                .flat_map(|d| [1.0, 2.0, 5.0].map(|m| m * 10f64.powi(d)))
+                .filter(|v| self.contains(*v))
+                .collect()
+        }
+
+        fn range(&self) -> Range<f64> {
+            self.low..self.high
+        }
+    }
+
+    impl ValueFormatter<f64> for Scale {
+        fn format_ext(&self, v: &f64) -> String {
+            if self.logarithmic && (*v < 0.01 || *v >= 1e4) {
+                return format!("{v:.0e}");
+            }
+            let digits = if self.logarithmic {
+                0
+            } else {
+                (2.0 - (self.high - self.low).log10()).max(0.0) as usize
+            };
+            let text = if self.logarithmic {
+                format!("{v}")
+            } else {
+                format!("{v:.digits$}")
+            };
+            match text.contains('.') && !self.logarithmic {
+                true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                false => text,
+            }
+        }
+    }
+
+    /// Drops points that fall within three pixels of the last kept one, on an axis of 1000: pictures stay small. The ends stay.
+    fn thin(points: &[(f64, f64)], x: &Scale) -> Vec<(f64, f64)> {
+        let mut out: Vec<(f64, f64)> = Vec::new();
+        for (i, p) in points.iter().enumerate() {
+            let far = |q: &(f64, f64)| x.map(&p.0, (0, 1000)) - x.map(&q.0, (0, 1000)) >= 3;
+            if i + 1 == points.len() || out.last().is_none_or(far) {
+                out.push(*p);
+            }
+        }
+        out
+    }
+
+    /// Drops points that lie where their neighbours do, on a level line of a picture of 1000 pixels.
+    fn without_level(points: &[(f64, f64)], y: &Scale) -> Vec<(f64, f64)> {
+        let pixel = |i: usize| y.map(&points[i].1, (0, 1000));
+        let level =
+            |i: usize| i > 0 && i + 1 < points.len() && pixel(i - 1) == pixel(i) && pixel(i) == pixel(i + 1);
+        let kept = (0..points.len()).filter(|i| !level(*i));
+        kept.map(|i| points[i]).collect()
+    }
+
+    /// The parts of a curve inside the panel, cut where it leaves.
+    fn pieces(s: &Series, x: &Scale, y: &Scale) -> Vec<Vec<(f64, f64)>> {
+        let mut out = vec![Vec::new()];
+        for (a, b) in s.points.iter().copied() {
+            if x.contains(a) && y.contains(b) {
+                if let Some(piece) = out.last_mut() {
+                    piece.push((a, b));
+                }
+            } else if out.last().is_some_and(|p| !p.is_empty()) {
+                out.push(Vec::new());
+            }
+        }
+        out.retain(|p| !p.is_empty());
+        if s.style != Style::Marked {
+            out = out.iter().map(|p| without_level(&thin(p, x), y)).collect();
+        }
+        out
+    }
+
+    fn panel<DB: DrawingBackend>(area: &DrawingArea<DB, plotters::coord::Shift>, p: &Panel) -> Outcome
+    where
+        DB::ErrorType: 'static,
+    {
+        let points = || p.series.iter().flat_map(|s| s.points.iter());
+        let x = Scale::of(&p.x, points().map(|q| q.0));
+        let y = Scale::of(&p.y, points().map(|q| q.1));
+        let mut chart = ChartBuilder::on(area)
+            .caption(&p.title, ("sans-serif", 15))
+            .margin(8)
+            .margin_right(18)
+            .x_label_area_size(42)
+            .y_label_area_size(62)
+            .build_cartesian_2d(x.clone(), y.clone())?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(RGBColor(225, 225, 225))
+            .x_desc(p.x.label)
+            .y_desc(p.y.label)
+            .x_labels(7)
+            .y_labels(8)
+            .label_style(("sans-serif", 12))
+            .axis_desc_style(("sans-serif", 13))
+            .draw()?;
+        for s in &p.series {
+            let colour = PALETTE[s.colour % PALETTE.len()];
+            for piece in pieces(s, &x, &y) {
+                match s.style {
+                    Style::Dashed => {
+                        chart.draw_series(DashedLineSeries::new(piece, 6, 5, colour.stroke_width(1)))?;
+                    }
+                    Style::Line => {
+                        chart.draw_series(LineSeries::new(piece, colour.stroke_width(2)))?;
+                    }
+                    Style::Marked => {
+                        chart.draw_series(
+                            LineSeries::new(piece, colour.filled().stroke_width(2)).point_size(3),
+                        )?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    impl Figure {
+        /// The entries of the legend, each name once.
+        fn entries(&self) -> Vec<&Series> {
+            let mut out: Vec<&Series> = Vec::new();
+            for s in self.panels.iter().flat_map(|p| &p.series) {
+                if !s.name.is_empty() && out.iter().all(|o| o.name != s.name) {
+                    out.push(s);
+                }
+            }
+            out
+        }
+
+        pub(crate) fn draw(&self, path: &Path) -> Outcome {
+            let columns = self.columns.min(self.panels.len()).max(1);
+            let rows = self.panels.len().div_ceil(columns);
+            // a single panel is wider, for its legend
+            let width = if columns == 1 {
+                640
+            } else {
+                PANEL.0 * columns as u32
+            };
+            let entries = self.entries();
+            let longest = entries.iter().map(|s| s.name.chars().count()).max().unwrap_or(0);
+            let cell = 52.0 + CHARACTER * longest as f64;
+            let per_row = ((f64::from(width) - 40.0) / cell).floor().max(1.0) as usize;
+            let legend = LEGEND_ROW * entries.len().div_ceil(per_row) as u32 + 12;
+            let height = PANEL.1 * rows as u32;
+            let root = SVGBackend::new(path, (width, height + legend)).into_drawing_area();
+            root.fill(&WHITE)?;
+            let (plots, below) = root.split_vertically(height);
+            for (area, p) in plots.split_evenly((rows, columns)).iter().zip(&self.panels) {
+                panel(area, p)?;
+            }
+            for (i, s) in entries.iter().enumerate() {
+                let (row, column) = (i / per_row, i % per_row);
+                let left = 30 + (cell * column as f64) as i32;
+                let middle = LEGEND_ROW as i32 * row as i32 + 12;
+                let style = PALETTE[s.colour % PALETTE.len()];
+                let ends = |a: i32, b: i32| {
+                    PathElement::new(
+                        vec![(left + a, middle), (left + b, middle)],
+                        style.stroke_width(2),
+                    )
+                };
+                match s.style {
+                    Style::Dashed => {
+                        below.draw(&ends(0, 8))?;
+                        below.draw(&ends(12, 20))?;
+                        below.draw(&ends(24, 32))?;
+                    }
+                    Style::Line => below.draw(&ends(0, 32))?,
+                    Style::Marked => {
+                        below.draw(&ends(0, 32))?;
+                        below.draw(&Circle::new((left + 16, middle), 3, style.filled()))?;
+                    }
+                }
+                let text = TextStyle::from(("sans-serif", 13).into_font());
+                below.draw_text(&s.name, &text, (left + 38, middle - 6))?;
+            }
+            root.present()?;
+            Ok(())
+        }
+    }
+}
