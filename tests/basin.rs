@@ -1,5 +1,11 @@
 //! basin in both directions. The matrix solver × map is printed by `cargo test --features basin --test basin matrix -- --nocapture`.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp, clippy::print_stdout)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::float_cmp,
+    clippy::print_stdout,
+    clippy::type_complexity
+)]
 
 use basin::{
     Bfgs, CancellationToken, CostFunction, Executor, FirstOrderState, Gradient, HessianProduct, Lbfgs,
