@@ -5,6 +5,8 @@ pub mod adapters;
 pub mod bounded;
 mod checks;
 mod error;
+pub mod flows;
+pub mod integrators;
 pub mod lifted;
 mod linalg;
 pub mod losses;
@@ -16,6 +18,7 @@ pub mod operators;
 mod scalar;
 pub mod sets;
 mod solve;
+pub mod steps;
 pub mod testing;
 
 pub use bounded::BoundedLeastSquares;
@@ -23,8 +26,8 @@ pub use error::{BoxError, Error, MapError, Result};
 pub use nnls::{Nnls, nnls};
 pub use scalar::{LinalgScalar, Scalar};
 pub use solve::{
-    CancelToken, Certificate, Checkpoint, Counts, History, Limits, Minimize, Phase, Progress, Record,
-    Solution, Status,
+    CancelToken, Certificate, Checkpoint, Counts, History, Integrate, Integrated, Limits, Minimize, Phase,
+    Progress, Record, Snapshot, Solution, Status,
 };
 
 /// What most programs need.

@@ -528,6 +528,21 @@ fn hidden(a: &SparseColumns<f64>) -> impl LinearOperator<f64> + '_ {
 }
 
 /// Large enough for the sparse path and the path by products proper.
+/// Two nearly parallel columns: coordinate descent creeps along the valley, the solution is a corner, and nothing is left for
+/// the working set.
+#[test]
+fn working_sets_without_members() {
+    let (c, s) = (0.01_f64.cos(), 0.01_f64.sin());
+    let a = SparseColumns::from_triplets(2, 2, &[(0, 0, 1.0), (0, 1, c), (1, 1, s)]).unwrap();
+    let b = [5.0 * (1.0 - c), -5.0 * s];
+    let answer = BoundedLeastSquares::new(&a, &[-1.0; 2], &[1.0; 2])
+        .strategy(Choice::WorkingSet)
+        .solve(&b)
+        .unwrap();
+    assert!(answer.status.is_solved(), "{answer}");
+    assert_eq!(answer.x, [1.0, -1.0]);
+}
+
 #[test]
 fn large_sparse_boxes() {
     let (m, n) = (3000, 1200);

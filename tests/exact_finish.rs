@@ -556,3 +556,26 @@ fn a_failed_finish_changes_nothing() {
     assert_eq!((&with.x, with.iterations), (&without.x, without.iterations));
     assert!(with.counts.factorisations > 0 || with.counts.hessian_products > 0); // it was tried
 }
+
+/// f* = 0: L-BFGS on a box recognises that by its model, whatever ρ is, and the finish follows that too.
+#[test]
+fn problems_without_residual_end_exactly() {
+    for seed in 0..100 {
+        let mut random = Random::new(seed);
+        let n = 2 + (seed % 6) as usize;
+        let m = n + (seed % 2) as usize;
+        let a = nalgebra::DMatrix::from_vec(m, n, random.normals(m * n));
+        let x = nalgebra::DVector::from_vec(random.normals::<f64>(n)).abs();
+        let b = &a * &x;
+        let s = Minimize::new(LeastSquares::new(&a, &b).unwrap(), maps::Squares::new(n))
+            .unwrap()
+            .run()
+            .unwrap();
+        assert_eq!(
+            (s.status, s.phase),
+            (Status::Solved, Phase::ExactFinish),
+            "{seed}: {s}"
+        );
+        assert!(s.certificate.natural_residual <= 1e-10, "{seed}: {s}");
+    }
+}

@@ -56,7 +56,7 @@ pub(super) fn working_set<T: LinalgScalar>(
                 order.push((score, j));
             }
         }
-        if order.is_empty() && round > 0 {
+        if order.is_empty() && (round > 0 || inside.is_empty()) {
             return Ok(true);
         }
         order.sort_by(|a, b| {

@@ -254,6 +254,36 @@ impl<'a, T: Scalar> Lifted<'a, T> {
         {
             return Ok(false);
         }
+        self.evaluate_there(point)?;
+        Ok(true)
+    }
+
+    /// Fills u (by the section), f, ∇f and ∇F from x: the evaluation of dynamics that live in x.
+    ///
+    /// # Errors
+    /// [`Error::Map`] when x is outside of X or on a boundary where J loses rank, or the map has no section (f is not evaluated
+    /// then); [`Error::Evaluation`].
+    ///
+    /// ```
+    /// # use reparam::{lifted::{Lifted, Point}, maps::Squares, objectives::FromFn};
+    /// let mut f = FromFn::new(1, |x: &[f64], g: &mut [f64]| { g[0] = x[0] - 1.0; Ok(0.5 * (x[0] - 1.0).powi(2)) });
+    /// let map = Squares::new(1);
+    /// let mut lifted = Lifted::new(&mut f, &map);
+    /// let mut point = Point::new(&map, &[1.0]);
+    /// point.x[0] = 4.0;
+    /// lifted.evaluate_at_x(&mut point).unwrap();
+    /// assert_eq!((point.u[0], point.value, point.gradient[0]), (2.0, 4.5, 12.0));
+    /// point.x[0] = 0.0;
+    /// assert!(lifted.evaluate_at_x(&mut point).is_err());
+    /// ```
+    pub fn evaluate_at_x(&mut self, point: &mut Point<T>) -> Result<()> {
+        self.map
+            .section(&point.x, Boundary::Reject, &mut point.u, &mut self.work)?;
+        self.evaluate_there(point)
+    }
+
+    /// f, ∇f and ∇F at a point whose u and x are set.
+    fn evaluate_there(&mut self, point: &mut Point<T>) -> Result<()> {
         self.counts.values += 1;
         self.counts.gradients += 1;
         point.value = self
@@ -262,7 +292,7 @@ impl<'a, T: Scalar> Lifted<'a, T> {
             .map_err(Error::Evaluation)?;
         self.map
             .vjp(&point.u, &point.g, &mut point.gradient, &mut self.work);
-        Ok(true)
+        Ok(())
     }
 
     /// x ← φ(u), without an evaluation of f.

@@ -2,6 +2,7 @@
 //! matrix products by faer (or nalgebra without that feature).
 
 mod backend;
+pub(crate) mod conjugate_gradient;
 mod jacobi;
 mod packed;
 

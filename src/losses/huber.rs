@@ -64,6 +64,22 @@ impl<T: Scalar> Huber<T> {
     }
 }
 
+impl<T: Scalar> Huber<T> {
+    /// ℓᵢ′ without its weight.
+    #[inline]
+    fn slope(&self, i: usize, z: T) -> T {
+        let t = z - self.data[i];
+        // comparisons, so that NaN stays NaN
+        if t > self.delta {
+            self.delta
+        } else if t < -self.delta {
+            -self.delta
+        } else {
+            t
+        }
+    }
+}
+
 impl<T: Scalar> Loss<T> for Huber<T> {
     fn dim(&self) -> usize {
         self.data.len()
@@ -80,17 +96,10 @@ impl<T: Scalar> Loss<T> for Huber<T> {
         })
     }
     fn gradient(&self, z: &[T], r: &mut [T]) {
-        self.weights.each(r, |i| {
-            let t = z[i] - self.data[i];
-            // comparisons, so that NaN stays NaN
-            if t > self.delta {
-                self.delta
-            } else if t < -self.delta {
-                -self.delta
-            } else {
-                t
-            }
-        });
+        self.weights.each(r, |i| self.slope(i, z[i]));
+    }
+    fn derivative(&self, i: usize, z: T) -> Option<T> {
+        Some(self.weights.one(i, self.slope(i, z)))
     }
     fn curvature(&self, z: &[T], d: &mut [T]) {
         self.weights.each(d, |i| {

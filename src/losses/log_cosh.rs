@@ -55,6 +55,14 @@ impl<T: Scalar> LogCosh<T> {
     }
 }
 
+impl<T: Scalar> LogCosh<T> {
+    /// ℓᵢ′ without its weight.
+    #[inline]
+    fn slope(&self, i: usize, z: T) -> T {
+        (z - self.data[i]).tanh()
+    }
+}
+
 impl<T: Scalar> Loss<T> for LogCosh<T> {
     fn dim(&self) -> usize {
         self.data.len()
@@ -73,7 +81,10 @@ impl<T: Scalar> Loss<T> for LogCosh<T> {
         })
     }
     fn gradient(&self, z: &[T], r: &mut [T]) {
-        self.weights.each(r, |i| (z[i] - self.data[i]).tanh());
+        self.weights.each(r, |i| self.slope(i, z[i]));
+    }
+    fn derivative(&self, i: usize, z: T) -> Option<T> {
+        Some(self.weights.one(i, self.slope(i, z)))
     }
     fn curvature(&self, z: &[T], d: &mut [T]) {
         self.weights.each(d, |i| {

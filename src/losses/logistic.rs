@@ -83,6 +83,15 @@ impl<T: Scalar> Logistic<T> {
     }
 }
 
+impl<T: Scalar> Logistic<T> {
+    /// ℓᵢ′ without its weight.
+    #[inline]
+    fn slope(&self, i: usize, z: T) -> T {
+        let s = self.signs[i];
+        -s * sigmoid(-s * z)
+    }
+}
+
 impl<T: Scalar> Loss<T> for Logistic<T> {
     fn dim(&self) -> usize {
         self.signs.len()
@@ -98,10 +107,10 @@ impl<T: Scalar> Loss<T> for Logistic<T> {
         })
     }
     fn gradient(&self, z: &[T], r: &mut [T]) {
-        self.weights.each(r, |i| {
-            let s = self.signs[i];
-            -s * sigmoid(-s * z[i])
-        });
+        self.weights.each(r, |i| self.slope(i, z[i]));
+    }
+    fn derivative(&self, i: usize, z: T) -> Option<T> {
+        Some(self.weights.one(i, self.slope(i, z)))
     }
     fn curvature(&self, z: &[T], d: &mut [T]) {
         self.weights.each(d, |i| sigmoid(z[i]) * sigmoid(-z[i]));

@@ -61,6 +61,12 @@ pub trait Loss<T: Scalar> {
     /// d ← ℓ″(z), length m; every entry is overwritten. Where ℓ″ jumps, the value of one side.
     fn curvature(&self, z: &[T], d: &mut [T]);
 
+    /// ℓᵢ′(z), the derivative of one term alone; None when it is not at hand. What stochastic gradients ask.
+    fn derivative(&self, i: usize, z: T) -> Option<T> {
+        let _ = (i, z);
+        None
+    }
+
     /// Whether ℓ is convex.
     fn convex(&self) -> bool;
 
@@ -96,6 +102,9 @@ macro_rules! forward {
             }
             fn curvature(&self, z: &[T], d: &mut [T]) {
                 (**self).curvature(z, d);
+            }
+            fn derivative(&self, i: usize, z: T) -> Option<T> {
+                (**self).derivative(i, z)
             }
             fn convex(&self) -> bool {
                 (**self).convex()
@@ -160,6 +169,15 @@ impl<T: Scalar> Weights<T> {
                     w[i] * term(i)
                 }
             }),
+        }
+    }
+
+    /// wᵢ term
+    fn one(&self, i: usize, term: T) -> T {
+        match &self.0 {
+            Some(w) if w[i] == T::zero() => T::zero(),
+            Some(w) => w[i] * term,
+            None => term,
         }
     }
 

@@ -59,6 +59,14 @@ impl<T: Scalar> NegativeLog<T> {
     }
 }
 
+impl<T: Scalar> NegativeLog<T> {
+    /// ℓᵢ′ without its weight.
+    #[inline]
+    fn slope(&self, _i: usize, z: T) -> T {
+        -z.recip()
+    }
+}
+
 impl<T: Scalar> Loss<T> for NegativeLog<T> {
     fn dim(&self) -> usize {
         self.m
@@ -74,7 +82,10 @@ impl<T: Scalar> Loss<T> for NegativeLog<T> {
         })
     }
     fn gradient(&self, z: &[T], r: &mut [T]) {
-        self.weights.each(r, |i| -z[i].recip());
+        self.weights.each(r, |i| self.slope(i, z[i]));
+    }
+    fn derivative(&self, i: usize, z: T) -> Option<T> {
+        Some(self.weights.one(i, self.slope(i, z)))
     }
     fn curvature(&self, z: &[T], d: &mut [T]) {
         self.weights.each(d, |i| z[i].recip() / z[i]);

@@ -82,6 +82,18 @@ impl<T: Scalar> Poisson<T> {
     }
 }
 
+impl<T: Scalar> Poisson<T> {
+    /// ℓᵢ′ without its weight.
+    #[inline]
+    fn slope(&self, i: usize, z: T) -> T {
+        if self.counts[i] == T::zero() {
+            T::one()
+        } else {
+            T::one() - self.counts[i] / z
+        }
+    }
+}
+
 impl<T: Scalar> Loss<T> for Poisson<T> {
     fn dim(&self) -> usize {
         self.counts.len()
@@ -107,13 +119,10 @@ impl<T: Scalar> Loss<T> for Poisson<T> {
         })
     }
     fn gradient(&self, z: &[T], r: &mut [T]) {
-        self.weights.each(r, |i| {
-            if self.counts[i] == T::zero() {
-                T::one()
-            } else {
-                T::one() - self.counts[i] / z[i]
-            }
-        });
+        self.weights.each(r, |i| self.slope(i, z[i]));
+    }
+    fn derivative(&self, i: usize, z: T) -> Option<T> {
+        Some(self.weights.one(i, self.slope(i, z)))
     }
     fn curvature(&self, z: &[T], d: &mut [T]) {
         self.weights.each(d, |i| {

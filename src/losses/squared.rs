@@ -68,6 +68,14 @@ impl<T: Scalar> Squared<T> {
     }
 }
 
+impl<T: Scalar> Squared<T> {
+    /// ℓᵢ′ without its weight.
+    #[inline]
+    fn slope(&self, i: usize, z: T) -> T {
+        z - self.data[i]
+    }
+}
+
 impl<T: Scalar> Loss<T> for Squared<T> {
     fn dim(&self) -> usize {
         self.data.len()
@@ -80,7 +88,10 @@ impl<T: Scalar> Loss<T> for Squared<T> {
         T::lit(0.5) * sum
     }
     fn gradient(&self, z: &[T], r: &mut [T]) {
-        self.weights.each(r, |i| z[i] - self.data[i]);
+        self.weights.each(r, |i| self.slope(i, z[i]));
+    }
+    fn derivative(&self, i: usize, z: T) -> Option<T> {
+        Some(self.weights.one(i, self.slope(i, z)))
     }
     fn curvature(&self, _z: &[T], d: &mut [T]) {
         self.weights.each(d, |_| T::one());

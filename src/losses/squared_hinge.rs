@@ -78,6 +78,15 @@ fn short_of_one<T: Scalar>(t: T) -> T {
     if t >= T::one() { T::zero() } else { T::one() - t }
 }
 
+impl<T: Scalar> SquaredHinge<T> {
+    /// ℓᵢ′ without its weight.
+    #[inline]
+    fn slope(&self, i: usize, z: T) -> T {
+        let s = self.signs[i];
+        -s * short_of_one(s * z)
+    }
+}
+
 impl<T: Scalar> Loss<T> for SquaredHinge<T> {
     fn dim(&self) -> usize {
         self.signs.len()
@@ -90,10 +99,10 @@ impl<T: Scalar> Loss<T> for SquaredHinge<T> {
         T::lit(0.5) * sum
     }
     fn gradient(&self, z: &[T], r: &mut [T]) {
-        self.weights.each(r, |i| {
-            let s = self.signs[i];
-            -s * short_of_one(s * z[i])
-        });
+        self.weights.each(r, |i| self.slope(i, z[i]));
+    }
+    fn derivative(&self, i: usize, z: T) -> Option<T> {
+        Some(self.weights.one(i, self.slope(i, z)))
     }
     fn curvature(&self, z: &[T], d: &mut [T]) {
         self.weights.each(d, |i| {

@@ -39,12 +39,15 @@ use crate::{Result, Scalar};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
-    /// The point moved, and F decreased.
+    /// The point moved, and F decreased (of an [`Integrator`](crate::integrators::Integrator): moved, as its dynamics say).
     Moved,
     /// No step decreases F in this precision.
     Stalled,
     /// Every trial point gave NaN or an infinite value.
     NotFinite,
+    /// The step left the domain of the dynamics (an open orthant, say): it was too long, and the rule has no shorter one. The
+    /// point stays where it was.
+    LeftDomain,
 }
 
 /// A method on the lift: moves an evaluated point to a better evaluated point.

@@ -343,7 +343,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             return candidate;
         }
         // a face that is nearly right saves the exact method most of its rounds
-        let hand_over = self.target(5000.0).at_least(T::lit(1e-5));
+        let hand_over = self.target(1500.0).at_least(T::lit(1e-5));
         candidate = self.projected(candidate.x, &hand_over, run).0;
         if candidate.limit.is_some() {
             return candidate;
@@ -408,6 +408,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     fn target(&self, passes: f64) -> Target<T> {
         Target {
             tolerance: T::lit(0.5) * self.tolerance,
+            enough: T::lit(0.5) * self.tolerance,
             passes,
             sparse_only: false,
         }

@@ -23,6 +23,9 @@ use crate::solve::{Run, Status};
 /// takes out again: where columns are far from orthogonal f rises and falls, and a monotone rule would be ten times slower.
 const WATCHED: usize = 20;
 
+/// Iterations without a better ρ after which nothing is expected any more: CT-like problems take some hundred for every halving.
+const PATIENCE: usize = 3000;
+
 /// What ended the iteration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -41,6 +44,8 @@ pub(crate) enum Ended {
 pub(crate) struct Target<T> {
     /// For ρ.
     pub(crate) tolerance: T,
+    /// What ρ may be when the budget is spent, or nothing moves any more.
+    pub(crate) enough: T,
     /// In passes over A, as [`Run`] counts them.
     pub(crate) passes: f64,
     /// Give up early where nearly all columns stay positive: there a factor of them all is no detour.
@@ -65,6 +70,8 @@ pub(crate) fn instead_of_a_gram_matrix<T: LinalgScalar>(
 ) -> Option<Target<T>> {
     let (m, n) = (problem.rows(), problem.columns());
     (n >= 700 && 5 * m >= 6 * n).then(|| Target {
+        // a handful of products more is a better answer than was asked for
+        tolerance: target.tolerance.min(T::epsilon().powf(T::lit(0.65))),
         passes: n as f64 / 6.0,
         sparse_only: m < 3 * n,
         ..target
@@ -218,6 +225,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         let mut steepest = true;
         let mut mark = T::zero();
         let mut products = 0;
+        let (mut best_rho, mut since_better) = (T::infinity(), 0);
         loop {
             if let Err(status) = run.iteration() {
                 return Ended::Limit(status);
@@ -227,17 +235,28 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                 if rho.is_nan() {
                     return Ended::Limit(Status::NotFinite);
                 }
-                if rho <= target.tolerance {
+                if rho <= target.tolerance || (run.passes >= budget && rho <= target.enough) {
                     return Ended::Converged;
                 }
                 if run.passes >= budget {
                     return Ended::Budget;
+                }
+                if rho <= T::lit(0.7) * best_rho {
+                    (best_rho, since_better) = (rho, 0);
                 }
             }
             products += 1;
             if target.sparse_only && products == 12 && 5 * self.face.len() > 4 * self.y.len() {
                 return Ended::Budget;
             }
+            if since_better > PATIENCE {
+                return if best_rho <= target.enough {
+                    Ended::Converged
+                } else {
+                    Ended::Stalled
+                };
+            }
+            since_better += 1;
             let (free, reduced) = self.on_the_face();
             if self.fresh {
                 mark = free;

@@ -71,6 +71,19 @@ pub trait LinearOperator<T: Scalar> {
         false
     }
 
+    /// Row i as a dense vector of length n; false when rows are not within cheap reach. What stochastic gradients ask.
+    fn row(&self, i: usize, out: &mut [T]) -> bool {
+        match self.dense() {
+            Some(a) => {
+                for (j, o) in out.iter_mut().enumerate() {
+                    *o = a.get(i, j);
+                }
+                true
+            }
+            None => false,
+        }
+    }
+
     /// The entries, when they lie in memory as a dense matrix.
     fn dense(&self) -> Option<Dense<'_, T>> {
         None
@@ -110,6 +123,9 @@ macro_rules! forward {
             }
             fn column(&self, j: usize, out: &mut [T]) -> bool {
                 (**self).column(j, out)
+            }
+            fn row(&self, i: usize, out: &mut [T]) -> bool {
+                (**self).row(i, out)
             }
             fn dense(&self) -> Option<Dense<'_, T>> {
                 (**self).dense()

@@ -54,6 +54,18 @@ where
         }
         true
     }
+    fn row(&self, i: usize, out: &mut [T]) -> bool {
+        if !self.is_csr() {
+            return false;
+        }
+        out.fill(T::zero());
+        if let Some(row) = self.outer_view(i) {
+            for (j, v) in row.iter() {
+                out[j] += *v;
+            }
+        }
+        true
+    }
     fn sparse_columns(&self) -> Option<SparseColumns<T>> {
         let (csr, indptr, indices, data) = (self.is_csr(), self.indptr(), self.indices(), self.data());
         let indptr = &indptr;

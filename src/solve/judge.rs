@@ -60,6 +60,8 @@ pub(crate) struct Judge<T, M> {
     /// Whether f offers its Hessian diagonal.
     pub(super) known: bool,
     diagonal: Vec<T>,
+    /// A value of f that is never small: 0, or what [`relative_to_data`](Self::relative_to_data) has found.
+    reference: T,
 }
 
 impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
@@ -79,6 +81,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             du: vec![T::zero(); p],
             known: false,
             diagonal: Vec::new(),
+            reference: T::zero(),
         }
     }
 
@@ -100,12 +103,27 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         let mut rho = self.residual(c);
         let mut found = false;
         if rho <= tolerance {
-            rho = self.confirm(lifted, c, rho, tolerance)?;
+            rho = self.confirm(lifted, c, rho)?;
         } else {
             found = self.at_its_digits(lifted, c, tolerance);
         }
         c.counts = lifted.counts;
         Ok((rho, found))
+    }
+
+    /// Of linear least squares, measures residuals relative to ½‖b‖² = f(0), as [`Nnls`](crate::Nnls) does: methods that approach f* = 0
+    /// slowly would never look converged relative to f itself.
+    pub(super) fn relative_to_data(mut self, objective: &dyn Objective<T>) -> Self {
+        if let Some(view) = objective.composite()
+            && view.loss.quadratic()
+        {
+            let origin = vec![T::zero(); view.operator.rows()];
+            let value = view.loss.value(view.offset.unwrap_or(&origin));
+            if value.is_finite() {
+                self.reference = value;
+            }
+        }
+        self
     }
 
     /// h ← diag ∇²f where f offers it; else what [`verify`](Self::verify) has estimated, or the secant
@@ -160,28 +178,27 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     /// The residual with which convergence may be claimed, `rho` as it stands. A model of f that has seen all free directions is
     /// asked first: its promise, in the same units, costs nothing. Else [`verify`](Self::verify), once per iteration (a run
     /// resumed here must not count it twice).
-    fn confirm<S: Method<T>>(
+    pub(super) fn confirm<S: Method<T>>(
         &mut self,
         lifted: &mut Lifted<'_, T>,
         c: &mut Checkpoint<T, S>,
         rho: T,
-        tolerance: T,
     ) -> Result<T> {
         if c.verified == Some(c.iteration) {
             return Ok(rho);
         }
         if !self.known
             && let Some(outlook) = c.method.outlook(lifted, &c.point, &c.h)
+            && !outlook.decrease.is_nan()
         {
             if outlook.decrease <= T::zero() {
                 return Ok(rho);
             }
-            let size = Self::size(c);
+            let size = self.size(c);
             return Ok(rho.max((T::lit(2.0) * outlook.decrease).sqrt() / size));
         }
-        if self.verify(lifted, c, tolerance)? {
-            return Ok(rho);
-        }
+        // (with the curvatures that were estimated: a run resumed here knows no others)
+        self.verify(lifted, c)?;
         Ok(self.residual(c))
     }
 
@@ -211,15 +228,10 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
 
     /// Before convergence is claimed on an estimated curvature: one gradient nearby gives a curvature per coordinate, and the
     /// claim must hold with that too. (One secant for all is that of the stiffest direction, and hides the others.)
-    fn verify<S>(
-        &mut self,
-        lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
-        tolerance: T,
-    ) -> Result<bool> {
+    fn verify<S>(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T, S>) -> Result<()> {
         let set = self.map.set();
         if self.known || !set.is_separable() {
-            return Ok(true);
+            return Ok(());
         }
         let x = &c.point.x;
         let n = x.len();
@@ -247,7 +259,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             .map_err(Error::Evaluation)?;
         if !value.is_finite() || nearby.iter().any(|v| !v.is_finite()) {
             c.verified = Some(c.iteration);
-            return Ok(true); // the edge of the domain: nothing to learn here
+            return Ok(()); // the edge of the domain: nothing to learn here
         }
         let stand_in = own_size(x, &c.point.g);
         for j in 0..n {
@@ -263,7 +275,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         c.estimated = true;
         c.verified = Some(c.iteration);
         self.set_scale(&c.h);
-        Ok(self.residual(c) <= tolerance)
+        Ok(())
     }
 
     /// In units of √f, before division by the size of f.
@@ -273,7 +285,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
 
     /// √(2 max(|f|, what f has changed by lately, scaled by √ε)): f* = 0 needs a floor. Only recent values count: against
     /// those of a far start everything would look converged.
-    fn size<S>(c: &Checkpoint<T, S>) -> T {
+    fn size<S>(&self, c: &Checkpoint<T, S>) -> T {
         let f = c.point.value;
         let (root, eps) = (T::epsilon().sqrt(), T::epsilon());
         let mut changes: [T; RECENT] = [T::zero(); RECENT];
@@ -289,18 +301,38 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             root * eps
         };
         let floor = (weight * lately).max(root * eps * (f - c.first_value).abs());
-        let size = (T::lit(2.0) * f.abs().max(floor)).sqrt();
+        let size = (T::lit(2.0) * f.abs().max(floor).max(self.reference)).sqrt();
         // rounding in an exact answer is that of the terms, however small f is
         c.finished.as_ref().map_or(size, |e| size.max(e.terms))
     }
 
     pub(super) fn residual<S>(&self, c: &Checkpoint<T, S>) -> T {
         let raw = self.raw_residual(&c.point.x, &c.point.g);
-        if raw == T::zero() {
-            raw
-        } else {
-            raw / Self::size(c)
+        if raw == T::zero() { raw } else { raw / self.size(c) }
+    }
+
+    /// Adds f(x) to the recent values.
+    fn remember_value<S>(c: &mut Checkpoint<T, S>) {
+        if c.recent.len() >= RECENT {
+            c.recent.remove(0);
         }
+        c.recent.push(c.point.value);
+    }
+
+    /// Before a step that is nobody's business here (an integrator's): f(x) joins the recent values, x and ∇f(x) are kept for
+    /// the secant. Allocates once.
+    pub(super) fn note<S>(&mut self, c: &mut Checkpoint<T, S>) {
+        Self::remember_value(c);
+        let (x, g) = self
+            .before
+            .get_or_insert_with(|| (c.point.x.clone(), c.point.g.clone()));
+        x.copy_from_slice(&c.point.x);
+        g.copy_from_slice(&c.point.g);
+    }
+
+    /// Where squares of x leave the number type soon, and f falls.
+    pub(super) fn at_infinity<S>(c: &Checkpoint<T, S>) -> bool {
+        max_abs(&c.point.x) > T::max_value().powf(T::lit(0.0625)) && c.point.value < c.first_value
     }
 
     /// One iteration: a step of the method, or one in x where the lift has nothing to offer.
@@ -311,10 +343,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     ) -> Result<Option<Status>> {
         self.now.0.clone_from(&c.point.x);
         self.now.1.clone_from(&c.point.g);
-        if c.recent.len() >= RECENT {
-            c.recent.remove(0);
-        }
-        c.recent.push(c.point.value);
+        Self::remember_value(c);
         lifted.metric(&c.point, &c.h, &mut self.metric);
         // what the lift and what x promise, both as decreases of f
         let lift: T = c
@@ -348,14 +377,13 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
                 if c.stalls > 5 {
                     status = Some(Status::Stalled);
                 }
-                // where squares of x leave the number type soon
-                let far = T::max_value().powf(T::lit(0.0625));
-                if max_abs(&c.point.x) > far && c.point.value < c.first_value {
+                if Self::at_infinity(c) {
                     status = Some(Status::AtInfinity);
                 }
                 std::mem::swap(self.before.get_or_insert_default(), &mut self.now);
             }
             Step::NotFinite => status = Some(Status::NotFinite),
+            Step::LeftDomain => status = Some(Status::LeftDomain),
             Step::Stalled => status = Some(Status::Stalled),
         }
         Ok(status)
@@ -492,7 +520,10 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         if !point.value.is_finite() || point.g.iter().any(|v| !v.is_finite()) {
             return Ok(false);
         }
-        self.curvature(lifted, &mut there)?;
+        if self.known {
+            // (a secant would depend on the move before, which a checkpoint does not hold)
+            self.curvature(lifted, &mut there)?;
+        }
         // a sum of many terms is not known better than this
         let noise = T::lit(64.0) * T::epsilon() * c.point.value.abs();
         let after = self.residual(&there);
@@ -588,7 +619,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         set.multipliers(&c.point.x, &c.point.g, &mut multipliers);
         let gap = self.gap(&c, convex);
         // two witnesses: a gap that is no part of f's size contradicts the residual
-        let size = Self::size(&c);
+        let size = self.size(&c);
         if status == Status::Solved && gap.is_finite() && gap > T::lit(1e-3).max(tolerance) * size * size {
             status = Status::Stalled;
         }

@@ -43,11 +43,14 @@ pub struct Progress<'p, T> {
     pub counts: Counts,
     /// Time so far.
     pub elapsed: Duration,
-    checkpoint: &'p Checkpoint<T>,
+    /// The time t of the dynamics, of a run of [`Integrate`](crate::Integrate).
+    pub time: Option<T>,
+    pub(super) checkpoint: &'p Checkpoint<T>,
 }
 
 impl<T: Scalar> Progress<'_, T> {
-    /// The whole state of the run: [`Minimize::resume`] continues from it exactly.
+    /// The whole state of the run: [`Minimize::resume`] continues from it exactly. (Of a run of [`Integrate`](crate::Integrate):
+    /// the place that it has reached, from which `Minimize` goes on by L-BFGS.)
     ///
     /// ```
     /// use reparam::{Minimize, Progress, maps::Squares, objectives::LeastSquares};
@@ -99,7 +102,7 @@ pub struct Checkpoint<T, S = State<T>> {
 }
 
 /// The version of [`Checkpoint`] that this crate writes and reads.
-const CHECKPOINT_VERSION: u32 = 2;
+pub(super) const CHECKPOINT_VERSION: u32 = 2;
 
 impl<T: Scalar, S> Checkpoint<T, S> {
     /// The beginning of a run at an evaluated point.
@@ -473,6 +476,7 @@ where
                 x: &c.point.x,
                 counts: c.counts,
                 elapsed: clock.elapsed(),
+                time: None,
                 checkpoint: &c,
             };
             #[cfg(feature = "tracing")]
@@ -488,7 +492,8 @@ where
                 stop |= observer(&progress).is_break();
             }
             let stopped = limit(&self.limits, self.evaluations, &c, clock);
-            if self.exact_finish && !stop && stopped.is_none() && finish::is_due(&c, rho, self.tolerance) {
+            let due = finish::is_due(&c, rho, self.tolerance) || (status.is_some() && finish::is_left(&c));
+            if self.exact_finish && !stop && stopped.is_none() && due {
                 let limits = &self.limits;
                 if judge.exact_finish(&mut lifted, &mut c, rho, self.tolerance, limits, clock)? {
                     c.iteration += 1;
@@ -523,7 +528,7 @@ where
     }
 }
 
-fn limit<T>(
+pub(super) fn limit<T>(
     limits: &Limits,
     evaluations: Option<usize>,
     c: &Checkpoint<T>,

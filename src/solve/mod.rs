@@ -4,6 +4,7 @@ mod cancel;
 mod certificate;
 mod finish;
 mod history;
+mod integrate;
 mod judge;
 mod limits;
 mod minimize;
@@ -13,6 +14,7 @@ mod status;
 pub use cancel::CancelToken;
 pub use certificate::Certificate;
 pub use history::{History, Record};
+pub use integrate::{Integrate, Integrated, Snapshot};
 #[cfg(any(feature = "argmin", feature = "basin"))]
 pub(crate) use judge::{Judge, section};
 pub use limits::Limits;

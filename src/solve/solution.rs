@@ -41,6 +41,8 @@ pub enum Phase {
     Custom(&'static str),
     /// The face that a method on the lift found, solved by a factorisation ([`Minimize::exact_finish`](crate::Minimize::exact_finish)).
     ExactFinish,
+    /// An integrator of the lift's dynamics, by its name.
+    Integrator(&'static str),
 }
 
 impl fmt::Display for Phase {
@@ -60,6 +62,7 @@ impl fmt::Display for Phase {
             Self::LevenbergMarquardt => "Levenberg–Marquardt on the lift",
             Self::Custom(name) => name,
             Self::ExactFinish => "exact finish on the face that the lift found",
+            Self::Integrator(name) => name,
         })
     }
 }

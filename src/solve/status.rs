@@ -33,6 +33,12 @@ pub enum Status {
     Cancelled,
     /// A product or an evaluation was NaN or infinite: the answer is the best point before it.
     NotFinite,
+    /// The flow has reached the time it was to reach; the residual is above the tolerance.
+    EndTime,
+    /// A stopping rule (held-out data, the discrepancy principle, a rule of the user's) was met before convergence.
+    StoppedEarly,
+    /// A step of an integrator left the domain of its dynamics, because it was too long: the answer is the point before it.
+    LeftDomain,
     /// f fell to the target that was asked for; the residual is above the tolerance.
     TargetReached,
 }
@@ -57,7 +63,7 @@ impl Status {
     }
 
     /// A word for machines: `solved`, `stationary`, `at-infinity`, `stalled`, `iteration-limit`, `evaluation-limit`, `time-limit`,
-    /// `cancelled`, `not-finite`, `target-reached`.
+    /// `cancelled`, `not-finite`, `end-time`, `stopped-early`, `left-domain`, `target-reached`.
     ///
     /// ```
     /// assert_eq!(reparam::Status::IterationLimit.word(), "iteration-limit");
@@ -73,6 +79,9 @@ impl Status {
             Self::TimeLimit => "time-limit",
             Self::Cancelled => "cancelled",
             Self::NotFinite => "not-finite",
+            Self::EndTime => "end-time",
+            Self::StoppedEarly => "stopped-early",
+            Self::LeftDomain => "left-domain",
             Self::TargetReached => "target-reached",
         }
     }
@@ -90,6 +99,9 @@ impl fmt::Display for Status {
             Self::TimeLimit => "stopped: the time limit was reached",
             Self::Cancelled => "stopped: cancelled",
             Self::NotFinite => "stopped: a value of the problem was not finite",
+            Self::EndTime => "stopped: the end time was reached",
+            Self::StoppedEarly => "stopped: the stopping rule was met",
+            Self::LeftDomain => "stopped: the step was too long and left the domain of the dynamics",
             Self::TargetReached => "stopped: the target value was reached",
         })
     }

@@ -1,0 +1,668 @@
+//! The loop of the dynamics: an integrator moves, and what it reaches is judged in x.
+
+use super::judge::Judge;
+use super::minimize::{CHECKPOINT_VERSION, Checkpoint, limit};
+use super::{CancelToken, Limits, Phase, Progress, Solution, Status};
+use crate::checks::{check_finite, check_len, check_positive};
+use crate::flows::monitors::Moment;
+use crate::flows::trajectory::Recorder;
+use crate::flows::{GradientFlow, Recording, Trajectory};
+use crate::integrators::{Integrator, RungeKutta};
+use crate::lifted::{Lifted, Point};
+use crate::maps::{Boundary, Reparametrization};
+use crate::methods::{Lbfgs, Step};
+use crate::objectives::{Convexity, Objective};
+use crate::{Result, Scalar};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+/// Where a run starts.
+#[derive(Debug, Clone)]
+enum Start<T> {
+    Interior,
+    U0(T),
+    X0(T),
+    U(Vec<T>),
+    X(Vec<T>),
+}
+
+/// What a run of [`Integrate`] gives.
+///
+/// ```
+/// use reparam::{Integrate, flows::Recording, maps::Squares, objectives::LeastSquares};
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+/// let run = Integrate::new(f, Squares::new(1)).unwrap().start_u0(0.1).record(Recording::every(1)).run().unwrap();
+/// assert!(run.solution.status.is_solved());
+/// assert_eq!(*run.trajectory.steps().last().unwrap(), run.solution.iterations);
+/// assert_eq!(run.snapshot.iteration(), run.solution.iterations);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Integrated<T, I> {
+    /// The point at the end, as it is (never rounded to a bound), with its evidence.
+    pub solution: Solution<T>,
+    /// What was recorded.
+    pub trajectory: Trajectory<T>,
+    /// The whole state at the end: [`Integrate::resume`] goes on from it.
+    pub snapshot: Snapshot<T, I>,
+}
+
+/// The whole state of a run of [`Integrate`] between two steps. With the feature `serde` it can be written and read.
+///
+/// ```
+/// use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
+/// let a = nalgebra::dmatrix![1.0_f64, 0.5; 0.5, 1.0];
+/// let problem = || Integrate::new(LeastSquares::new(&a, &[3.0, 1.0]).unwrap(), Squares::new(2)).unwrap();
+/// let whole = problem().start_u0(0.5).max_iterations(20).run().unwrap();
+/// let half = problem().start_u0(0.5).max_iterations(10).run().unwrap();
+/// let rest = problem().max_iterations(20).resume(half.snapshot).unwrap();
+/// assert_eq!(rest.solution.x, whole.solution.x); // bit for bit
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Snapshot<T, I> {
+    checkpoint: Checkpoint<T>,
+    integrator: I,
+}
+
+impl<T: Scalar, I: Integrator<T>> Snapshot<T, I> {
+    /// Steps so far.
+    ///
+    /// See [`Integrated`] for an example.
+    pub fn iteration(&self) -> usize {
+        self.checkpoint.iteration
+    }
+
+    /// t.
+    ///
+    /// ```
+    /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+    /// let run = Integrate::new(f, Squares::new(1)).unwrap().start_u0(0.1).ignore_residual().until_time(2.0).run().unwrap();
+    /// assert_eq!(run.snapshot.time(), 2.0);
+    /// ```
+    pub fn time(&self) -> T {
+        self.integrator.time()
+    }
+
+    /// The integrator, with its memory.
+    ///
+    /// ```
+    /// # use reparam::{Integrate, integrators::Integrator, maps::Squares, objectives::LeastSquares};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+    /// let run = Integrate::new(f, Squares::new(1)).unwrap().start_u0(0.1).run().unwrap();
+    /// assert!(run.snapshot.integrator().step_size() > 0.0);
+    /// ```
+    pub fn integrator(&self) -> &I {
+        &self.integrator
+    }
+
+    /// The place that was reached, for [`Minimize::resume`](crate::Minimize::resume): L-BFGS goes on from there, to an exact solution
+    /// near by (of many, where there are many: not always the one the flow tends to).
+    ///
+    /// ```
+    /// use reparam::{Integrate, Minimize, maps::Squares, objectives::LeastSquares};
+    /// let a = nalgebra::dmatrix![1.0_f64, 0.5; 0.5, 1.0];
+    /// let f = || LeastSquares::new(&a, &[1.0, -1.0]).unwrap();
+    /// let rough = Integrate::new(f(), Squares::new(2)).unwrap().start_u0(0.1).tolerance(1e-2).run().unwrap();
+    /// assert!(rough.solution.x[1] > 0.0);
+    /// let exact = Minimize::new(f(), Squares::new(2)).unwrap().resume(rough.snapshot.into_checkpoint()).unwrap();
+    /// assert!(exact.status.is_solved() && exact.x[1] == 0.0);
+    /// ```
+    pub fn into_checkpoint(self) -> Checkpoint<T> {
+        self.checkpoint
+    }
+}
+
+type Observer<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> ControlFlow<()> + 'a>;
+type Rule<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> bool + 'a>;
+
+/// The dynamics of the lift: an [integrator](crate::integrators) carries u (or x) along a [flow](crate::flows), and what it reaches is
+/// judged in x as [`Minimize`](crate::Minimize) does, by the same residual.
+///
+/// The dynamics are pure: no face is left, nothing is rounded to a bound, and the point handed out is the point reached. For the
+/// solution of a problem, quickly and exactly, use [`Nnls`](crate::Nnls) or `Minimize`; this is for what the flow itself has to give:
+/// its limit as a function of the start (the implicit bias), its early part (regularisation), its rates.
+///
+/// By default: Dormand–Prince on the gradient flow in u, tolerance 1e-8 (`f32`: 1e-4), at most 100 000 steps, from the map's interior
+/// point. The size of a start is that of u ([`start_u0`](Self::start_u0)) or of x ([`start_x0`](Self::start_x0)), by name.
+///
+/// ```
+/// use reparam::{Integrate, flows::GradientFlow, integrators::RungeKutta, maps::Power, objectives::LeastSquares};
+/// // two unknowns, one equation x₀ + 2x₁ = 2: of all solutions the flow from a small start finds the sparse one
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 2.0], &[2.0]).unwrap();
+/// let run = Integrate::new(f, Power::new(2, 3).unwrap()).unwrap()
+///     .integrator(RungeKutta::dormand_prince(GradientFlow::per_factor(3).unwrap()).with_tolerances(1e-8, 1e-10).unwrap())
+///     .start_u0(1e-2).run().unwrap();
+/// assert!(run.solution.status.is_solved());
+/// assert!(run.solution.x[0] < 1e-4 && (run.solution.x[1] - 1.0).abs() < 1e-4);
+/// ```
+pub struct Integrate<'a, T, O, M, I = RungeKutta<T, GradientFlow<T>>> {
+    objective: O,
+    map: M,
+    integrator: I,
+    tolerance: Option<T>,
+    limits: Limits,
+    evaluations: Option<usize>,
+    until: Option<T>,
+    start: Start<T>,
+    recording: Recording<'a, T>,
+    rules: Vec<Rule<'a, T>>,
+    observers: Vec<Observer<'a, T>>,
+}
+
+impl<T: std::fmt::Debug, O, M, I: std::fmt::Debug> std::fmt::Debug for Integrate<'_, T, O, M, I> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Integrate")
+            .field("integrator", &self.integrator)
+            .field("tolerance", &self.tolerance)
+            .field("limits", &self.limits)
+            .field("until", &self.until)
+            .field("start", &self.start)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a, T, O, M> Integrate<'a, T, O, M>
+where
+    T: Scalar,
+    O: Objective<T>,
+    M: Reparametrization<T>,
+{
+    /// The problem with defaults.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`](crate::Error::Dimension) when f and φ disagree about n.
+    ///
+    /// ```
+    /// use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
+    /// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 2.0], &[1.0]).unwrap();
+    /// assert!(Integrate::new(f, Squares::new(3)).is_err());
+    /// ```
+    pub fn new(objective: O, map: M) -> Result<Self> {
+        check_len("the variable of the objective", map.dim_x(), objective.dim())?;
+        let fine = T::epsilon().as_f64() < 1e-10;
+        let (relative, absolute) = if fine { (1e-8, 1e-11) } else { (1e-4, 1e-6) };
+        Ok(Self {
+            objective,
+            map,
+            // as accurate as the residual is to become: at the limit of its stability an explicit scheme hovers at its own tolerance
+            integrator: RungeKutta::dormand_prince(GradientFlow::new())
+                .with_tolerances(T::lit(relative), T::lit(absolute))?,
+            tolerance: Some(T::lit(if fine { 1e-8 } else { 1e-4 })),
+            limits: Limits {
+                iterations: Some(100_000),
+                ..Limits::default()
+            },
+            evaluations: None,
+            until: None,
+            start: Start::Interior,
+            recording: Recording::nothing(),
+            rules: Vec::new(),
+            observers: Vec::new(),
+        })
+    }
+}
+
+impl<'a, T, O, M, I> Integrate<'a, T, O, M, I>
+where
+    T: Scalar,
+    O: Objective<T>,
+    M: Reparametrization<T>,
+    I: Integrator<T>,
+{
+    /// Chooses the integrator, and with it the flow.
+    ///
+    /// ```
+    /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
+    /// use reparam::{Phase, flows::RiemannianFlow, integrators::Euler};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+    /// let euler = Euler::constant(RiemannianFlow::new(), 0.1).unwrap();
+    /// let run = Integrate::new(f, Squares::new(1)).unwrap().integrator(euler).start_x0(0.1).run().unwrap();
+    /// assert_eq!(run.solution.phase, Phase::Integrator("Euler, constant steps"));
+    /// ```
+    pub fn integrator<J: Integrator<T>>(self, integrator: J) -> Integrate<'a, T, O, M, J> {
+        Integrate {
+            objective: self.objective,
+            map: self.map,
+            integrator,
+            tolerance: self.tolerance,
+            limits: self.limits,
+            evaluations: self.evaluations,
+            until: self.until,
+            start: self.start,
+            recording: self.recording,
+            rules: self.rules,
+            observers: self.observers,
+        }
+    }
+
+    /// Starts at u = α·1, α > 0: of x = u^{∘L} at x = α^L·1.
+    ///
+    /// ```
+    /// # use reparam::{Integrate, maps::Power, objectives::LeastSquares};
+    /// # let f = || LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+    /// let at_start = Integrate::new(f(), Power::new(1, 4).unwrap()).unwrap().start_u0(0.1).max_iterations(0).run().unwrap();
+    /// assert!((at_start.solution.x[0] - 1e-4).abs() < 1e-18);
+    /// assert!(Integrate::new(f(), Power::new(1, 4).unwrap()).unwrap().start_u0(0.0).run().is_err());
+    /// ```
+    pub fn start_u0(mut self, alpha: T) -> Self {
+        self.start = Start::U0(alpha);
+        self
+    }
+
+    /// Starts at x = α·1, α > 0: of x = u^{∘L} at u = α^{1/L}·1. (The point must be inside of the set.)
+    ///
+    /// ```
+    /// # use reparam::{Integrate, maps::Power, objectives::LeastSquares};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+    /// let at_start = Integrate::new(f, Power::new(1, 4).unwrap()).unwrap().start_x0(0.1).max_iterations(0).run().unwrap();
+    /// assert!((at_start.solution.x[0] - 0.1).abs() < 1e-15);
+    /// ```
+    pub fn start_x0(mut self, alpha: T) -> Self {
+        self.start = Start::X0(alpha);
+        self
+    }
+
+    /// Starts at this x, inside of the set: on a boundary where J loses rank the dynamics would stay on it for ever, so that is refused.
+    ///
+    /// ```
+    /// # use reparam::{Error, Integrate, maps::Squares, objectives::LeastSquares};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 1.0], &[1.0]).unwrap();
+    /// let on_a_face = Integrate::new(f, Squares::new(2)).unwrap().start(&[0.0, 1.0]).run();
+    /// assert!(matches!(on_a_face, Err(Error::Map(_))));
+    /// ```
+    pub fn start(mut self, x: &[T]) -> Self {
+        self.start = Start::X(x.to_vec());
+        self
+    }
+
+    /// Starts at this u: any point of R^p (where J has lost rank the dynamics stay on a face).
+    ///
+    /// ```
+    /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 1.0], &[1.0]).unwrap();
+    /// let run = Integrate::new(f, Squares::new(2)).unwrap().start_at_u(&[0.0, 0.5]).ignore_residual().until_time(9.0).run().unwrap();
+    /// assert_eq!(run.solution.x[0], 0.0);
+    /// ```
+    pub fn start_at_u(mut self, u: &[T]) -> Self {
+        self.start = Start::U(u.to_vec());
+        self
+    }
+
+    /// Converged when the natural residual ρ is at most this: that of [`Minimize`](crate::Minimize), but for linear least squares
+    /// relative to ‖b‖, as that of [`Nnls`](crate::Nnls) (dynamics approach f* = 0 slowly, and relative to f they would never arrive).
+    ///
+    /// ```
+    /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64; 1.0], &[1.0, 2.0]).unwrap();
+    /// let rough = Integrate::new(f, Squares::new(1)).unwrap().tolerance(1e-2).start_u0(0.1).run().unwrap();
+    /// assert!(rough.solution.certificate.natural_residual <= 1e-2);
+    /// ```
+    pub fn tolerance(mut self, tolerance: T) -> Self {
+        self.tolerance = Some(tolerance);
+        self
+    }
+
+    /// Goes on however small the residual: until a time, a limit, or a [rule](Self::stop_when).
+    ///
+    /// ```
+    /// # use reparam::{Integrate, Status, maps::Squares, objectives::LeastSquares};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+    /// let run = Integrate::new(f, Squares::new(1)).unwrap().start_u0(0.1).ignore_residual().until_time(100.0).run().unwrap();
+    /// assert_eq!(run.solution.status, Status::EndTime);
+    /// ```
+    pub fn ignore_residual(mut self) -> Self {
+        self.tolerance = None;
+        self
+    }
+
+    /// Until this time of the dynamics, with [`Status::EndTime`]. Integrators of differential equations end at it exactly, schemes with
+    /// fixed steps at the first step that reaches it.
+    ///
+    /// ```
+    /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+    /// assert!(Integrate::new(f, Squares::new(1)).unwrap().start_u0(0.1).until_time(f64::NAN).run().is_err());
+    /// ```
+    pub fn until_time(mut self, time: T) -> Self {
+        self.until = Some(time);
+        self
+    }
+
+    /// Stops with [`Status::StoppedEarly`] when the rule says so, asked once per step: early stopping as regularisation.
+    ///
+    /// ```
+    /// # use reparam::{Integrate, Progress, Status, maps::Squares, objectives::LeastSquares};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+    /// let run = Integrate::new(f, Squares::new(1)).unwrap().start_u0(0.1)
+    ///     .stop_when(|p: &Progress<'_, f64>| p.value < 0.1).run().unwrap();
+    /// assert_eq!(run.solution.status, Status::StoppedEarly);
+    /// assert!(run.solution.objective < 0.1 && run.solution.objective > 1e-6);
+    /// ```
+    pub fn stop_when(mut self, rule: impl FnMut(&Progress<'_, T>) -> bool + 'a) -> Self {
+        self.rules.push(Box::new(rule));
+        self
+    }
+
+    /// What to record.
+    ///
+    /// See [`Recording`] for an example.
+    pub fn record(mut self, recording: Recording<'a, T>) -> Self {
+        self.recording = recording;
+        self
+    }
+
+    /// All limits at once.
+    ///
+    /// ```
+    /// # use reparam::{Integrate, Limits, Status, maps::Squares, objectives::LeastSquares};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+    /// let limits = Limits { iterations: Some(0), ..Limits::default() };
+    /// let run = Integrate::new(f, Squares::new(1)).unwrap().limits(limits).start_u0(0.1).run().unwrap();
+    /// assert_eq!(run.solution.status, Status::IterationLimit);
+    /// ```
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// At most this many steps.
+    ///
+    /// ```
+    /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+    /// let run = Integrate::new(f, Squares::new(1)).unwrap().max_iterations(3).start_u0(0.1).run().unwrap();
+    /// assert_eq!(run.solution.iterations, 3);
+    /// ```
+    pub fn max_iterations(mut self, iterations: usize) -> Self {
+        self.limits.iterations = Some(iterations);
+        self
+    }
+
+    /// About this many evaluations of f at most (looked at once per step).
+    ///
+    /// ```
+    /// # use reparam::{Integrate, Status, maps::Squares, objectives::LeastSquares};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+    /// let run = Integrate::new(f, Squares::new(1)).unwrap().max_evaluations(5).start_u0(0.1).run().unwrap();
+    /// assert_eq!(run.solution.status, Status::EvaluationLimit);
+    /// ```
+    pub fn max_evaluations(mut self, evaluations: usize) -> Self {
+        self.evaluations = Some(evaluations);
+        self
+    }
+
+    /// At most this much wall-clock time.
+    ///
+    /// ```
+    /// # use reparam::{Integrate, Status, maps::Squares, objectives::LeastSquares};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+    /// let run = Integrate::new(f, Squares::new(1)).unwrap().time_limit(std::time::Duration::ZERO).start_u0(0.1).run().unwrap();
+    /// assert_eq!(run.solution.status, Status::TimeLimit);
+    /// ```
+    pub fn time_limit(mut self, time: Duration) -> Self {
+        self.limits.time = Some(time);
+        self
+    }
+
+    /// A flag with which somebody else may stop the run.
+    ///
+    /// ```
+    /// # use reparam::{CancelToken, Integrate, Status, maps::Squares, objectives::LeastSquares};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+    /// let token = CancelToken::new();
+    /// token.cancel();
+    /// let run = Integrate::new(f, Squares::new(1)).unwrap().cancel_token(token).start_u0(0.1).run().unwrap();
+    /// assert_eq!(run.solution.status, Status::Cancelled);
+    /// ```
+    pub fn cancel_token(mut self, token: CancelToken) -> Self {
+        self.limits.cancel = Some(token);
+        self
+    }
+
+    /// Adds an observer, called once per step; `Break` stops the run with [`Status::Cancelled`].
+    ///
+    /// ```
+    /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+    /// let mut history = reparam::History::new();
+    /// Integrate::new(f, Squares::new(1)).unwrap().start_u0(0.1).observe(history.observer()).run().unwrap();
+    /// assert!(history.records().len() > 5);
+    /// ```
+    pub fn observe(mut self, observer: impl FnMut(&Progress<'_, T>) -> ControlFlow<()> + 'a) -> Self {
+        self.observers.push(Box::new(observer));
+        self
+    }
+
+    fn check(&self) -> Result<()> {
+        if let Some(tolerance) = self.tolerance {
+            check_positive("tolerance", tolerance)?;
+        }
+        if let Some(t) = self.until {
+            check_positive("end time", t)?;
+        }
+        Ok(())
+    }
+
+    fn start_u(&self) -> Result<Vec<T>> {
+        let (p, n) = (self.map.dim_u(), self.map.dim_x());
+        let mut u = vec![T::zero(); p];
+        let mut work = vec![T::zero(); self.map.scratch_len()];
+        let mut inside = |x: &[T], u: &mut [T]| self.map.section(x, Boundary::Reject, u, &mut work);
+        match &self.start {
+            Start::Interior => self.map.interior(&mut u),
+            Start::U0(alpha) => {
+                check_positive("u0", *alpha)?;
+                u.fill(*alpha);
+            }
+            Start::X0(alpha) => {
+                check_positive("x0", *alpha)?;
+                inside(&vec![*alpha; n], &mut u)?;
+            }
+            Start::U(start) => {
+                check_len("the start", p, start.len())?;
+                check_finite("start", start)?;
+                u.copy_from_slice(start);
+            }
+            Start::X(x) => {
+                check_len("the start", n, x.len())?;
+                check_finite("start", x)?;
+                inside(x, &mut u)?;
+            }
+        }
+        Ok(u)
+    }
+
+    /// Runs.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`](crate::Error::Dimension) for a start of the wrong length, [`Error::Map`](crate::Error::Map) for one outside of the set or on its boundary,
+    /// [`Error::Setting`](crate::Error::Setting) for a setting without meaning (α ≤ 0, a tolerance that is not positive, an integrator that does not fit the
+    /// problem), [`Error::Evaluation`](crate::Error::Evaluation) with an error of the objective. A step that leaves the domain or meets NaN is a status.
+    ///
+    /// ```
+    /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+    /// assert!(Integrate::new(f, Squares::new(1)).unwrap().start_u0(-1.0).run().is_err());
+    /// ```
+    pub fn run(mut self) -> Result<Integrated<T, I>> {
+        self.check()?;
+        let u = self.start_u()?;
+        let mut point = Point::new(&self.map, &u);
+        let mut lifted = Lifted::new(&mut self.objective, &self.map);
+        lifted.evaluate(&mut point)?;
+        if point.is_finite() {
+            self.integrator.reset();
+            self.integrator.begin(&mut lifted, &point)?;
+        }
+        let checkpoint = Checkpoint {
+            version: CHECKPOINT_VERSION,
+            first_value: point.value,
+            h: vec![T::one(); self.map.dim_x()],
+            point,
+            method: Lbfgs::new(10).into(),
+            iteration: 0,
+            counts: lifted.counts,
+            estimated: false,
+            verified: None,
+            recent: Vec::new(),
+            stalls: 0,
+            attempts: 0,
+            finished: None,
+        };
+        self.drive(checkpoint, None)
+    }
+
+    /// Goes on from the end of an earlier run of the same problem, as if it had not been interrupted. Limits count from the snapshot's own
+    /// counters, time from now; the trajectory holds what follows. (A run that ended at a time made its last step as short as that
+    /// needed.)
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run); [`Error::Setting`](crate::Error::Setting) when the sizes do not fit the problem.
+    ///
+    /// See [`Snapshot`] for an example.
+    pub fn resume(mut self, snapshot: Snapshot<T, I>) -> Result<Integrated<T, I>> {
+        self.check()?;
+        let Snapshot {
+            checkpoint,
+            integrator,
+        } = snapshot;
+        checkpoint.check(self.map.dim_u(), self.map.dim_x())?;
+        let from = (checkpoint.iteration, integrator.time());
+        self.integrator = integrator;
+        self.drive(checkpoint, Some(from))
+    }
+
+    fn drive(mut self, mut c: Checkpoint<T>, from: Option<(usize, T)>) -> Result<Integrated<T, I>> {
+        let clock = Instant::now();
+        let integrator = &mut self.integrator;
+        if let Some(t) = self.until {
+            integrator.stop_at(t);
+        }
+        let n = self.map.dim_x();
+        let mut recorder = Recorder::new(self.recording, n, from)?;
+        // (for moments between the steps)
+        let mut between = (recorder.due(T::infinity()).is_some()).then(|| (c.point.clone(), Vec::new()));
+        let mut judge = Judge::new(&self.map).relative_to_data(&self.objective);
+        let mut lifted = Lifted::new(&mut self.objective, &self.map);
+        lifted.counts = c.counts;
+        let mut rho = T::nan();
+        let mut status = if c.point.is_finite() {
+            None
+        } else {
+            Some(Status::NotFinite)
+        };
+        // why the last step was none
+        let mut failed = None;
+        while status.is_none() {
+            judge.curvature(&mut lifted, &mut c)?;
+            rho = judge.residual(&c);
+            let small = |rho: T| self.tolerance.is_some_and(|tolerance| rho <= tolerance);
+            if let Some(tolerance) = self.tolerance
+                && rho <= tolerance
+            {
+                rho = judge.confirm(&mut lifted, &mut c, rho)?;
+            }
+            c.counts = lifted.counts;
+            let time = integrator.time();
+            let progress = Progress {
+                iteration: c.iteration,
+                value: c.point.value,
+                natural_residual: rho,
+                x: &c.point.x,
+                counts: c.counts,
+                elapsed: clock.elapsed(),
+                time: Some(time),
+                checkpoint: &c,
+            };
+            #[cfg(feature = "tracing")]
+            tracing::debug!(
+                iteration = c.iteration,
+                time = time.as_f64(),
+                value = c.point.value.as_f64(),
+                natural_residual = rho.as_f64(),
+                evaluations = c.counts.values,
+                "integrate"
+            );
+            let (mut cancelled, mut stopped) = (false, false);
+            for observer in &mut self.observers {
+                cancelled |= observer(&progress).is_break();
+            }
+            for rule in &mut self.rules {
+                stopped |= rule(&progress);
+            }
+            status = if failed.is_some() {
+                failed
+            } else if small(rho) {
+                Some(Status::Stationary)
+            } else if stopped {
+                Some(Status::StoppedEarly)
+            } else if cancelled {
+                Some(Status::Cancelled)
+            } else if self.until.is_some_and(|t| time >= t) {
+                Some(Status::EndTime)
+            } else if Judge::<T, M>::at_infinity(&c) {
+                Some(Status::AtInfinity)
+            } else {
+                limit(&self.limits, self.evaluations, &c, clock)
+            };
+            while let Some(due) = recorder.due(time) {
+                let here = due == time || c.iteration == 0;
+                if let Some((at, second)) = between.as_mut().filter(|_| !here)
+                    && integrator.interpolate(&mut lifted, due, at, second)?
+                {
+                    std::mem::swap(&mut c.point, at);
+                    let there = judge.residual(&c);
+                    let second = (!second.is_empty()).then_some(second.as_slice());
+                    recorder.write(&moment(&c, due, there, second), true);
+                    std::mem::swap(&mut c.point, at);
+                } else {
+                    recorder.write(&moment(&c, time, rho, integrator.second()), true);
+                }
+                recorder.done();
+            }
+            if recorder.wants(c.iteration, status.is_some()) {
+                recorder.write(&moment(&c, time, rho, integrator.second()), false);
+            }
+            if status.is_some() {
+                break;
+            }
+            judge.note(&mut c);
+            match integrator.step(&mut lifted, &mut c.point, &c.h)? {
+                Step::Moved => c.iteration += 1,
+                Step::Stalled => failed = Some(Status::Stalled),
+                Step::NotFinite => failed = Some(Status::NotFinite),
+                Step::LeftDomain => failed = Some(Status::LeftDomain),
+            }
+        }
+        let status = status.unwrap_or(Status::Stalled);
+        let tolerance = self.tolerance.unwrap_or_else(T::zero);
+        c.counts = lifted.counts;
+        let phase = Phase::Integrator(self.integrator.name());
+        let snapshot = Snapshot {
+            checkpoint: c.clone(),
+            integrator: self.integrator,
+        };
+        let convex = lifted.objective().convexity() == Convexity::Convex;
+        let mut solution = judge.certify(c, convex, rho, status, tolerance, clock.elapsed());
+        solution.phase = phase;
+        Ok(Integrated {
+            solution,
+            trajectory: recorder.trajectory,
+            snapshot,
+        })
+    }
+}
+
+fn moment<'m, T: Scalar>(c: &'m Checkpoint<T>, t: T, rho: T, second: Option<&'m [T]>) -> Moment<'m, T> {
+    Moment {
+        k: c.iteration,
+        t,
+        value: c.point.value,
+        natural_residual: rho,
+        x: &c.point.x,
+        g: &c.point.g,
+        second,
+    }
+}
