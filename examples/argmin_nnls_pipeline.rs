@@ -1,6 +1,8 @@
 //! Our non-negative least squares inside an argmin pipeline: a progress observer, a checkpoint file, a run that is stopped by the
 //! observer, and its continuation.
 
+#![allow(clippy::print_stdout)]
+
 use argmin::core::observers::{Observe, ObserverMode};
 use argmin::core::{Error, Executor, IterState, KV, State};
 use argmin_checkpointing_file::{CheckpointingFrequency, FileCheckpoint};
@@ -43,7 +45,6 @@ impl Observe<Iterate> for Report {
     }
 }
 
-#[allow(clippy::print_stdout)]
 fn main() -> Result<(), Error> {
     // relaxation times from a decay: 200 instants, 60 candidates, badly conditioned
     let a = DMatrix::from_fn(200, 60, |i, j| {

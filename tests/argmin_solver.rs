@@ -757,6 +757,41 @@ fn any_method_will_do() {
     assert_eq!(solution.status, Status::Solved, "{solution}");
 }
 
+#[test]
+fn integrators_are_methods() {
+    use reparam::flows::GradientFlow;
+    use reparam::integrators::{Implicit, Nesterov, RungeKutta};
+    let fit = || Fit::<Vec<f64>>::sample(3);
+    let exact = reparam::nnls(&fit().matrix(), &fit().b).unwrap();
+    let check = |solution: &Solution<f64>, state: &Iterate<Vec<f64>, f64>, name: &'static str| {
+        assert!(solution.status.is_converged(), "{solution}");
+        assert_eq!(solution.phase, Phase::Custom(name));
+        assert!(
+            solution.x.iter().zip(&exact.x).all(|(a, b)| (a - b).abs() < 1e-4),
+            "{solution}"
+        );
+        assert_eq!(state.best_param.as_ref(), Some(&solution.x));
+    };
+    let start = Some(vec![1.0; 6]);
+    let implicit = Implicit::new(GradientFlow::new());
+    let name = Method::<f64>::name(&implicit);
+    let solver = ReparamSolver::new(Squares::new(6), implicit)
+        .with_hessian()
+        .tolerance(1e-6);
+    let (solution, state) = execute!(fit(), solver, start.clone());
+    check(&solution, &state, name);
+    let runge = RungeKutta::dormand_prince(GradientFlow::new());
+    let name = Method::<f64>::name(&runge);
+    let solver = ReparamSolver::new(Squares::new(6), runge).tolerance(1e-5);
+    let (solution, state) = execute!(fit(), solver, start.clone());
+    check(&solution, &state, name);
+    let nesterov = Nesterov::new(0.02).unwrap();
+    let name = Method::<f64>::name(&nesterov);
+    let solver = ReparamSolver::new(Squares::new(6), nesterov).tolerance(1e-5);
+    let (solution, state) = execute!(fit(), solver, start);
+    check(&solution, &state, name);
+}
+
 fn nnls_is_nnls<X, T>()
 where
     T: LinalgScalar + ArgminFloat + nalgebra::Scalar,

@@ -109,7 +109,7 @@ impl<T: LinalgScalar> NnlsSolver<T> {
     /// ```
     /// use argmin::core::Executor;
     /// use reparam::{adapters::argmin::{NnlsSolver, ObjectiveProblem}, objectives::LeastSquares};
-    /// let a = nalgebra::DMatrix::from_fn(30, 12, |i, j| (-((i + 1) * (j + 1)) as f64 / 60.0).exp());
+    /// let a = nalgebra::DMatrix::from_fn(30, 12, |i, j| (((i + 1) * (j + 1)) as f64 / -60.0).exp());
     /// let b = nalgebra::DVector::from_fn(30, |i, _| (-(i as f64) / 7.0).exp());
     /// let problem = ObjectiveProblem::<_, Vec<f64>>::new(LeastSquares::new(a, &b).unwrap());
     /// let solver = NnlsSolver::new().strategy(reparam::nnls::Strategy::ActiveSet).steps(1);
