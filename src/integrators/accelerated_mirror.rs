@@ -63,6 +63,10 @@ impl<T: Scalar> AcceleratedMirror<T> {
 }
 
 impl<T: Scalar> Method<T> for AcceleratedMirror<T> {
+    fn is_dynamics(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> &'static str {
         "accelerated mirror descent"
     }

@@ -128,8 +128,9 @@ impl<T: Scalar> BregmanProximal<T> {
             self.root[j] = l * at.x[j].powf(power);
             // the relative change of x that it stands for
             let relative = (self.root[j] * self.root[j] * r / at.x[j]).abs();
-            worst = if relative.is_nan() {
-                relative
+            // (`max` drops NaN)
+            worst = if worst.is_nan() || relative.is_nan() {
+                T::nan()
             } else {
                 worst.max(relative)
             };
@@ -275,6 +276,10 @@ fn no_hessian() -> Error {
 }
 
 impl<T: Scalar> Method<T> for BregmanProximal<T> {
+    fn is_dynamics(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> &'static str {
         "Bregman proximal points"
     }

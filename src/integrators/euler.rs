@@ -65,6 +65,10 @@ impl<T: Scalar, F: Flow<T>, S: StepRule<T>> Euler<F, S, T> {
 }
 
 impl<T: Scalar, F: Flow<T>, S: StepRule<T>> Method<T> for Euler<F, S, T> {
+    fn is_dynamics(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> &'static str {
         self.rule.name()
     }

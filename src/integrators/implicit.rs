@@ -351,6 +351,10 @@ impl<T: Scalar> Newton<T> {
 }
 
 impl<T: Scalar, F: Flow<T>> Method<T> for Implicit<T, F> {
+    fn is_dynamics(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> &'static str {
         match self.scheme {
             ImplicitScheme::Euler => "implicit Euler",

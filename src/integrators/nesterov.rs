@@ -129,6 +129,10 @@ impl<T: Scalar> Nesterov<T> {
 }
 
 impl<T: Scalar> Method<T> for Nesterov<T> {
+    fn is_dynamics(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> &'static str {
         "Nesterov in u"
     }

@@ -321,6 +321,10 @@ pub(super) fn next_factor<T: Scalar>(error: T, before: T, order: u32) -> T {
 }
 
 impl<T: Scalar, F: Flow<T>> Method<T> for RungeKutta<T, F> {
+    fn is_dynamics(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> &'static str {
         self.scheme.name()
     }
@@ -330,7 +334,7 @@ impl<T: Scalar, F: Flow<T>> Method<T> for RungeKutta<T, F> {
         let mut next = self.path.next.take().unwrap_or_else(|| point.clone());
         let (relative, absolute) = match self.control {
             Control::Fixed(h) => {
-                let (h, cut) = self.path.cut(h);
+                let (h, cut) = self.path.cut(self.largest.map_or(h, |most| h.min(most)));
                 return Ok(match self.attempt(lifted, &mut next, h)? {
                     Trial::Fine => {
                         self.accept(h, cut, next, point);

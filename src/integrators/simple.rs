@@ -116,6 +116,10 @@ impl<T: Scalar> Simple<T> {
 }
 
 impl<T: Scalar> Method<T> for Simple<T> {
+    fn is_dynamics(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> &'static str {
         "simple accelerated scheme"
     }

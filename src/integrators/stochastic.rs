@@ -323,6 +323,10 @@ fn not_rows() -> Error {
 }
 
 impl<T: Scalar> Method<T> for Stochastic<T> {
+    fn is_dynamics(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> &'static str {
         match self.acceleration {
             Acceleration::None => "stochastic gradients",
@@ -333,6 +337,13 @@ impl<T: Scalar> Method<T> for Stochastic<T> {
 
     fn step(&mut self, lifted: &mut Lifted<'_, T>, point: &mut Point<T>, _h: &[T]) -> Result<Step> {
         self.begin(lifted, point)?;
+        let rows = lifted.objective().composite().map(|view| view.operator.rows());
+        if rows != Some(self.rows) {
+            return Err(Error::Setting {
+                name: "stochastic gradients",
+                why: "the run began on a problem with another number of rows",
+            });
+        }
         if self.by_copy && self.copy.is_none() {
             self.find_rows(lifted)?; // a snapshot that was read from a file has no copy of the rows
         }

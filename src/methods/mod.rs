@@ -89,6 +89,12 @@ pub trait Method<T: Scalar> {
         false
     }
 
+    /// Whether the steps are those of a dynamical system (an [integrator](crate::integrators::Integrator)'s), to be left alone: no
+    /// step in x comes between them, and nothing is rounded to a bound at the end.
+    fn is_dynamics(&self) -> bool {
+        false
+    }
+
     /// What the method's own model of f expects of the best step from here; None when it has no model, or one that has not seen
     /// every direction that is free.
     fn outlook(&mut self, lifted: &Lifted<'_, T>, point: &Point<T>, h: &[T]) -> Option<Outlook<T>> {

@@ -523,9 +523,8 @@ where
     fn drive(mut self, mut c: Checkpoint<T>, from: Option<(usize, T)>) -> Result<Integrated<T, I>> {
         let clock = Instant::now();
         let integrator = &mut self.integrator;
-        if let Some(t) = self.until {
-            integrator.stop_at(t);
-        }
+        // (an earlier run's end is not that of this one)
+        integrator.stop_at(self.until.unwrap_or_else(T::infinity));
         let n = self.map.dim_x();
         let mut recorder = Recorder::new(self.recording, n, from)?;
         // (for moments between the steps)
@@ -572,11 +571,14 @@ where
                 "integrate"
             );
             let (mut cancelled, mut stopped) = (false, false);
-            for observer in &mut self.observers {
-                cancelled |= observer(&progress).is_break();
-            }
-            for rule in &mut self.rules {
-                stopped |= rule(&progress);
+            // (after a step that failed they have seen this point already)
+            if failed.is_none() {
+                for observer in &mut self.observers {
+                    cancelled |= observer(&progress).is_break();
+                }
+                for rule in &mut self.rules {
+                    stopped |= rule(&progress);
+                }
             }
             status = if failed.is_some() {
                 failed

@@ -356,11 +356,12 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         let raw = self.raw_residual(&self.now.0, &self.now.1);
         let mut outcome = Step::Stalled;
         let in_x = c.method.moves_in_x();
-        if in_x || lift >= T::lit(1e-2) * raw * raw {
+        let pure = c.method.is_dynamics();
+        if in_x || pure || lift >= T::lit(1e-2) * raw * raw {
             outcome = c.method.step(lifted, &mut c.point, &c.h)?;
         }
         let mut status = None;
-        if outcome != Step::Moved {
+        if outcome != Step::Moved && !pure {
             if self.step_in_x(lifted, c)? {
                 c.counts = lifted.counts;
                 lifted.counts.releases += 1;
@@ -566,7 +567,12 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         tolerance: T,
     ) -> Result<Status> {
         let touch = matches!(status, Status::Solved | Status::Stationary | Status::Stalled);
-        if touch && c.finished.is_none() && self.is_worth_a_touch(c) && c.point.is_finite() {
+        if touch
+            && !c.method.is_dynamics()
+            && c.finished.is_none()
+            && self.is_worth_a_touch(c)
+            && c.point.is_finite()
+        {
             // shorter and shorter: all coordinates at once may overshoot where they are strongly coupled
             for shorter in [1.0, 10.0, 1e2, 1e3, 1e4] {
                 if self.last_touch(lifted, c, rho, tolerance, T::lit(shorter))? {
