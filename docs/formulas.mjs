@@ -1,6 +1,6 @@
 // Parses every formula of the built reference with KaTeX; an error names the page.
-//   npm install --no-save --prefix /tmp/katex katex@0.19.1
-//   NODE_PATH=/tmp/katex/node_modules node docs/formulas.mjs target/doc/reparam
+//   npm install --no-save --prefix target/katex katex@0.19.1
+//   NODE_PATH=target/katex/node_modules node docs/formulas.mjs target/doc/reparam
 import { readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 
