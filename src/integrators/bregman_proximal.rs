@@ -387,6 +387,6 @@ impl<T: Scalar> Integrator<T> for BregmanProximal<T> {
         self.last.unwrap_or_else(T::nan)
     }
     fn stop_at(&mut self, time: T) {
-        self.limit = Some(time);
+        self.limit = time.is_finite().then_some(time);
     }
 }

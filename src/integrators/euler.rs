@@ -159,7 +159,7 @@ impl<T: Scalar, F: Flow<T>, S: StepRule<T>> Integrator<T> for Euler<F, S, T> {
         self.path.step_size()
     }
     fn stop_at(&mut self, time: T) {
-        self.path.limit = Some(time);
+        self.path.limit = time.is_finite().then_some(time);
     }
     fn second(&self) -> Option<&[T]> {
         self.flow.second(&self.path.y)

@@ -475,7 +475,7 @@ impl<T: Scalar, F: Flow<T>> Integrator<T> for Implicit<T, F> {
         self.path.step_size()
     }
     fn stop_at(&mut self, time: T) {
-        self.path.limit = Some(time);
+        self.path.limit = time.is_finite().then_some(time);
     }
     fn interpolate(
         &mut self,

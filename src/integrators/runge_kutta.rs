@@ -423,7 +423,7 @@ impl<T: Scalar, F: Flow<T>> Integrator<T> for RungeKutta<T, F> {
         self.path.step_size()
     }
     fn stop_at(&mut self, time: T) {
-        self.path.limit = Some(time);
+        self.path.limit = time.is_finite().then_some(time);
     }
     fn second(&self) -> Option<&[T]> {
         self.flow.second(&self.path.y)
