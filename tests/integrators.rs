@@ -980,8 +980,22 @@ fn snapshots_and_trajectories_are_written_and_read() {
         problem().max_iterations(20).resume(read).unwrap().solution.x,
         problem().max_iterations(20).run().unwrap().solution.x
     );
-    let text = serde_json::to_string(&half.trajectory).unwrap();
-    assert_eq!(half.trajectory, serde_json::from_str(&text).unwrap());
+    // with bounds, which are infinite at t = 0, of two monitors that call them the same
+    let bound = || reparam::flows::monitors::Bregman::new(2, &[0.1; 4], 0.0).unwrap();
+    let watched = problem()
+        .record(Recording::every(1).monitor(bound()).monitor(bound()))
+        .max_iterations(4)
+        .run()
+        .unwrap();
+    assert_eq!(watched.trajectory.column("bound").unwrap()[0], f64::INFINITY);
+    assert_eq!(
+        watched.trajectory.column("bound"),
+        watched.trajectory.column("bound#2")
+    );
+    for trajectory in [half.trajectory, watched.trajectory] {
+        let text = serde_json::to_string(&trajectory).unwrap();
+        assert_eq!(trajectory, serde_json::from_str(&text).unwrap());
+    }
 }
 
 proptest! {

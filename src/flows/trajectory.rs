@@ -154,7 +154,18 @@ impl<'a, T: Scalar> Recorder<'a, T> {
         }
         let mut columns: Vec<String> = ["t", "value", "natural_residual"].map(String::from).to_vec();
         for m in &recording.monitors {
-            columns.extend(m.columns().iter().map(|c| (*c).to_string()));
+            for name in m.columns() {
+                // a second monitor with columns of the same name: `bound`, `bound#2`, …
+                let numbered = |k: usize| {
+                    if k == 1 {
+                        (*name).to_string()
+                    } else {
+                        format!("{name}#{k}")
+                    }
+                };
+                let free = (1..).map(numbered).find(|c| !columns.contains(c));
+                columns.extend(free);
+            }
         }
         columns.extend(recording.coordinates.iter().map(|j| format!("x[{j}]")));
         let next_time = from.map_or(0, |(_, t)| recording.times.partition_point(|s| *s <= t));
@@ -236,7 +247,62 @@ pub struct Trajectory<T> {
     columns: Vec<String>,
     steps: Vec<usize>,
     /// row after row
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            with = "non_finite",
+            bound(
+                serialize = "T: Scalar + serde::Serialize",
+                deserialize = "T: Scalar + serde::Deserialize<'de>"
+            )
+        )
+    )]
     data: Vec<T>,
+}
+
+/// Bounds are +∞ at t = 0, and JSON has no such number: what is not finite is written as a word.
+#[cfg(feature = "serde")]
+mod non_finite {
+    use crate::Scalar;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Entry<T> {
+        Number(T),
+        Word(String),
+    }
+
+    pub(super) fn serialize<T: Scalar + Serialize, S: Serializer>(
+        data: &[T],
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(data.iter().map(|v| {
+            if v.is_finite() {
+                Entry::Number(*v)
+            } else {
+                Entry::Word(format!("{:?}", v.as_f64()))
+            }
+        }))
+    }
+
+    pub(super) fn deserialize<'de, T, D>(from: D) -> Result<Vec<T>, D::Error>
+    where
+        T: Scalar + Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        let entries = Vec::<Entry<T>>::deserialize(from)?;
+        let value = |entry| match entry {
+            Entry::Number(v) => Ok(v),
+            Entry::Word(w) => match w.as_str() {
+                "inf" => Ok(T::infinity()),
+                "-inf" => Ok(T::neg_infinity()),
+                "NaN" => Ok(T::nan()),
+                _ => Err(D::Error::custom(format!("{w} is no number"))),
+            },
+        };
+        entries.into_iter().map(value).collect()
+    }
 }
 
 impl<T: Scalar> Trajectory<T> {
