@@ -1,0 +1,320 @@
+//! What the door hands on: checks, the change of variables where the set has one, the solve, and the way back to x.
+
+use super::prepared::{Posed, Prepared, sum_of};
+use super::reduction::{Change, Reduced};
+use super::{BoundedLeastSquares, Shape, Strategy, driver};
+use crate::checks::{check_finite, check_len, check_not_empty};
+use crate::linalg::{max_or_nan, norm2};
+use crate::nnls::problem::Problem;
+use crate::operators::{Dense, LinearOperator};
+use crate::sets::{CappedSimplex, ConstraintSet, L1Ball, MonotoneCone};
+use crate::solve::{Solution, Status};
+use crate::{Error, LinalgScalar, Result};
+use std::time::Instant;
+
+impl<T, A> BoundedLeastSquares<'_, T, A>
+where
+    T: LinalgScalar,
+    A: LinearOperator<T> + ?Sized,
+{
+    pub(super) fn solve_columns(&self, columns: &[&[T]], clock: Instant) -> Result<Vec<Solution<T>>> {
+        let tolerance = self.settings.tolerance;
+        if tolerance.is_nan() || tolerance <= T::zero() || tolerance == T::infinity() {
+            return Err(Error::Setting {
+                name: "tolerance",
+                why: "must be positive and finite",
+            });
+        }
+        check_not_empty("the matrix (no rows)", self.a.rows())?;
+        check_not_empty("the matrix (no columns)", self.a.columns())?;
+        let keep_form = matches!(
+            self.settings.strategy,
+            Strategy::WorkingSet | Strategy::ProjectedGradient
+        );
+        let n = self.a.columns();
+        if !matches!(self.shape, Shape::Bounds(..)) && self.sum.is_some() {
+            return Err(Error::Setting {
+                name: "sum",
+                why: "this set has no room for another one",
+            });
+        }
+        if let Some(x) = &self.start {
+            check_len("the start", n, x.len())?;
+            check_finite("start", x)?;
+        }
+        let Some((change, total)) = self.change() else {
+            let Shape::Bounds(lo, hi) = &self.shape else {
+                return Ok(vec![]); // every other shape has a change of variables
+            };
+            let problem = Problem::new(self.a, keep_form)?;
+            check_len("the lower bounds", n, lo.len())?;
+            check_len("the upper bounds", n, hi.len())?;
+            let posed = Posed {
+                lo,
+                hi,
+                sum: self.chosen(n)?,
+            };
+            return self.solve_posed(problem, posed, columns, None, clock);
+        };
+        let (lo, hi) = self.bounds_in_z(change)?;
+        let posed = Posed {
+            lo: &lo,
+            hi: &hi,
+            sum: total.map(|r| (r, vec![true; lo.len()])),
+        };
+        posed.check()?;
+        let reduced = Reduced { a: self.a, change };
+        if let Some(data) = reduced.written::<T>() {
+            let a = Dense::column_major(&data, self.a.rows(), lo.len())?;
+            let problem = Problem::new(&a, false).map_err(|e| self.blame(e))?;
+            self.solve_posed(problem, posed, columns, Some(change), clock)
+        } else {
+            let problem = Problem::new(&reduced, keep_form)?;
+            self.solve_posed(problem, posed, columns, Some(change), clock)
+        }
+    }
+
+    /// An entry that is not finite, found in the matrix of the reduction: where it is in A.
+    fn blame(&self, error: Error) -> Error {
+        match (error, self.a.first_not_finite()) {
+            (Error::NotFiniteEntry { .. }, Some((row, column))) => Error::NotFiniteEntry { row, column },
+            (error, _) => error,
+        }
+    }
+
+    /// The change of variables, and Σ z.
+    fn change(&self) -> Option<(Change, Option<T>)> {
+        match self.shape {
+            Shape::Bounds(..) => None,
+            Shape::Capped(r) => Some((Change::Slack, Some(r))),
+            Shape::L1(r) => Some((Change::Signed, Some(r))),
+            Shape::Monotone(_, hi) if hi < T::infinity() => Some((Change::Increments(true), Some(hi))),
+            Shape::Monotone(..) => Some((Change::Increments(false), None)),
+        }
+    }
+
+    fn bounds_in_z(&self, change: Change) -> Result<(Vec<T>, Vec<T>)> {
+        let n = change.columns(self.a.columns());
+        let (mut lower, upper) = (vec![T::zero(); n], vec![T::infinity(); n]);
+        if let Shape::Monotone(lo, hi) = self.shape {
+            crate::sets::check_bounds(0, lo, hi)?;
+            lower[0] = lo;
+        }
+        Ok((lower, upper))
+    }
+
+    /// r and the coordinates that add up to it.
+    fn chosen(&self, n: usize) -> Result<Option<(T, Vec<bool>)>> {
+        let Some(sum) = &self.sum else {
+            return Ok(None);
+        };
+        let setting = |why| Err(Error::Setting { name: "sum", why });
+        let Some(part) = &sum.part else {
+            return Ok(Some((sum.r, vec![true; n])));
+        };
+        if part.is_empty() {
+            return setting("adds up no coordinate");
+        }
+        let mut chosen = vec![false; n];
+        for j in part {
+            match chosen.get_mut(*j) {
+                Some(c) => *c = true,
+                None => return setting("names a coordinate that does not exist"),
+            }
+        }
+        Ok(Some((sum.r, chosen)))
+    }
+
+    fn solve_posed(
+        &self,
+        problem: Problem<'_, T>,
+        posed: Posed<'_, T>,
+        columns: &[&[T]],
+        change: Option<Change>,
+        clock: Instant,
+    ) -> Result<Vec<Solution<T>>> {
+        if self.settings.strategy == Strategy::WorkingSet && !problem.has_columns() {
+            return Err(Error::Setting {
+                name: "strategy",
+                why: "this one reads columns, and the operator has only products",
+            });
+        }
+        posed.check()?;
+        for b in columns {
+            check_len("the right-hand side", problem.rows(), b.len())?;
+            check_finite("right-hand side", b)?;
+        }
+        let start = match &self.start {
+            None => None,
+            Some(x) => Some(self.checked_start(x, &posed, change)?),
+        };
+        let norms = change.and_then(|_| {
+            let mut norms = vec![T::zero(); self.a.columns()];
+            self.a.column_norms(&mut norms).then_some(norms)
+        });
+        let prepared = Prepared::new(problem, posed);
+        let mut settings = self.settings.clone();
+        if change.is_some() {
+            // ρ of the reduction is not that of the set: room between the two
+            settings.tolerance *= T::lit(0.1);
+        }
+        columns
+            .iter()
+            .map(|b| {
+                let many = columns.len() > 4;
+                let solution = driver::solve(&prepared, b, &settings, start.as_deref(), many, clock)?;
+                Ok(match change {
+                    None => solution,
+                    Some(change) => self.translate(solution, change, b, norms.as_deref()),
+                })
+            })
+            .collect()
+    }
+
+    /// The start in the variables of the reduction, feasible.
+    fn checked_start(&self, x: &[T], posed: &Posed<'_, T>, change: Option<Change>) -> Result<Vec<T>> {
+        let outside = |index: usize, value: T, bound: T| {
+            Err(Error::InfeasibleStart {
+                index,
+                value: value.as_f64(),
+                bound: bound.as_f64(),
+            })
+        };
+        let n = x.len();
+        let size = x.iter().map(|v| v.abs()).sum::<T>();
+        let slack = T::lit(8.0) * T::epsilon() * T::count(n);
+        let z = match (&self.shape, change) {
+            (Shape::Monotone(lo, hi), Some(change)) => {
+                if let Some(j) = (1..n).find(|j| x[*j] < x[*j - 1]) {
+                    return outside(j, x[j], x[j - 1]);
+                }
+                if x[0] < *lo {
+                    return outside(0, x[0], *lo);
+                }
+                if x[n - 1] > *hi {
+                    return outside(n - 1, x[n - 1], *hi);
+                }
+                change.z(x, *hi)
+            }
+            (Shape::Capped(r) | Shape::L1(r), Some(change)) => {
+                if let (Change::Slack, Some(j)) = (change, x.iter().position(|v| *v < T::zero())) {
+                    return outside(j, x[j], T::zero());
+                }
+                if size > *r + slack * (size + *r) {
+                    return Err(Error::InfeasibleStartSum {
+                        sum: size.as_f64(),
+                        expected: r.as_f64(),
+                    });
+                }
+                change.z(x, *r)
+            }
+            _ => x.to_vec(),
+        };
+        for (j, v) in z.iter().enumerate() {
+            if *v < posed.lo[j] {
+                return outside(j, *v, posed.lo[j]);
+            }
+            if *v > posed.hi[j] {
+                return outside(j, *v, posed.hi[j]);
+            }
+        }
+        if let (None, Some((r, part))) = (change, &posed.sum) {
+            let chosen = || z.iter().zip(part).filter(|(_, p)| **p).map(|(v, _)| *v);
+            let size = chosen().map(|v| v.abs()).sum::<T>() + r.abs();
+            let sum = sum_of(chosen());
+            if (sum - *r).abs() > slack * size {
+                return Err(Error::InfeasibleStartSum {
+                    sum: sum.as_f64(),
+                    expected: r.as_f64(),
+                });
+            }
+        }
+        Ok(z)
+    }
+
+    /// The status by ρ of the set itself; by that of the reduction where the column norms of A are not known.
+    fn judge_in_x(&self, solution: &mut Solution<T>, x: &[T], r: &[T], norms: Option<&[T]>, b_norm: T) {
+        let certificate = &mut solution.certificate;
+        if let (Some(set), Some(norms)) = (self.set_in_x(), norms) {
+            let mut g = vec![T::zero(); x.len()];
+            self.a.apply_adjoint(r, &mut g);
+            g.iter_mut().for_each(|v| *v = -*v);
+            solution.counts.passes += 1.0;
+            let unit = if b_norm > T::zero() {
+                b_norm
+            } else {
+                max_or_nan(norms.iter().zip(x).map(|(c, v)| (*c * *v).abs()))
+            };
+            let rho = driver::relative(set.natural_residual(x, &g, Some(norms)), unit);
+            if !rho.is_nan() {
+                // else beyond the number type: what was measured in scaled units stands
+                certificate.natural_residual = rho;
+            }
+        }
+        if certificate.natural_residual <= self.settings.tolerance {
+            solution.status = Status::Solved;
+        } else if solution.status.is_solved() {
+            solution.status = Status::Stalled;
+        }
+    }
+
+    /// The set of a reduction; None for a radius of 0, which leaves one point.
+    fn set_in_x(&self) -> Option<Box<dyn ConstraintSet<T>>> {
+        let n = self.a.columns();
+        let finite = |v: T| v.is_finite().then_some(v);
+        Some(match self.shape {
+            Shape::Capped(radius) => Box::new(CappedSimplex::new(n, radius).ok()?),
+            Shape::L1(radius) => Box::new(L1Ball::new(n, radius).ok()?),
+            Shape::Monotone(lo, hi) => Box::new(MonotoneCone::with_bounds(n, finite(lo), finite(hi)).ok()?),
+            Shape::Bounds(..) => return None,
+        })
+    }
+
+    /// The answer in x.
+    fn translate(
+        &self,
+        mut solution: Solution<T>,
+        change: Change,
+        b: &[T],
+        norms: Option<&[T]>,
+    ) -> Solution<T> {
+        let n = self.a.columns();
+        let mut x = vec![T::zero(); n];
+        change.x(&solution.x, &mut x);
+        if let Shape::Monotone(lo, hi) = self.shape {
+            for v in &mut x {
+                *v = crate::sets::clip(*v, lo, hi);
+            }
+        }
+        let certificate = &mut solution.certificate;
+        if change == Change::Signed {
+            // g − λ and −g − λ: half their difference is g
+            let mu = &certificate.multipliers;
+            certificate.multipliers = (0..n).map(|j| (mu[j] - mu[n + j]) * T::lit(0.5)).collect();
+        } else {
+            certificate.multipliers.truncate(n);
+        }
+        let beyond = |sum: T, r: T| (sum - r).max(T::zero());
+        certificate.violation = match self.shape {
+            Shape::Capped(r) => beyond(sum_of(x.iter().copied()), r),
+            Shape::L1(r) => beyond(sum_of(x.iter().map(|v| v.abs())), r),
+            Shape::Bounds(..) | Shape::Monotone(..) => T::zero(),
+        };
+        // residual and optimality of this x, not of the z behind it
+        let mut r = vec![T::zero(); b.len()];
+        self.a.apply(&x, &mut r);
+        r.iter_mut().zip(b).for_each(|(r, b)| *r = *b - *r);
+        solution.counts.passes += 1.0;
+        if r.iter().all(|v| v.is_finite()) {
+            let before = solution.objective;
+            solution.residual_norm = norm2(&r);
+            solution.objective = T::lit(0.5) * solution.residual_norm * solution.residual_norm;
+            // the bound is for f(z); what rounding in x = L z adds to f is added to it
+            solution.certificate.gap += (solution.objective - before).max(T::zero());
+            self.judge_in_x(&mut solution, &x, &r, norms, norm2(b));
+            solution.residual = r;
+        }
+        solution.x = x;
+        solution
+    }
+}
