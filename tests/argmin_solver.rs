@@ -59,11 +59,14 @@ impl<X: ParamVec<Entry = T>, T: Scalar> Objective<T> for Direct<X> {
 
 /// Runs `$solver` on the problem from `$x0` (or no start) and hands back the solution and the state.
 macro_rules! execute {
-    ($problem:expr, $solver:expr, $x0:expr) => {{
+    ($problem:expr, $solver:expr, $x0:expr) => {
+        execute!($problem, $solver, $x0, 5000)
+    };
+    ($problem:expr, $solver:expr, $x0:expr, $iterations:expr) => {{
         let start: Option<Vec<_>> = $x0;
         let result = Executor::new($problem, $solver)
             .configure(|s| {
-                let s = s.max_iters(5000).counting(true);
+                let s = s.max_iters($iterations).counting(true);
                 match &start {
                     Some(x) => s.param(ParamVec::from_slice(x)),
                     None => s,
@@ -790,6 +793,38 @@ fn integrators_are_methods() {
     let solver = ReparamSolver::new(Squares::new(6), nesterov).tolerance(1e-5);
     let (solution, state) = execute!(fit(), solver, start);
     check(&solution, &state, name);
+}
+
+/// From a start so small that a step in x would pay more: the executor's run is the run of the dynamics, and keeps their bias.
+#[test]
+fn integrators_keep_their_dynamics() {
+    use reparam::flows::GradientFlow;
+    use reparam::integrators::Euler;
+    use reparam::steps::Constant;
+    let fit = Fit::<Vec<f64>>::sample(3);
+    let euler = || Euler::new(GradientFlow::new(), Constant::new(0.01).unwrap());
+    let start = vec![1e-12; 6];
+    for steps in [1, 7, 60] {
+        let f = LeastSquares::new(fit.matrix(), &fit.b).unwrap();
+        let direct = reparam::Integrate::new(f, Squares::new(6))
+            .unwrap()
+            .integrator(euler())
+            .start(&start)
+            .max_iterations(steps)
+            .run()
+            .unwrap()
+            .solution;
+        let solver = ReparamSolver::new(Squares::new(6), euler());
+        let (ours, _) = execute!(
+            Fit::<Vec<f64>>::sample(3),
+            solver,
+            Some(start.clone()),
+            steps as u64
+        );
+        for (a, b) in ours.x.iter().zip(&direct.x) {
+            assert!((a - b).abs() <= 1e-12 * b, "{steps}: {:?} {:?}", ours.x, direct.x);
+        }
+    }
 }
 
 fn nnls_is_nnls<X, T>()

@@ -961,6 +961,64 @@ fn settings_without_meaning_are_refused() {
     assert!(setting(problem().resume(other.snapshot)));
 }
 
+#[test]
+fn a_resumed_run_forgets_the_end_of_the_first() {
+    let (a, b) = small_problem();
+    let problem = |steps| {
+        Integrate::new(LeastSquares::new(&a, &b).unwrap(), Squares::new(4))
+            .unwrap()
+            .start_u0(0.5)
+            .ignore_residual()
+            .max_iterations(steps)
+    };
+    let whole = problem(12).run().unwrap();
+    let first = problem(5)
+        .until_time(1.5 * problem(5).run().unwrap().snapshot.time())
+        .run()
+        .unwrap();
+    assert_eq!(first.solution.status, Status::IterationLimit);
+    // no step is cut where the first run would have ended
+    assert_eq!(
+        problem(12).resume(first.snapshot).unwrap().solution.x,
+        whole.solution.x
+    );
+}
+
+#[test]
+fn steps_of_fixed_length_respect_the_largest() {
+    let (a, b) = small_problem();
+    let heun = RungeKutta::fixed(GradientFlow::new(), Scheme::Heun2, 0.5).unwrap();
+    let run = Integrate::new(LeastSquares::new(&a, &b).unwrap(), Squares::new(4))
+        .unwrap()
+        .integrator(heun.with_largest_step(0.125).unwrap())
+        .start_u0(0.5)
+        .ignore_residual()
+        .max_iterations(3)
+        .record(Recording::every(1))
+        .run()
+        .unwrap();
+    assert_eq!(run.trajectory.column("t").unwrap(), [0.0, 0.125, 0.25, 0.375]);
+}
+
+#[test]
+fn stochastic_runs_are_not_resumed_on_other_rows() {
+    let run = |rows: usize, steps: usize| {
+        let a = DMatrix::from_fn(rows, 2, |i, j| (1 + i + 2 * j) as f64 * 0.1);
+        let f = LeastSquares::new(a, &vec![1.0; rows]).unwrap();
+        let stochastic = Stochastic::new(0.01, 1).unwrap();
+        Integrate::new(f, Squares::new(2))
+            .unwrap()
+            .integrator(stochastic)
+            .start_u0(0.5)
+            .max_iterations(steps)
+    };
+    let long = run(9, 2).run().unwrap();
+    assert!(matches!(
+        run(4, 5).resume(long.snapshot),
+        Err(Error::Setting { .. })
+    ));
+}
+
 #[cfg(feature = "serde")]
 #[test]
 fn snapshots_and_trajectories_are_written_and_read() {

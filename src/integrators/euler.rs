@@ -152,25 +152,5 @@ impl<T: Scalar, F: Flow<T>, S: StepRule<T>> Integrator<T> for Euler<F, S, T> {
         self.path.begin(&mut self.flow, lifted, point)?;
         Ok(())
     }
-    fn time(&self) -> T {
-        self.path.t
-    }
-    fn step_size(&self) -> T {
-        self.path.step_size()
-    }
-    fn stop_at(&mut self, time: T) {
-        self.path.limit = time.is_finite().then_some(time);
-    }
-    fn second(&self) -> Option<&[T]> {
-        self.flow.second(&self.path.y)
-    }
-    fn interpolate(
-        &mut self,
-        lifted: &mut Lifted<'_, T>,
-        time: T,
-        at: &mut Point<T>,
-        second: &mut Vec<T>,
-    ) -> Result<bool> {
-        self.path.interpolate(&self.flow, lifted, time, at, second)
-    }
+    super::path::along_path!();
 }

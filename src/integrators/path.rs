@@ -4,6 +4,35 @@ use crate::flows::{Flow, Trial, place};
 use crate::lifted::{Lifted, Point};
 use crate::{Error, Result, Scalar};
 
+/// What integrators with a `flow` and a `path` answer alike.
+macro_rules! along_path {
+    () => {
+        fn time(&self) -> T {
+            self.path.t
+        }
+        fn step_size(&self) -> T {
+            self.path.step_size()
+        }
+        fn stop_at(&mut self, time: T) {
+            // none, not ∞: a snapshot in JSON has no such number
+            self.path.limit = time.is_finite().then_some(time);
+        }
+        fn second(&self) -> Option<&[T]> {
+            self.flow.second(&self.path.y)
+        }
+        fn interpolate(
+            &mut self,
+            lifted: &mut Lifted<'_, T>,
+            time: T,
+            at: &mut Point<T>,
+            second: &mut Vec<T>,
+        ) -> Result<bool> {
+            self.path.interpolate(&self.flow, lifted, time, at, second)
+        }
+    };
+}
+pub(super) use along_path;
+
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Path<T> {
