@@ -11,7 +11,7 @@
 //! ρ(x) = max_j c_j |x − P(x − g/c²)|_j / ‖b‖      P the projection in the metric diag(c²), c_j = ‖a_j‖, g = Aᵀ(A x − b)
 //! ```
 //!
-//! and [`Status::Solved`] means that it is at most the tolerance. Every coordinate lies between
+//! and [`Status::Solved`](crate::Status::Solved) means that it is at most the tolerance. Every coordinate lies between
 //! its bounds exactly, equals a bound bit for bit where it is held by it, and Σ x = r up to the rounding of x.
 //!
 //! Which method runs ([`Strategy::Auto`]):
