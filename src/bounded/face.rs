@@ -12,7 +12,7 @@ use super::block_exchange::append_row;
 use super::region::Region;
 use crate::LinalgScalar;
 use crate::linalg::{PackedUpper, axpy, dot, max_or_nan, norm2};
-use crate::nnls::face::{dependence, gather, gram_dependence, orthogonalise, weak_pivot};
+use crate::nnls::face::{dependence, gather, gram_dependence, orthogonalise_fully, weak_pivot};
 use crate::nnls::problem::Problem;
 use crate::solve::Run;
 
@@ -68,6 +68,7 @@ pub(super) struct QrFace<'p, 'a, T: LinalgScalar> {
     is_current: bool,
     column: Vec<T>,
     coefficients: Vec<T>,
+    products: Vec<T>,
 }
 
 impl<'p, 'a, T: LinalgScalar> QrFace<'p, 'a, T> {
@@ -92,6 +93,7 @@ impl<'p, 'a, T: LinalgScalar> QrFace<'p, 'a, T> {
             is_current: false,
             column: vec![T::zero(); rows],
             coefficients: Vec::new(),
+            products: Vec::new(),
         }
     }
 
@@ -169,9 +171,12 @@ impl<T: LinalgScalar> Face<T> for QrFace<'_, '_, T> {
             + T::lit(16.0) * T::epsilon() * norm2(&self.column[m..]);
         self.coefficients.clear();
         self.coefficients.resize(self.members.len(), T::zero());
-        // twice is enough (Giraud, Langou & Rozložník 2005): orthogonal to working precision
-        orthogonalise(&self.q, &mut self.column, &mut self.coefficients);
-        orthogonalise(&self.q, &mut self.column, &mut self.coefficients);
+        orthogonalise_fully(
+            &self.q,
+            &mut self.column,
+            &mut self.coefficients,
+            &mut self.products,
+        );
         let after = norm2(&self.column);
         if after.is_nan() || after <= smallest {
             return false;
@@ -195,9 +200,7 @@ impl<T: LinalgScalar> Face<T> for QrFace<'_, '_, T> {
         self.r.remove(position, |rotation| {
             let p = rotation.row;
             let (head, tail) = q.split_at_mut((p + 1) * rows);
-            for (a, b) in head[p * rows..].iter_mut().zip(&mut tail[..rows]) {
-                (*a, *b) = rotation.turn(*a, *b);
-            }
+            rotation.turn_all(&mut head[p * rows..], &mut tail[..rows]);
             (d[p], d[p + 1]) = rotation.turn(d[p], d[p + 1]);
         });
         let j = self.members.remove(position);
@@ -232,8 +235,7 @@ impl<T: LinalgScalar> Face<T> for QrFace<'_, '_, T> {
         }
         self.d.clear();
         self.d.resize(self.members.len(), T::zero());
-        orthogonalise(&self.q, &mut self.rest, &mut self.d);
-        orthogonalise(&self.q, &mut self.rest, &mut self.d);
+        orthogonalise_fully(&self.q, &mut self.rest, &mut self.d, &mut self.products);
         self.is_current = false;
     }
 

@@ -12,9 +12,40 @@ pub(crate) use packed::PackedUpper;
 
 use crate::Scalar;
 
+/// Runs loops over slices compiled for the vector instructions of this machine, found when the program runs.
+///
+/// Without contraction to fused operations: the same bits as the baseline instructions give, in fewer cycles. What `f` calls must
+/// be inlined into it (`#[inline(always)]`: the `*_body` of this file), and take longer than the call itself, some nanoseconds.
+#[inline(always)]
+pub(crate) fn wide<R>(f: impl FnOnce() -> R) -> R {
+    #[cfg(feature = "faer")]
+    {
+        pulp::Arch::new().dispatch(f)
+    }
+    #[cfg(not(feature = "faer"))]
+    {
+        f()
+    }
+}
+
+/// Vectors shorter than this are done where they are.
+const SHORT: usize = 48;
+
 /// ⟨a, b⟩ with eight partial sums, which lets the compiler vectorise and shortens the rounding chain.
 #[inline]
 pub(crate) fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
+    if a.len() < SHORT {
+        return dot_body(a, b);
+    }
+    wide(
+        #[inline(always)]
+        || dot_body(a, b),
+    )
+}
+
+/// [`dot`] for use inside [`wide`].
+#[inline(always)]
+pub(crate) fn dot_body<T: Scalar>(a: &[T], b: &[T]) -> T {
     debug_assert_eq!(a.len(), b.len());
     let mut s = [T::zero(); 8];
     let (ac, bc) = (a.chunks_exact(8), b.chunks_exact(8));
@@ -31,9 +62,9 @@ pub(crate) fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
     t + (((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7])))
 }
 
-/// Four inner products with one vector, which is read once.
-#[inline]
-pub(crate) fn dot4<T: Scalar>(a: [&[T]; 4], b: &[T]) -> [T; 4] {
+/// Four inner products with one vector, which is read once; for use inside [`wide`].
+#[inline(always)]
+pub(crate) fn dot4_body<T: Scalar>(a: [&[T]; 4], b: &[T]) -> [T; 4] {
     const LANES: usize = 8;
     let len = b.len();
     let mut s = [[T::zero(); LANES]; 4];
@@ -67,6 +98,18 @@ pub(crate) fn dot4<T: Scalar>(a: [&[T]; 4], b: &[T]) -> [T; 4] {
 /// y += α x
 #[inline]
 pub(crate) fn axpy<T: Scalar>(alpha: T, x: &[T], y: &mut [T]) {
+    if x.len() < SHORT {
+        return axpy_body(alpha, x, y);
+    }
+    wide(
+        #[inline(always)]
+        || axpy_body(alpha, x, y),
+    );
+}
+
+/// [`axpy`] for use inside [`wide`].
+#[inline(always)]
+pub(crate) fn axpy_body<T: Scalar>(alpha: T, x: &[T], y: &mut [T]) {
     debug_assert_eq!(x.len(), y.len());
     for (yi, xi) in y.iter_mut().zip(x) {
         *yi += alpha * *xi;

@@ -1,6 +1,6 @@
 //! An upper triangular factor stored by columns without gaps, so that it grows and shrinks in place.
 
-use super::{axpy, dot};
+use super::{axpy_body, dot_body, wide};
 use crate::Scalar;
 
 /// R, k×k upper triangular; entry (i, j), i ≤ j, is `data[j(j+1)/2 + i]`.
@@ -25,6 +25,18 @@ impl<T: Scalar> Rotation<T> {
     #[inline]
     pub(crate) fn turn(&self, a: T, b: T) -> (T, T) {
         (self.c * a + self.s * b, self.c * b - self.s * a)
+    }
+
+    /// [`turn`](Self::turn) for two rows, entry by entry.
+    pub(crate) fn turn_all(&self, a: &mut [T], b: &mut [T]) {
+        wide(
+            #[inline(always)]
+            || {
+                for (a, b) in a.iter_mut().zip(b) {
+                    (*a, *b) = self.turn(*a, *b);
+                }
+            },
+        );
     }
 }
 
@@ -120,21 +132,31 @@ impl<T: Scalar> PackedUpper<T> {
 
     /// x ← R⁻¹ x
     pub(crate) fn solve(&self, x: &mut [T]) {
-        for j in (0..self.k).rev() {
-            let col = self.column(j);
-            let t = x[j] / col[j];
-            x[j] = t;
-            axpy(-t, &col[..j], &mut x[..j]);
-        }
+        wide(
+            #[inline(always)]
+            || {
+                for j in (0..self.k).rev() {
+                    let col = self.column(j);
+                    let t = x[j] / col[j];
+                    x[j] = t;
+                    axpy_body(-t, &col[..j], &mut x[..j]);
+                }
+            },
+        );
     }
 
     /// x ← R⁻ᵀ x
     pub(crate) fn solve_transposed(&self, x: &mut [T]) {
-        for j in 0..self.k {
-            let col = self.column(j);
-            let t = (x[j] - dot(&col[..j], &x[..j])) / col[j];
-            x[j] = t;
-        }
+        wide(
+            #[inline(always)]
+            || {
+                for j in 0..self.k {
+                    let col = self.column(j);
+                    let t = (x[j] - dot_body(&col[..j], &x[..j])) / col[j];
+                    x[j] = t;
+                }
+            },
+        );
     }
 }
 
@@ -150,6 +172,7 @@ fn givens<T: Scalar>(a: T, b: T) -> (T, T, T) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::linalg::dot;
     use proptest::prelude::*;
 
     fn factor(columns: &[Vec<f64>]) -> PackedUpper<f64> {

@@ -5,7 +5,7 @@
 
 use super::Dense;
 use crate::LinalgScalar;
-use crate::linalg::{axpy, dot, dot4};
+use crate::linalg::{axpy, axpy_body, dot_body, dot4_body, wide};
 use std::ops::Range;
 
 /// Parts into which rows are split for sums over rows; as many threads can help.
@@ -26,12 +26,20 @@ where
         a.par_chunks_mut(chunk_a)
             .zip(b.par_chunks_mut(chunk_b))
             .enumerate()
-            .for_each(|(i, (p, q))| f(i, p, q));
+            .for_each(|(i, (p, q))| {
+                wide(
+                    #[inline(always)]
+                    || f(i, p, q),
+                );
+            });
         return;
     }
     let _ = threads;
     for (i, (p, q)) in a.chunks_mut(chunk_a).zip(b.chunks_mut(chunk_b)).enumerate() {
-        f(i, p, q);
+        wide(
+            #[inline(always)]
+            || f(i, p, q),
+        );
     }
 }
 
@@ -43,16 +51,25 @@ where
     #[cfg(feature = "rayon")]
     if threads {
         use rayon::prelude::*;
-        a.par_chunks_mut(chunk).enumerate().for_each(|(i, p)| f(i, p));
+        a.par_chunks_mut(chunk).enumerate().for_each(|(i, p)| {
+            wide(
+                #[inline(always)]
+                || f(i, p),
+            );
+        });
         return;
     }
     let _ = threads;
     for (i, p) in a.chunks_mut(chunk).enumerate() {
-        f(i, p);
+        wide(
+            #[inline(always)]
+            || f(i, p),
+        );
     }
 }
 
 /// y += Σ_f v_f a_{face(f)} on some rows of a column-major matrix. Four columns at a time: y is read and written a quarter as often.
+#[inline(always)]
 fn add_columns<T: LinalgScalar>(a: &Dense<'_, T>, face: &[usize], v: &[T], rows: Range<usize>, y: &mut [T]) {
     let (fours, values) = (face.chunks_exact(4), v.chunks_exact(4));
     let last = (fours.remainder(), values.remainder());
@@ -64,11 +81,12 @@ fn add_columns<T: LinalgScalar>(a: &Dense<'_, T>, face: &[usize], v: &[T], rows:
         }
     }
     for (j, x) in last.0.iter().zip(last.1) {
-        axpy(*x, &a.run(*j)[rows.clone()], y);
+        axpy_body(*x, &a.run(*j)[rows.clone()], y);
     }
 }
 
 /// out_f += ⟨a_{face(f)}, y⟩ on some rows of a column-major matrix. Four columns at a time: y is read a quarter as often.
+#[inline(always)]
 fn dot_columns<T: LinalgScalar>(
     a: &Dense<'_, T>,
     face: &[usize],
@@ -81,16 +99,17 @@ fn dot_columns<T: LinalgScalar>(
     let last = fours.remainder();
     for (j, o) in fours.zip(&mut results) {
         let run = |i: usize| &a.run(j[i])[rows.clone()];
-        for (o, s) in o.iter_mut().zip(dot4([run(0), run(1), run(2), run(3)], y)) {
+        for (o, s) in o.iter_mut().zip(dot4_body([run(0), run(1), run(2), run(3)], y)) {
             *o += s;
         }
     }
     for (j, o) in last.iter().zip(results.into_remainder()) {
-        *o += dot(&a.run(*j)[rows.clone()], y);
+        *o += dot_body(&a.run(*j)[rows.clone()], y);
     }
 }
 
 /// out += Σ_i y_i row_i over some rows of a row-major matrix, four rows at a time.
+#[inline(always)]
 fn add_rows<T: LinalgScalar>(a: &Dense<'_, T>, start: usize, y: &[T], out: &mut [T]) {
     let mut i = start;
     let fours = y.chunks_exact(4);
@@ -103,21 +122,25 @@ fn add_rows<T: LinalgScalar>(a: &Dense<'_, T>, start: usize, y: &[T], out: &mut 
         i += 4;
     }
     for w in last {
-        axpy(*w, a.run(i), out);
+        axpy_body(*w, a.run(i), out);
         i += 1;
     }
 }
 
 /// y_i ← ⟨row_i, x⟩ over some rows of a row-major matrix, four rows at a time.
+#[inline(always)]
 fn dot_rows<T: LinalgScalar>(a: &Dense<'_, T>, start: usize, x: &[T], y: &mut [T]) {
     let mut i = start;
     let mut fours = y.chunks_exact_mut(4);
     for o in &mut fours {
-        o.copy_from_slice(&dot4([a.run(i), a.run(i + 1), a.run(i + 2), a.run(i + 3)], x));
+        o.copy_from_slice(&dot4_body(
+            [a.run(i), a.run(i + 1), a.run(i + 2), a.run(i + 3)],
+            x,
+        ));
         i += 4;
     }
     for o in fours.into_remainder() {
-        *o = dot(a.run(i), x);
+        *o = dot_body(a.run(i), x);
         i += 1;
     }
 }
@@ -131,11 +154,17 @@ fn split(rows: usize, columns: usize) -> (usize, bool) {
 /// y ← Σ_f v_f a_{face(f)} of a column-major matrix.
 pub(crate) fn combine<T: LinalgScalar>(a: &Dense<'_, T>, face: &[usize], v: &[T], y: &mut [T]) {
     let (part, threads) = split(a.rows(), face.len());
-    each(y, part, threads, |i, y| {
-        y.fill(T::zero());
-        let start = i * part;
-        add_columns(a, face, v, start..start + y.len(), y);
-    });
+    each(
+        y,
+        part,
+        threads,
+        #[inline(always)]
+        |i, y| {
+            y.fill(T::zero());
+            let start = i * part;
+            add_columns(a, face, v, start..start + y.len(), y);
+        },
+    );
 }
 
 /// out_f ← ⟨a_{face(f)}, y⟩ of a column-major matrix.
@@ -147,19 +176,31 @@ pub(crate) fn combine_adjoint<T: LinalgScalar>(a: &Dense<'_, T>, face: &[usize],
     } else {
         face.len().max(1)
     };
-    each(out, part, threads, |i, out| {
-        out.fill(T::zero());
-        let start = i * part;
-        dot_columns(a, &face[start..start + out.len()], 0..y.len(), y, out);
-    });
+    each(
+        out,
+        part,
+        threads,
+        #[inline(always)]
+        |i, out| {
+            out.fill(T::zero());
+            let start = i * part;
+            dot_columns(a, &face[start..start + out.len()], 0..y.len(), y, out);
+        },
+    );
 }
 
 /// y ← A x of a row-major matrix.
 pub(crate) fn rows_apply<T: LinalgScalar>(a: &Dense<'_, T>, x: &[T], y: &mut [T]) {
     let (part, threads) = split(a.rows(), a.columns());
-    each(y, part.next_multiple_of(4), threads, |i, y| {
-        dot_rows(a, i * part.next_multiple_of(4), x, y);
-    });
+    each(
+        y,
+        part.next_multiple_of(4),
+        threads,
+        #[inline(always)]
+        |i, y| {
+            dot_rows(a, i * part.next_multiple_of(4), x, y);
+        },
+    );
 }
 
 /// x ← Aᵀ y of a row-major matrix; `partial` has room for [`PARTS`] vectors like x.
@@ -167,11 +208,17 @@ pub(crate) fn rows_adjoint<T: LinalgScalar>(a: &Dense<'_, T>, y: &[T], x: &mut [
     let (m, n) = (a.rows(), a.columns());
     let (part, threads) = split(m, n);
     let parts = m.div_ceil(part);
-    each(&mut partial[..parts * n], n, threads, |i, out| {
-        out.fill(T::zero());
-        let rows = i * part..((i + 1) * part).min(m);
-        add_rows(a, rows.start, &y[rows], out);
-    });
+    each(
+        &mut partial[..parts * n],
+        n,
+        threads,
+        #[inline(always)]
+        |i, out| {
+            out.fill(T::zero());
+            let rows = i * part..((i + 1) * part).min(m);
+            add_rows(a, rows.start, &y[rows], out);
+        },
+    );
     add_up(partial, parts, x);
 }
 
@@ -180,15 +227,23 @@ pub(crate) fn rows_normal<T: LinalgScalar>(a: &Dense<'_, T>, x: &mut [T], z: &mu
     let n = a.columns();
     let (part, threads) = split(a.rows(), n);
     let v: &[T] = x;
-    chunks(z, part, partial, n, threads, |i, z, out| {
-        out.fill(T::zero());
-        let block = (BLOCK / n.max(1)).clamp(4, 4096);
-        for (b, z) in z.chunks_mut(block).enumerate() {
-            let start = i * part + b * block;
-            dot_rows(a, start, v, z);
-            add_rows(a, start, z, out);
-        }
-    });
+    chunks(
+        z,
+        part,
+        partial,
+        n,
+        threads,
+        #[inline(always)]
+        |i, z, out| {
+            out.fill(T::zero());
+            let block = (BLOCK / n.max(1)).clamp(4, 4096);
+            for (b, z) in z.chunks_mut(block).enumerate() {
+                let start = i * part + b * block;
+                dot_rows(a, start, v, z);
+                add_rows(a, start, z, out);
+            }
+        },
+    );
     add_up(partial, a.rows().div_ceil(part), x);
 }
 
@@ -204,17 +259,25 @@ pub(crate) fn columns_normal<T: LinalgScalar>(
 ) {
     let k = face.len();
     let (part, threads) = split(a.rows(), k);
-    chunks(z, part, partial, k.max(1), threads, |i, z, out| {
-        z.fill(T::zero());
-        out.fill(T::zero());
-        let block = (BLOCK / k.max(1)).clamp(128, 8192);
-        for (b, z) in z.chunks_mut(block).enumerate() {
-            let start = i * part + b * block;
-            let rows = start..start + z.len();
-            add_columns(a, face, v, rows.clone(), z);
-            dot_columns(a, face, rows, z, out);
-        }
-    });
+    chunks(
+        z,
+        part,
+        partial,
+        k.max(1),
+        threads,
+        #[inline(always)]
+        |i, z, out| {
+            z.fill(T::zero());
+            out.fill(T::zero());
+            let block = (BLOCK / k.max(1)).clamp(128, 8192);
+            for (b, z) in z.chunks_mut(block).enumerate() {
+                let start = i * part + b * block;
+                let rows = start..start + z.len();
+                add_columns(a, face, v, rows.clone(), z);
+                dot_columns(a, face, rows, z, out);
+            }
+        },
+    );
     add_up(partial, a.rows().div_ceil(part), out);
 }
 
