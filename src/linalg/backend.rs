@@ -6,6 +6,8 @@ use crate::operators::Dense;
 pub trait Kernels: Sized {
     /// G = AᵀA, all of it (both triangles), column-major n×n.
     fn gram(a: &Dense<'_, Self>, out: &mut [Self]);
+    /// AᵀB, column-major with as many rows as A has columns; both have the same number of rows.
+    fn adjoint_product(a: &Dense<'_, Self>, b: &Dense<'_, Self>, out: &mut [Self]);
     /// Lower Cholesky factor in place of the lower triangle of a column-major n×n matrix; false when a pivot is not positive.
     fn cholesky(n: usize, a: &mut [Self]) -> bool;
 }
@@ -63,6 +65,18 @@ mod with_faer {
                     );
                     super::mirror(n, out);
                 }
+                fn adjoint_product(a: &Dense<'_, Self>, b: &Dense<'_, Self>, out: &mut [Self]) {
+                    let (k, p) = (a.columns(), b.columns());
+                    let par = parallelism(2.0 * a.rows() as f64 * k as f64 * p as f64);
+                    faer::linalg::matmul::matmul(
+                        MatMut::from_column_major_slice_mut(&mut out[..k * p], k, p),
+                        Accum::Replace,
+                        view(a).transpose(),
+                        view(b),
+                        1.0,
+                        par,
+                    );
+                }
                 fn cholesky(n: usize, a: &mut [Self]) -> bool {
                     if n == 0 {
                         return true;
@@ -89,21 +103,41 @@ mod with_nalgebra {
     use super::{Dense, Kernels};
     use nalgebra::{Cholesky, DMatrix, DMatrixView, Dyn};
 
+    type View<'a, T> = DMatrixView<'a, T, nalgebra::Const<1>, Dyn>;
+
+    /// A of a column-major matrix, Aᵀ of a row-major one.
+    fn view<'a, T: nalgebra::Scalar>(a: &Dense<'a, T>) -> View<'a, T> {
+        let (rows, columns) = if a.is_column_major() {
+            (a.rows(), a.columns())
+        } else {
+            (a.columns(), a.rows())
+        };
+        DMatrixView::from_slice_with_strides_generic(
+            a.data(),
+            Dyn(rows),
+            Dyn(columns),
+            nalgebra::Const::<1>,
+            Dyn(a.leading()),
+        )
+    }
+
     macro_rules! kernels {
         ($($t:ty),*) => {$(
             impl Kernels for $t {
                 fn gram(a: &Dense<'_, Self>, out: &mut [Self]) {
-                    let (m, n) = (a.rows(), a.columns());
-                    let g = if a.is_column_major() {
-                        let v = DMatrixView::from_slice_with_strides_generic(a.data(), Dyn(m), Dyn(n), nalgebra::Const::<1>, Dyn(a.leading()));
-                        v.tr_mul(&v)
-                    } else {
-                        // row-major A is column-major Aᵀ
-                        let v = DMatrixView::from_slice_with_strides_generic(a.data(), Dyn(n), Dyn(m), nalgebra::Const::<1>, Dyn(a.leading()));
-                        &v * v.transpose()
-                    };
-                    out[..n * n].copy_from_slice(g.as_slice());
+                    let n = a.columns();
+                    Self::adjoint_product(a, a, out);
                     super::mirror(n, out);
+                }
+                fn adjoint_product(a: &Dense<'_, Self>, b: &Dense<'_, Self>, out: &mut [Self]) {
+                    let (v, w) = (view(a), view(b));
+                    let g = match (a.is_column_major(), b.is_column_major()) {
+                        (true, true) => v.tr_mul(&w),
+                        (true, false) => v.tr_mul(&w.transpose()),
+                        (false, true) => &v * &w,
+                        (false, false) => &v * w.transpose(),
+                    };
+                    out[..g.len()].copy_from_slice(g.as_slice());
                 }
                 fn cholesky(n: usize, a: &mut [Self]) -> bool {
                     let m = DMatrix::from_column_slice(n, n, &a[..n * n]);

@@ -9,14 +9,43 @@ use crate::Scalar;
 use crate::linalg::not_positive;
 use crate::solve::{Run, Status};
 
+/// Candidates of the first pass, and the least of a later one.
+const FEWEST: usize = 10;
+
 /// How the columns are chosen.
 pub(super) struct Pricing<'s, T> {
     /// ‖a_j‖; columns of norm 0 never enter.
     pub(super) norms: &'s [T],
     /// ‖b‖
     pub(super) b_norm: T,
-    /// Candidates kept from one pass.
+    /// The most candidates that are kept from one pass.
     pub(super) pool: usize,
+    /// Asked after every pricing pass: false ends the method there.
+    pub(super) go_on: &'s dyn Fn(&Progress<T>) -> bool,
+}
+
+/// What a pricing pass found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Progress<T> {
+    /// Passes so far, this one included.
+    pub(super) rounds: usize,
+    /// Columns on the face.
+    pub(super) face: usize,
+    /// Candidates of the passes before, and how many columns the face gained by them.
+    pub(super) offered: usize,
+    pub(super) gained: usize,
+    /// The best w_j/‖a_j‖, and that of the first pass.
+    pub(super) best: T,
+    pub(super) first: T,
+}
+
+/// How the method ended without hitting a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// No column wants to enter.
+    Optimal,
+    /// The caller would not go on.
+    GivenUp,
 }
 
 /// Improves x until no column wants to enter. On entry the face holds the support of x (in `face.members()` order
@@ -29,7 +58,7 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
     x: &mut Vec<T>,
     pricing: &Pricing<'_, T>,
     run: &mut Run<'_>,
-) -> Result<(), Status> {
+) -> Result<Ended, Status> {
     let n = pricing.norms.len();
     let mut state = State {
         inside: vec![false; n],
@@ -43,6 +72,17 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
     }
     x.resize(face.members().len(), T::zero());
     settle(face, x, &mut state, run)?;
+    let started = face.members().len();
+    let mut progress = Progress {
+        rounds: 0,
+        face: 0,
+        offered: 0,
+        gained: 0,
+        best: T::zero(),
+        first: T::zero(),
+    };
+    // as many candidates as are likely to be taken: their inner products are formed together, wanted or not
+    let mut pool = FEWEST;
     let mut moved_since_release = false;
     let mut refined = false;
     // f decreases with every entry, but by less than its rounding when multipliers are noise: such exchanges could
@@ -52,9 +92,9 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
         run.iteration()?;
         rounds -= 1;
         if rounds == 0 {
-            return Ok(());
+            return Ok(Ended::Optimal);
         }
-        let threshold = state.price(face, x, pricing, run);
+        let threshold = state.price(face, x, pricing, pool.min(pricing.pool), run);
         if state.candidates.is_empty() {
             if moved_since_release && state.set_aside.contains(&true) {
                 // the face has changed since they were refused
@@ -70,11 +110,22 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
             face.correction(x, &mut state.target[..k], run);
             let norms = face.members().iter().map(|j| pricing.norms[*j]);
             drop_rounding(x, &state.target[..k], norms, pricing.b_norm);
-            return Ok(());
+            return Ok(Ended::Optimal);
         }
         let best = state.candidates[0].0;
+        progress.rounds += 1;
+        progress.gained = face.members().len().saturating_sub(started);
+        progress.face = face.members().len();
+        progress.best = best;
+        if progress.rounds == 1 {
+            progress.first = best;
+        }
+        if !(pricing.go_on)(&progress) {
+            return Ok(Ended::GivenUp);
+        }
         let mut entered = 0;
         let candidates = std::mem::take(&mut state.candidates);
+        face.prepare(&candidates, run);
         for (at, (score, j)) in candidates.iter().enumerate() {
             if at > 0 {
                 // re-priced at the point reached meanwhile: a column that lost its pull would only come and go
@@ -86,6 +137,9 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
                 run.iteration()?;
             }
             if !face.append(*j, run) {
+                if face.gives_up() {
+                    return Ok(Ended::GivenUp);
+                }
                 state.set_aside[*j] = true;
                 continue;
             }
@@ -98,6 +152,8 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
                 state.set_aside[*j] = true;
             }
         }
+        progress.offered += candidates.len();
+        pool = (2 * entered + FEWEST / 2).max(FEWEST);
         state.candidates = candidates;
         if entered > 0 {
             moved_since_release = true;
@@ -116,7 +172,14 @@ struct State<T> {
 }
 
 impl<T: Scalar> State<T> {
-    fn price<F: Face<T>>(&mut self, face: &mut F, x: &[T], pricing: &Pricing<'_, T>, run: &mut Run<'_>) -> T {
+    fn price<F: Face<T>>(
+        &mut self,
+        face: &mut F,
+        x: &[T],
+        pricing: &Pricing<'_, T>,
+        pool: usize,
+        run: &mut Run<'_>,
+    ) -> T {
         let threshold = noise::<T>() * face.price_all(x, &mut self.w, run);
         self.candidates.clear();
         for j in 0..self.w.len() {
@@ -130,10 +193,9 @@ impl<T: Scalar> State<T> {
         }
         let best_first =
             |a: &(T, usize), b: &(T, usize)| b.0.partial_cmp(&a.0).unwrap_or(std::cmp::Ordering::Equal);
-        if self.candidates.len() > pricing.pool {
-            self.candidates
-                .select_nth_unstable_by(pricing.pool - 1, best_first);
-            self.candidates.truncate(pricing.pool);
+        if self.candidates.len() > pool {
+            self.candidates.select_nth_unstable_by(pool - 1, best_first);
+            self.candidates.truncate(pool);
         }
         // ties by index: the same problem in another order must not depend on the selection algorithm
         self.candidates

@@ -1,11 +1,13 @@
 //! From a prepared problem and b to a certified answer: which method runs, when the next one takes over, and the judgement.
 
-use super::active_set::{Pricing, active_set};
+use super::active_set::{Ended as Growth, Pricing, Progress, active_set};
 use super::block_exchange::{Exchange, Failure, block_exchange};
 use super::coordinate_descent::{Outcome, coordinate_descent};
 use super::dual::duality_gap;
 use super::face::{Face, QrFace, drop_rounding, residual};
 use super::flow::flow;
+use super::growing_gram::GrowingGram;
+use super::interpolation::interpolate;
 use super::problem::Problem;
 use super::projected_cg::{Ended, Target, instead_of_a_gram_matrix, projected_cg};
 use super::working_set::{self, working_set};
@@ -19,8 +21,20 @@ use std::time::Instant;
 
 /// A QR factor of more elements than this (800 MB of f64) is not attempted.
 const QR_ELEMENTS: usize = 100_000_000;
+/// Up to so many columns the Gram matrix of them all costs less than to find out which are needed.
+const SMALL_GRAM: usize = 48;
 /// With products only, a face of more columns than this is left to the flow first.
 const LARGE_FACE: usize = 1000;
+
+/// How the active set on a growing Gram factor ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grown {
+    Exact,
+    /// At the caller's wish, or by a limit.
+    GivenUp,
+    /// The squared condition number is too much for this precision.
+    IllConditioned,
+}
 
 /// A feasible point on its way to judgement, in scaled units.
 struct Candidate<T> {
@@ -127,7 +141,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 if self.problem.columns() <= self.problem.rows() {
                     self.dense(run)
                 } else {
-                    self.active_set(&self.zero_or_start(), run)
+                    self.wide(run)
                 }
             }
             Strategy::Auto | Strategy::WorkingSet if self.problem.has_columns() => self.sparse(strategy, run),
@@ -145,17 +159,42 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
     }
 
-    /// Projected conjugate gradients where they can beat a Gram matrix of all columns; block exchange; the active set from
-    /// where it ended when that is not exact.
+    /// The active set while few of the columns that are offered stay: they are correlated, and the face will be small. Then
+    /// projected conjugate gradients where they can beat a Gram matrix of all columns; block exchange; the active set from where it
+    /// ended when that is not exact.
     fn dense(&self, run: &mut Run<'_>) -> Candidate<T> {
+        let p = self.problem;
+        let (m, n) = (p.rows(), p.columns());
+        let products = instead_of_a_gram_matrix(p, self.target(0.0));
+        if n >= SMALL_GRAM {
+            let square = 5 * m < 6 * n;
+            let go_on = |seen: &Progress<T>| {
+                let stays = 2 * seen.gained <= seen.offered;
+                if square {
+                    seen.rounds < 2 || stays
+                } else if products.is_some() {
+                    seen.rounds < 4 || stays
+                } else {
+                    3 * seen.face <= 2 * n
+                }
+            };
+            let (candidate, grown) = self.growing_gram(&self.zero_or_start(), &go_on, run);
+            match grown {
+                Grown::Exact => return candidate,
+                Grown::IllConditioned => return self.growing_qr(&candidate.x, run),
+                Grown::GivenUp if candidate.limit.is_some() => return candidate,
+                Grown::GivenUp => {}
+            }
+        }
         let mut guess = None;
-        if let Some(target) = instead_of_a_gram_matrix(self.problem, self.target(0.0)) {
+        if let Some(target) = products {
+            let before = run.passes;
             let (candidate, ended) = self.projected(self.zero_or_start(), &target, run);
             if candidate.limit.is_some() || ended == Ended::Converged {
                 return candidate;
             }
             // given up early, most columns stay: the exchange starts from them all
-            guess = (run.passes >= target.passes).then_some(candidate.x);
+            guess = (run.passes - before >= target.passes).then_some(candidate.x);
         }
         let first = self.block_exchange(guess.as_deref(), run);
         match first {
@@ -165,7 +204,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 if rho <= self.exact {
                     return candidate;
                 }
-                let second = self.active_set(&candidate.x, run);
+                let second = self.growing_qr(&candidate.x, run);
                 let better = self.rho(&second.x, run);
                 if better < rho || rho.is_nan() {
                     second
@@ -178,6 +217,44 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             }
             None => self.active_set(&self.zero_or_start(), run),
         }
+    }
+
+    /// The active set; where the face would not stay small and b may well be A x for some x > 0, the flow and Newton steps to such an x.
+    fn wide(&self, run: &mut Run<'_>) -> Candidate<T> {
+        let p = self.problem;
+        let (m, n) = (p.rows(), p.columns());
+        let may_interpolate = m >= 64 && 10 * n >= 19 * m && m.saturating_mul(m) <= QR_ELEMENTS;
+        let go_on =
+            |seen: &Progress<T>| !may_interpolate || 8 * seen.face <= m || 2 * seen.gained <= seen.offered;
+        let (candidate, grown) = self.growing_gram(&self.zero_or_start(), &go_on, run);
+        match grown {
+            Grown::Exact => return candidate,
+            Grown::IllConditioned => return self.growing_qr(&candidate.x, run),
+            Grown::GivenUp if candidate.limit.is_some() => return candidate,
+            Grown::GivenUp => {}
+        }
+        let reached = flow(p, self.b, self.b_norm, None, T::lit(3e-4), 300, run);
+        if let (Some(a), None) = (p.dense(), &reached.limit) {
+            let mut x = reached.x;
+            match interpolate(p, &a, self.b, self.b_norm, &mut x, run) {
+                Ok(true) => {
+                    return Candidate {
+                        x,
+                        phase: Phase::Flow,
+                        limit: None,
+                        dual: None,
+                    };
+                }
+                Ok(false) => {}
+                Err(limit) => {
+                    return Candidate {
+                        limit: Some(limit),
+                        ..candidate
+                    };
+                }
+            }
+        }
+        self.active_set(&candidate.x, run)
     }
 
     /// None when the Gram matrix is too ill-conditioned or the signs cycle.
@@ -293,8 +370,69 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
     }
 
-    /// The active set on a growing QR factor, from a feasible point.
+    /// The active set from a feasible point: on a growing Gram factor, and on a growing QR factor where that is not exact.
     fn active_set(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
+        match self.growing_gram(from, &|_| true, run) {
+            (candidate, Grown::Exact) => candidate,
+            (candidate, _) if candidate.limit.is_some() => candidate,
+            (candidate, _) => self.growing_qr(&candidate.x, run),
+        }
+    }
+
+    /// The active set on a growing Gram factor, from a feasible point, for as long as `go_on` says.
+    fn growing_gram(
+        &self,
+        from: &[T],
+        go_on: &dyn Fn(&Progress<T>) -> bool,
+        run: &mut Run<'_>,
+    ) -> (Candidate<T>, Grown) {
+        let p = self.problem;
+        if !p.has_columns() {
+            return (self.started(from, None), Grown::IllConditioned);
+        }
+        let mut face = GrowingGram::new(p, self.b);
+        let mut x = Vec::new();
+        let start: Vec<(T, usize)> = (0..from.len())
+            .filter(|j| from[*j] > T::zero())
+            .map(|j| (from[j], j))
+            .collect();
+        for pool in start.chunks(50) {
+            if let Err(limit) = run.check() {
+                return (self.started(from, Some(limit)), Grown::GivenUp);
+            }
+            face.prepare(pool, run);
+            for (v, j) in pool {
+                if face.append(*j, run) {
+                    x.push(*v);
+                }
+            }
+        }
+        if face.gives_up() {
+            return (self.started(from, None), Grown::IllConditioned);
+        }
+        let pricing = Pricing {
+            go_on,
+            ..self.pricing()
+        };
+        let outcome = active_set(&mut face, &mut x, &pricing, run);
+        let norms: Vec<T> = face.members().iter().map(|j| p.norms()[*j]).collect();
+        let candidate = Candidate {
+            x: self.spread(face.members(), &x),
+            phase: Phase::ActiveSet,
+            limit: outcome.err(),
+            dual: Some(face.dual_direction(norms)),
+        };
+        let grown = match outcome {
+            _ if face.gives_up() => Grown::IllConditioned,
+            Ok(Growth::Optimal) if self.rho(&candidate.x, run) <= self.exact => Grown::Exact,
+            Ok(Growth::Optimal) => Grown::IllConditioned,
+            Ok(Growth::GivenUp) | Err(_) => Grown::GivenUp,
+        };
+        (candidate, grown)
+    }
+
+    /// The active set on a growing QR factor, from a feasible point.
+    fn growing_qr(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
         let mut face = QrFace::new(p, self.b);
         let mut x = Vec::new();
@@ -302,29 +440,14 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             // a dependent column is left to the method, which takes it in when it helps
             if *v > T::zero() {
                 if let Err(limit) = run.check() {
-                    return Candidate {
-                        x: from.to_vec(),
-                        phase: Phase::Start,
-                        limit: Some(limit),
-                        dual: None,
-                    };
+                    return self.started(from, Some(limit));
                 }
                 if face.append(j, run) {
                     x.push(*v);
                 }
             }
         }
-        let pool = if p.rows().saturating_mul(p.columns()) > 5_000_000 {
-            50
-        } else {
-            10
-        };
-        let pricing = Pricing {
-            norms: p.norms(),
-            b_norm: self.b_norm,
-            pool,
-        };
-        let outcome = active_set(&mut face, &mut x, &pricing, run);
+        let outcome = active_set(&mut face, &mut x, &self.pricing(), run);
         let norms: Vec<T> = face.members().iter().map(|j| p.norms()[*j]).collect();
         let dual = Some(face.dual_direction(norms));
         Candidate {
@@ -332,6 +455,26 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             phase: Phase::ActiveSet,
             limit: outcome.err(),
             dual,
+        }
+    }
+
+    /// Partial pricing without an end.
+    fn pricing(&self) -> Pricing<'_, T> {
+        let p = self.problem;
+        Pricing {
+            norms: p.norms(),
+            b_norm: self.b_norm,
+            pool: 64,
+            go_on: &|_| true,
+        }
+    }
+
+    fn started(&self, from: &[T], limit: Option<Status>) -> Candidate<T> {
+        Candidate {
+            x: from.to_vec(),
+            phase: Phase::Start,
+            limit,
+            dual: None,
         }
     }
 

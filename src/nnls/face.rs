@@ -9,6 +9,12 @@ use crate::{LinalgScalar, Scalar};
 pub(super) trait Face<T: Scalar> {
     /// F, in the order of the factor.
     fn members(&self) -> &[usize];
+    /// Told the candidates of a pricing pass (score, column), the best first, before some of them are added.
+    fn prepare(&mut self, _candidates: &[(T, usize)], _run: &mut Run<'_>) {}
+    /// Whether another method had better go on, after a column was refused.
+    fn gives_up(&self) -> bool {
+        false
+    }
     /// Adds column j; false (and nothing changes) when it depends on the others in this precision.
     fn append(&mut self, j: usize, run: &mut Run<'_>) -> bool;
     /// Removes the member at a position.

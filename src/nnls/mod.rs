@@ -27,6 +27,8 @@ mod driver;
 mod dual;
 pub(crate) mod face;
 mod flow;
+mod growing_gram;
+mod interpolation;
 pub(crate) mod problem;
 pub(crate) mod projected_cg;
 mod working_set;

@@ -80,6 +80,7 @@ pub(super) fn working_set<T: LinalgScalar>(
             norms: &set_norms,
             b_norm,
             pool: 10,
+            go_on: &|_| true,
         };
         let outcome = active_set(&mut face, &mut z, &pricing, run);
         let members: Vec<usize> = face.members().iter().map(|i| set[*i]).collect();
