@@ -9,7 +9,7 @@ use super::flow::flow;
 use super::growing_gram::GrowingGram;
 use super::interpolation::interpolate;
 use super::problem::Problem;
-use super::projected_cg::{Ended, Target, instead_of_a_gram_matrix, projected_cg};
+use super::projected_cg::{Ended, Target, few_products, instead_of_a_gram_matrix, projected_cg};
 use super::working_set::{self, working_set};
 use super::{Nnls, Strategy};
 use crate::linalg::{dot, exponent, norm2, pow2, safe_exponent};
@@ -165,14 +165,19 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     fn dense(&self, run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
         let (m, n) = (p.rows(), p.columns());
-        let products = instead_of_a_gram_matrix(p, self.target(0.0));
+        let square = 5 * m < 6 * n;
+        let mut products = instead_of_a_gram_matrix(p, self.target(0.0));
         if n >= SMALL_GRAM {
-            let square = 5 * m < 6 * n;
+            let many = products.is_some();
+            let one_direction = std::cell::Cell::new(false);
             let go_on = |seen: &Progress<T>| {
+                if seen.rounds == 2 {
+                    one_direction.set(2 * seen.gained <= seen.offered);
+                }
                 let stays = 2 * seen.gained <= seen.offered;
                 if square {
                     seen.rounds < 2 || stays
-                } else if products.is_some() {
+                } else if many {
                     seen.rounds < 4 || stays
                 } else {
                     3 * seen.face <= 2 * n
@@ -184,6 +189,10 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 Grown::IllConditioned => return self.growing_qr(&candidate.x, run),
                 Grown::GivenUp if candidate.limit.is_some() => return candidate,
                 Grown::GivenUp => {}
+            }
+            if square && one_direction.get() {
+                // one dominant singular value, and the rest may be as good as orthogonal: products settle that in a few dozen
+                products = few_products(p, self.target(0.0));
             }
         }
         let mut guess = None;

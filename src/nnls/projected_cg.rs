@@ -69,11 +69,23 @@ pub(crate) fn instead_of_a_gram_matrix<T: LinalgScalar>(
     target: Target<T>,
 ) -> Option<Target<T>> {
     let (m, n) = (problem.rows(), problem.columns());
-    (n >= 700 && 5 * m >= 6 * n).then(|| Target {
+    let budget = few_products(problem, target)?;
+    (5 * m >= 6 * n).then_some(Target {
+        sparse_only: m < 3 * n,
+        ..budget
+    })
+}
+
+/// What may be spent before a Gram matrix of all columns and its factor; None where they are cheap.
+pub(crate) fn few_products<T: LinalgScalar>(
+    problem: &Problem<'_, T>,
+    target: Target<T>,
+) -> Option<Target<T>> {
+    let n = problem.columns();
+    (n >= 700).then(|| Target {
         // a handful of products more is a better answer than was asked for
         tolerance: target.tolerance.min(T::epsilon().powf(T::lit(0.65))),
         passes: n as f64 / 6.0,
-        sparse_only: m < 3 * n,
         ..target
     })
 }
