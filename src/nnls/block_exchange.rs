@@ -35,12 +35,13 @@ impl<T: LinalgScalar> Exchange<T> {
     }
 }
 
-/// Runs the exchange from the face `inside`.
+/// Runs the exchange from the face `inside`. `whole` is the factor of G, where it is known.
 pub(super) fn block_exchange<T: LinalgScalar>(
     gram: &[T],
     c: &[T],
     norms: &[T],
     mut inside: Vec<bool>,
+    whole: Option<&[T]>,
     run: &mut Run<'_>,
 ) -> Result<Exchange<T>, Failure<T>> {
     let n = c.len();
@@ -64,13 +65,18 @@ pub(super) fn block_exchange<T: LinalgScalar>(
         state.face.clear();
         state.face.extend((0..n).filter(|j| inside[*j]));
         let k = state.face.len();
-        state.factor.resize(k * k, T::zero());
-        gather(gram, n, &state.face, &mut state.factor);
-        run.factorisations += 1;
-        if !T::cholesky(k, &mut state.factor)
-            || weak_pivot(&state.factor, k, |p| gram[state.face[p] * (n + 1)])
-        {
-            return Err(Failure::Singular);
+        if let Some(whole) = whole.filter(|_| k == n) {
+            state.factor.clear();
+            state.factor.extend_from_slice(whole);
+        } else {
+            state.factor.resize(k * k, T::zero());
+            gather(gram, n, &state.face, &mut state.factor);
+            run.factorisations += 1;
+            if !T::cholesky(k, &mut state.factor)
+                || weak_pivot(&state.factor, k, |p| gram[state.face[p] * (n + 1)])
+            {
+                return Err(Failure::Singular);
+            }
         }
         state.x.clear();
         state.x.extend(state.face.iter().map(|j| c[*j]));

@@ -11,9 +11,8 @@ use super::interpolation::interpolate;
 use super::problem::Problem;
 use super::projected_cg::{Ended, Target, few_products, instead_of_a_gram_matrix, projected_cg};
 use super::working_set::{self, working_set};
-use super::{Nnls, Strategy};
+use super::{Options, Strategy};
 use crate::linalg::{dot, exponent, norm2, pow2, safe_exponent};
-use crate::operators::LinearOperator;
 use crate::sets::{ConstraintSet, Orthant};
 use crate::solve::{Certificate, Phase, Run, Solution, Status};
 use crate::{Error, LinalgScalar, Result};
@@ -46,17 +45,13 @@ struct Candidate<T> {
     dual: Option<Vec<T>>,
 }
 
-pub(super) fn solve<T, A>(
+pub(super) fn solve<T: LinalgScalar>(
     problem: &Problem<'_, T>,
     b: &[T],
-    options: &Nnls<'_, T, A>,
+    options: &Options<T>,
     clock: Instant,
     first: bool,
-) -> Result<Solution<T>>
-where
-    T: LinalgScalar,
-    A: LinearOperator<T> + ?Sized,
-{
+) -> Result<Solution<T>> {
     // the first right-hand side pays for the preparation
     let mut run = Run::new(&options.limits, clock, if first { clock } else { Instant::now() });
     if first {
@@ -167,7 +162,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let (m, n) = (p.rows(), p.columns());
         let square = 5 * m < 6 * n;
         let mut products = instead_of_a_gram_matrix(p, self.target(0.0));
-        if n >= SMALL_GRAM {
+        if n >= SMALL_GRAM && !p.expects_many() {
             let many = products.is_some();
             let one_direction = std::cell::Cell::new(false);
             let go_on = |seen: &Progress<T>| {
@@ -287,7 +282,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         };
         let mut c = vec![T::zero(); n];
         p.adjoint(self.b, &mut c, run);
-        match block_exchange(gram, &c, p.norms(), inside, run) {
+        match block_exchange(gram, &c, p.norms(), inside, p.whole_factor(gram, run), run) {
             Ok(exchange) => Some(self.refine(&exchange, run)),
             Err(Failure::Limit(status, face, x)) => Some(self.stopped(status, &face, &x, run)),
             Err(Failure::Singular | Failure::Cycling) => None,

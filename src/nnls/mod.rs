@@ -112,6 +112,16 @@ pub enum Strategy {
 #[derive(Debug, Clone)]
 pub struct Nnls<'a, T, A: ?Sized> {
     a: &'a A,
+    options: Options<T>,
+}
+
+/// Right-hand sides that one thread takes at a time.
+#[cfg(feature = "rayon")]
+const CHUNK: usize = 8;
+
+/// What is asked of a solve, whatever A is.
+#[derive(Debug, Clone)]
+struct Options<T> {
     tolerance: T,
     strategy: Strategy,
     limits: Limits,
@@ -138,10 +148,12 @@ where
         };
         Self {
             a,
-            tolerance,
-            strategy: Strategy::Auto,
-            limits: Limits::default(),
-            start: None,
+            options: Options {
+                tolerance,
+                strategy: Strategy::Auto,
+                limits: Limits::default(),
+                start: None,
+            },
         }
     }
 
@@ -155,7 +167,7 @@ where
     /// assert!(c.natural_residual <= 1e-12);
     /// ```
     pub fn tolerance(mut self, tolerance: T) -> Self {
-        self.tolerance = tolerance;
+        self.options.tolerance = tolerance;
         self
     }
 
@@ -168,7 +180,7 @@ where
     /// assert_eq!(solution.phase, Phase::ActiveSet);
     /// ```
     pub fn strategy(mut self, strategy: Strategy) -> Self {
-        self.strategy = strategy;
+        self.options.strategy = strategy;
         self
     }
 
@@ -181,7 +193,7 @@ where
     /// assert_eq!(Nnls::new(&a).limits(limits).solve(&[1.0, 1.0]).unwrap().status, Status::IterationLimit);
     /// ```
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.options.limits = limits;
         self
     }
 
@@ -193,7 +205,7 @@ where
     /// assert_eq!(stopped.x, vec![0.0, 0.0]); // the best feasible point so far
     /// ```
     pub fn max_iterations(mut self, iterations: usize) -> Self {
-        self.limits.iterations = Some(iterations);
+        self.options.limits.iterations = Some(iterations);
         self
     }
 
@@ -208,7 +220,7 @@ where
     /// assert_eq!(stopped.status, reparam::Status::TimeLimit);
     /// ```
     pub fn time_limit(mut self, time: Duration) -> Self {
-        self.limits.time = Some(time);
+        self.options.limits.time = Some(time);
         self
     }
 
@@ -220,7 +232,7 @@ where
     /// assert!(reparam::Nnls::new(&a).cancel_token(token).solve(&[1.0, 1.0]).unwrap().status.is_solved());
     /// ```
     pub fn cancel_token(mut self, token: CancelToken) -> Self {
-        self.limits.cancel = Some(token);
+        self.options.limits.cancel = Some(token);
         self
     }
 
@@ -236,7 +248,7 @@ where
     /// assert!(matches!(wrong, Err(Error::InfeasibleStart { index: 1, .. })));
     /// ```
     pub fn start(mut self, x: &[T]) -> Self {
-        self.start = Some(x.to_vec());
+        self.options.start = Some(x.to_vec());
         self
     }
 
@@ -255,7 +267,7 @@ where
         let clock = Instant::now();
         let problem = self.prepare()?;
         self.check_rhs(&problem, b)?;
-        driver::solve(&problem, b, self, clock, true)
+        driver::solve(&problem, b, &self.options, clock, true)
     }
 
     /// Solves for many right-hand sides: the columns of B, m×k, column after column (`DMatrix::as_slice`). What depends
@@ -275,7 +287,7 @@ where
     pub fn solve_many<B: AsRef<[T]> + ?Sized>(&self, b: &B) -> Result<Vec<Solution<T>>> {
         let clock = Instant::now();
         let b = b.as_ref();
-        let problem = self.prepare()?;
+        let mut problem = self.prepare()?;
         let m = problem.rows();
         check_not_empty("the right-hand sides", b.len())?;
         if b.len() % m != 0 {
@@ -287,26 +299,50 @@ where
             });
         }
         check_finite("right-hand sides (column after column)", b)?;
-        let solve = |(k, column)| driver::solve(&problem, column, self, clock, k == 0);
-        b.chunks_exact(m).enumerate().map(solve).collect()
+        problem.expect_many();
+        let (first, rest) = b.split_at(m);
+        // what depends on A alone is made with the first
+        let mut solutions = vec![driver::solve(&problem, first, &self.options, clock, true)?];
+        #[cfg(feature = "rayon")]
+        if let Some(parts) = problem.parts().filter(|_| rest.len() > m) {
+            use rayon::prelude::*;
+            let options = &self.options;
+            // one after the other within a chunk: how they are split changes no answer
+            let solve = |chunk: &[T]| -> Result<Vec<Solution<T>>> {
+                let problem = Problem::from_parts(&parts);
+                let each = |column| driver::solve(&problem, column, options, clock, false);
+                chunk.chunks_exact(m).map(each).collect()
+            };
+            let solved: Vec<Vec<Solution<T>>> =
+                rest.par_chunks(CHUNK * m).map(solve).collect::<Result<_>>()?;
+            solutions.extend(solved.into_iter().flatten());
+            return Ok(solutions);
+        }
+        for column in rest.chunks_exact(m) {
+            solutions.push(driver::solve(&problem, column, &self.options, clock, false)?);
+        }
+        Ok(solutions)
     }
 
     fn prepare(&self) -> Result<Problem<'a, T>> {
-        if self.tolerance.is_nan() || self.tolerance <= T::zero() || self.tolerance == T::infinity() {
+        if self.options.tolerance.is_nan()
+            || self.options.tolerance <= T::zero()
+            || self.options.tolerance == T::infinity()
+        {
             return Err(Error::Setting {
                 name: "tolerance",
                 why: "must be positive and finite",
             });
         }
         let keep_form = matches!(
-            self.strategy,
+            self.options.strategy,
             Strategy::Flow
                 | Strategy::ProjectedGradients
                 | Strategy::CoordinateDescent
                 | Strategy::WorkingSet
         );
         let problem = Problem::new(self.a, keep_form)?;
-        if let Some(x) = &self.start {
+        if let Some(x) = &self.options.start {
             check_len("the start", problem.columns(), x.len())?;
             check_finite("start", x)?;
             if let Some(index) = x.iter().position(|v| *v < T::zero()) {
@@ -318,7 +354,7 @@ where
             }
         }
         let needs_columns = matches!(
-            self.strategy,
+            self.options.strategy,
             Strategy::BlockExchange | Strategy::CoordinateDescent | Strategy::WorkingSet
         );
         if needs_columns && !problem.has_columns() {

@@ -1,5 +1,6 @@
 //! A prepared: checked, measured, and in the form that the methods read.
 
+use super::face::weak_pivot;
 use crate::checks::check_not_empty;
 use crate::linalg::{axpy, dot, exponent, norm2, safe_exponent};
 use crate::operators::dense_products::{self, PARTS};
@@ -7,6 +8,7 @@ use crate::operators::{ColumnScaled, Dense, LinearOperator, SparseColumns, power
 use crate::solve::Run;
 use crate::{Error, LinalgScalar, Result};
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// At most this many elements (32 MB of f64) are made dense to reach the exact dense methods …
 const DENSIFY_SPARSE: usize = 1_000_000;
@@ -33,7 +35,10 @@ pub(crate) struct Problem<'a, T: LinalgScalar> {
     columns: usize,
     factors: Option<Vec<T>>,
     norms: Vec<T>,
-    gram: std::cell::OnceCell<Vec<T>>,
+    gram: std::cell::OnceCell<Arc<Vec<T>>>,
+    /// Whether more right-hand sides than one are coming, and then the factor of the Gram matrix, if it has one.
+    many: bool,
+    whole_factor: std::cell::OnceCell<Option<Arc<Vec<T>>>>,
     /// 0 … n−1.
     everything: std::cell::OnceCell<Vec<usize>>,
     /// Scratch of the products with dense rows.
@@ -122,6 +127,8 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             factors,
             norms,
             gram: std::cell::OnceCell::new(),
+            many: false,
+            whole_factor: std::cell::OnceCell::new(),
             everything: std::cell::OnceCell::new(),
             spare: RefCell::new(Vec::new()),
             setup_passes,
@@ -366,12 +373,73 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     /// ÂᵀÂ of a dense problem, formed once.
     pub(crate) fn gram(&self, run: &mut Run<'_>) -> Option<&[T]> {
         let dense = self.dense()?;
-        Some(self.gram.get_or_init(|| {
+        let gram = self.gram.get_or_init(|| {
             run.passes += self.columns as f64;
             let mut g = vec![T::zero(); self.columns * self.columns];
             T::gram(&dense, &mut g);
-            g
-        }))
+            Arc::new(g)
+        });
+        Some(gram.as_slice())
+    }
+
+    /// More right-hand sides than one are coming: what all of them can use pays.
+    pub(crate) fn expect_many(&mut self) {
+        self.many = true;
+    }
+
+    pub(crate) fn expects_many(&self) -> bool {
+        self.many
+    }
+
+    /// The lower factor of the Gram matrix, for many right-hand sides; None where it is not safely positive definite.
+    pub(crate) fn whole_factor(&self, gram: &[T], run: &mut Run<'_>) -> Option<&[T]> {
+        if !self.many {
+            return None;
+        }
+        let factor = self.whole_factor.get_or_init(|| {
+            let n = self.columns;
+            let mut l = gram.to_vec();
+            run.factorisations += 1;
+            let good = T::cholesky(n, &mut l) && !weak_pivot(&l, n, |p| gram[p * (n + 1)]);
+            good.then(|| Arc::new(l))
+        });
+        factor.as_ref().map(|l| l.as_slice())
+    }
+
+    /// What another thread needs to work on the same dense problem; None for other storage.
+    #[cfg(feature = "rayon")]
+    pub(crate) fn parts(&self) -> Option<Parts<'_, T>> {
+        Some(Parts {
+            dense: self.dense()?,
+            factors: self.factors.as_deref(),
+            norms: &self.norms,
+            gram: self.gram.get().cloned(),
+            whole_factor: self.whole_factor.get().cloned(),
+        })
+    }
+
+    /// The same problem once more, with scratch of its own.
+    #[cfg(feature = "rayon")]
+    pub(crate) fn from_parts(parts: &Parts<'a, T>) -> Self {
+        Self {
+            rows: parts.dense.rows(),
+            columns: parts.dense.columns(),
+            storage: Storage::Borrowed(parts.dense),
+            factors: parts.factors.map(<[T]>::to_vec),
+            norms: parts.norms.to_vec(),
+            gram: parts
+                .gram
+                .clone()
+                .map_or_else(std::cell::OnceCell::new, Into::into),
+            many: true,
+            whole_factor: parts
+                .whole_factor
+                .clone()
+                .map_or_else(std::cell::OnceCell::new, Into::into),
+            everything: std::cell::OnceCell::new(),
+            spare: RefCell::new(Vec::new()),
+            setup_passes: 0.0,
+        }
     }
 
     /// The Gram matrix of some columns, column-major, both triangles.
@@ -386,6 +454,16 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             }
         }
     }
+}
+
+/// What can be shared by threads of a dense problem.
+#[cfg(feature = "rayon")]
+pub(crate) struct Parts<'b, T> {
+    dense: Dense<'b, T>,
+    factors: Option<&'b [T]>,
+    norms: &'b [T],
+    gram: Option<Arc<Vec<T>>>,
+    whole_factor: Option<Option<Arc<Vec<T>>>>,
 }
 
 enum Operator<'b, T: LinalgScalar> {
