@@ -670,7 +670,9 @@ where
             integrator: self.integrator,
         };
         let convex = lifted.objective().convexity() == Convexity::Convex;
-        let mut solution = judge.certify(c, convex, rho, status, tolerance, clock.elapsed());
+        let mut solution = judge
+            .certify(c, convex, rho, status, tolerance, clock.elapsed())
+            .with_residual(lifted.objective())?;
         solution.phase = phase;
         Ok(Integrated {
             solution,
