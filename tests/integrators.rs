@@ -894,6 +894,7 @@ fn settings_without_meaning_are_refused() {
         .run();
     assert!(setting(r));
     // the limit of the implicit schemes says what it is
+    #[allow(clippy::needless_pass_by_value)]
     fn gradient_flows_in_u<I: std::fmt::Debug>(r: Result<I>) -> bool {
         matches!(r, Err(Error::Setting { name: "implicit integrator", why }) if why.contains("gradient flows in u"))
     }
