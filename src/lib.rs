@@ -27,7 +27,7 @@ pub use nnls::{Nnls, nnls};
 pub use scalar::{LinalgScalar, Scalar};
 pub use solve::{
     CancelToken, Certificate, Checkpoint, Counts, History, Integrate, Integrated, Limits, Minimize, Phase,
-    Progress, Record, Snapshot, Solution, Status,
+    Progress, Record, Snapshot, Solution, Status, StopAnswer,
 };
 
 /// What most programs need.

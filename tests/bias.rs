@@ -57,11 +57,11 @@ fn median(mut v: Vec<f64>) -> f64 {
 #[test]
 fn excess_over_the_least_l1() {
     let sizes = [1e-1, 1e-2, 1e-3];
-    // median excess as the theory of the paper leads to expect it, by L and α
+    // median excess by L and α, the table of docs/flows.md to its two digits; the data's README has one digit of the same numbers
     let expected = [
-        (2, [2e-1, 2e-2, 5e-3]),
-        (3, [2e-2, 4e-5, 4e-8]),
-        (4, [2e-3, 2e-7, 0.0]),
+        (2, [2.0e-1, 2.4e-2, 5.4e-3]),
+        (3, [2.3e-2, 4.1e-5, 4.3e-8]),
+        (4, [1.9e-3, 2.2e-7, 0.0]),
     ];
     for (depth, medians) in expected {
         let mut excess = vec![Vec::new(); 3];
@@ -71,7 +71,7 @@ fn excess_over_the_least_l1() {
                 .unwrap()
                 .sizes_u0(&sizes)
                 .unwrap()
-                .tolerance(1e-7);
+                .tolerance(1e-10);
             for (i, limit) in path.run().unwrap().iter().enumerate() {
                 let reference = p
                     .limits
@@ -93,9 +93,12 @@ fn excess_over_the_least_l1() {
         }
         let found: Vec<f64> = excess.into_iter().map(median).collect();
         println!("L = {depth}: median excess {found:?}, worst difference {worst:.1e}, {steps} steps");
-        assert!(worst < 1e-6, "L = {depth}: {worst:e}");
+        assert!(worst < 2e-9, "L = {depth}: {worst:e}");
         for (f, e) in found.iter().zip(&medians) {
-            assert!((f - e).abs() < 0.3 * e + 1e-7, "L = {depth}: {f:e} against {e:e}");
+            assert!(
+                (f - e).abs() < 0.05 * e + 1e-9,
+                "L = {depth}: {f:e} against {e:e}"
+            );
         }
     }
 }
@@ -314,6 +317,17 @@ fn early_stopping_regularises() {
             && discrepancy(1.0, 0.9).is_err()
             && discrepancy(1.0, f64::NAN).is_err()
     );
+    // rows for another number of unknowns
+    let mut wrong = HeldOut::new(DMatrix::from_element(2, n + 1, 1.0), &[1.0, 1.0], 3).unwrap();
+    let refused = Integrate::new(LeastSquares::new(&a, &b).unwrap(), Squares::new(n))
+        .unwrap()
+        .start_u0(0.1)
+        .stop_when(wrong.rule())
+        .run();
+    assert!(matches!(
+        refused,
+        Err(Error::Dimension { expected, found, .. }) if (expected, found) == (n, n + 1)
+    ));
     assert!(HeldOut::new(&ah, &bh, 0).is_err() && HeldOut::new(&ah, &bt, 3).is_err());
 }
 

@@ -8,7 +8,7 @@ use reparam::integrators::{
 };
 use reparam::maps::Squares;
 use reparam::objectives::LeastSquares;
-use reparam::steps::{Armijo, BarzilaiBorwein, Decaying, Kind};
+use reparam::steps::{Armijo, Backtracking, BarzilaiBorwein, Decaying, Kind};
 use reparam::{Integrate, Status};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -79,6 +79,19 @@ fn nothing_is_allocated_per_step() {
     check(&Nesterov::new(0.05).unwrap().with_restart(Restart::Function));
     check(&AcceleratedMirror::new(0.05).unwrap());
     check(&Simple::new(0.001).unwrap());
+    check(
+        &Nesterov::new(10.0)
+            .unwrap()
+            .with_backtracking(Backtracking::new()),
+    );
+    check(
+        &AcceleratedMirror::new(10.0)
+            .unwrap()
+            .with_backtracking(Backtracking::new()),
+    );
+    check(&Simple::new(10.0).unwrap().with_backtracking(Backtracking::new()));
+    check(&Stochastic::new(1.0, 1).unwrap().with_epoch_rule());
+    check(&Stochastic::decaying(Decaying::new(0.1, 0.5).unwrap(), 1));
     check(
         &Stochastic::new(0.01, 1)
             .unwrap()

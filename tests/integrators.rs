@@ -893,11 +893,19 @@ fn settings_without_meaning_are_refused() {
         .integrator(AcceleratedMirror::new(0.1).unwrap())
         .run();
     assert!(setting(r));
-    assert!(setting(
+    // the limit of the implicit schemes says what it is
+    #[allow(clippy::needless_pass_by_value)]
+    fn gradient_flows_in_u<I: std::fmt::Debug>(r: Result<I>) -> bool {
+        matches!(r, Err(Error::Setting { name: "implicit integrator", why }) if why.contains("gradient flows in u"))
+    }
+    assert!(gradient_flows_in_u(
         cubic().integrator(Implicit::new(RiemannianFlow::new())).run()
     ));
-    assert!(setting(
+    assert!(gradient_flows_in_u(
         cubic().integrator(Implicit::new(NesterovFlow::new())).run()
+    ));
+    assert!(gradient_flows_in_u(
+        cubic().integrator(Implicit::new(NewtonFlow::new())).run()
     ));
     assert!(setting(
         cubic()
@@ -1150,4 +1158,63 @@ fn rows_and_derivatives_agree_with_products_and_gradients() {
         assert_eq!(row, [1.0, 0.0, 2.0]);
         assert!(!LinearOperator::row(&by_rows.to_csc(), 0, &mut row)); // by columns: a row costs a pass
     }
+}
+
+#[test]
+fn ways_to_choose_moments_combine() {
+    let (a, b) = small_problem();
+    let run = |recording: Recording<'static, f64>, until: f64| {
+        Integrate::new(LeastSquares::new(&a, &b).unwrap(), Squares::new(4))
+            .unwrap()
+            .integrator(RungeKutta::classical(GradientFlow::new(), 0.125).unwrap())
+            .start_u0(0.5)
+            .ignore_residual()
+            .until_time(until)
+            .record(recording.coordinates(&[1]))
+            .run()
+            .unwrap()
+    };
+    let times = [0.0, 0.3, 0.5, 0.55, 2.0, 9.0];
+    let both = run(Recording::at_times(&times).unwrap().also_every(4), 2.0).trajectory;
+    assert_eq!(
+        both.column("t").unwrap(),
+        [0.0, 0.3, 0.5, 0.55, 1.0, 1.5, 2.0] // 0, 0.5 and 2 are steps too: one row each
+    );
+    assert_eq!(both.steps(), [0, 3, 4, 5, 8, 12, 16]);
+    // the order in which they were asked for does not matter, and each gives what it gives alone
+    let other = run(Recording::every(4).also_at_times(&times).unwrap(), 2.0).trajectory;
+    assert_eq!(both, other);
+    let rows = |t: &reparam::flows::Trajectory<f64>| t.rows().map(<[f64]>::to_vec).collect::<Vec<_>>();
+    let all = rows(&both);
+    for alone in [Recording::at_times(&times).unwrap(), Recording::every(4)] {
+        for row in rows(&run(alone, 2.0).trajectory) {
+            assert!(all.contains(&row));
+        }
+    }
+    let three = run(
+        Recording::per_decade(1)
+            .also_every(7)
+            .also_at_times(&[0.2])
+            .unwrap(),
+        2.0,
+    )
+    .trajectory;
+    assert_eq!(three.steps(), [0, 1, 2, 7, 10, 14, 16]); // 0.2 is in step 2
+    // a resumed run goes on where the first ended, with no row twice
+    let first = run(Recording::at_times(&times).unwrap().also_every(4), 0.5);
+    let rest = Integrate::new(LeastSquares::new(&a, &b).unwrap(), Squares::new(4))
+        .unwrap()
+        .integrator(RungeKutta::classical(GradientFlow::new(), 0.125).unwrap())
+        .ignore_residual()
+        .until_time(2.0)
+        .record(
+            Recording::at_times(&times)
+                .unwrap()
+                .also_every(4)
+                .coordinates(&[1]),
+        )
+        .resume(first.snapshot)
+        .unwrap();
+    let joined = [rows(&first.trajectory), rows(&rest.trajectory)].concat();
+    assert_eq!(joined, all);
 }

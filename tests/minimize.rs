@@ -608,3 +608,105 @@ proptest! {
         prop_assert!(s.objective - exact.objective <= 1e-10 * scale, "{:e} against {:e}", s.objective, exact.objective);
     }
 }
+
+/// `residual` is b − A x (or r(x)), plain, at the x that is reported, for every objective that is least squares; empty, with a norm of NaN,
+/// for every other.
+#[test]
+fn residuals_are_reported_where_there_are_some() {
+    use reparam::losses::{Huber, Squared};
+    use reparam::objectives::{Composite, FromFn, FromResiduals, NonlinearLeastSquares, Objective};
+    let a = nalgebra::dmatrix![1.0, 0.3, -0.2; -0.4, 0.8, 0.6; 0.2, -0.5, 0.9; 0.3, 0.3, 0.1];
+    let b = [1.0, -0.5, -0.3, 0.7];
+    let plain = |x: &[f64]| -> Vec<f64> {
+        (0..4)
+            .map(|i| b[i] - (0..3).map(|j| a[(i, j)] * x[j]).sum::<f64>())
+            .collect()
+    };
+    type Make<'m> = Box<dyn Fn() -> Box<dyn Objective<f64> + 'm> + 'm>;
+    let cases: Vec<(&str, Option<f64>, Make<'_>)> = vec![
+        (
+            "least squares",
+            Some(1.0),
+            Box::new(|| Box::new(LeastSquares::new(&a, &b).unwrap())),
+        ),
+        (
+            "with weights and a ridge",
+            Some(1.0),
+            Box::new(|| {
+                let loss = Squared::new(&b)
+                    .unwrap()
+                    .with_weights(&[1.0, 2.0, 0.0, 4.0])
+                    .unwrap();
+                Box::new(Composite::new(&a, loss).unwrap().with_ridge(0.1).unwrap())
+            }),
+        ),
+        (
+            "nonlinear, model − data",
+            Some(-1.0),
+            Box::new(|| {
+                let r = FromResiduals::new(4, 3, |x: &[f64], r: &mut [f64]| {
+                    r.iter_mut().zip(plain(x)).for_each(|(r, p)| *r = -p);
+                    Ok(())
+                })
+                .with_jacobian(|_: &[f64], j: &mut [f64]| {
+                    for i in 0..4 {
+                        for k in 0..3 {
+                            j[3 * i + k] = a[(i, k)];
+                        }
+                    }
+                    Ok(())
+                });
+                Box::new(NonlinearLeastSquares::new(r).unwrap())
+            }),
+        ),
+        (
+            "another loss",
+            None,
+            Box::new(|| Box::new(Composite::new(&a, Huber::new(&b, 0.5).unwrap()).unwrap())),
+        ),
+        (
+            "a closure",
+            None,
+            Box::new(|| {
+                Box::new(FromFn::new(3, |x: &[f64], g: &mut [f64]| {
+                    g.iter_mut().zip(x).for_each(|(g, x)| *g = x - 1.0);
+                    Ok(0.5 * g.iter().map(|g| g * g).sum::<f64>())
+                }))
+            }),
+        ),
+    ];
+    for (name, sign, objective) in cases {
+        let by_minimize = Minimize::new(objective(), Squares::new(3))
+            .unwrap()
+            .run()
+            .unwrap();
+        let by_flow = reparam::Integrate::new(objective(), Squares::new(3))
+            .unwrap()
+            .start_u0(0.5)
+            .until_time(2.0)
+            .run()
+            .unwrap()
+            .solution;
+        // and where a limit ended the run
+        let cut = Minimize::new(objective(), Squares::new(3))
+            .unwrap()
+            .max_iterations(1)
+            .run()
+            .unwrap();
+        for s in [by_minimize, by_flow, cut] {
+            assert_eq!(s.residual.is_empty(), s.residual_norm.is_nan(), "{name}");
+            match sign {
+                Some(sign) => {
+                    let expected = plain(&s.x);
+                    assert_eq!(s.residual.len(), 4, "{name}");
+                    for (r, e) in s.residual.iter().zip(&expected) {
+                        assert!((r - sign * e).abs() < 1e-13, "{name}: {r} {e}");
+                    }
+                    let size = expected.iter().map(|e| e * e).sum::<f64>().sqrt();
+                    assert!((s.residual_norm - size).abs() < 1e-13, "{name}");
+                }
+                None => assert!(s.residual.is_empty(), "{name}"),
+            }
+        }
+    }
+}

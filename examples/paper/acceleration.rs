@@ -6,7 +6,7 @@ use crate::report::{Outcome, Report, Size, e, slope};
 use reparam::flows::monitors::{Accelerated, Bregman, Monitor};
 use reparam::flows::{GradientFlow, MirrorFlow, NesterovFlow, Recording};
 use reparam::integrators::{AcceleratedMirror, Euler, Integrator, Nesterov, Restart, RungeKutta, Simple};
-use reparam::maps::Squares;
+use reparam::maps::{Power, Reparametrization, Squares};
 use reparam::objectives::LeastSquares;
 use reparam::testing::Random;
 use reparam::{Integrate, Status};
@@ -15,7 +15,7 @@ struct Case {
     a: nalgebra::DMatrix<f64>,
     b: Vec<f64>,
     z: Vec<f64>,
-    u0: f64,
+    x0: f64,
 }
 
 struct Seen {
@@ -29,6 +29,7 @@ impl Case {
     /// Until the time `end` recorded at times, or (None) for `steps` steps recorded by k.
     fn run(
         &self,
+        depth: u32,
         integrator: impl Integrator<f64>,
         monitor: Option<Box<dyn Monitor<f64>>>,
         end: Option<f64>,
@@ -46,9 +47,14 @@ impl Case {
         if let Some(monitor) = monitor {
             recording = recording.monitor(Boxed(monitor));
         }
-        let mut problem = Integrate::new(LeastSquares::new(&self.a, &self.b)?, Squares::new(self.z.len()))?
+        let n = self.z.len();
+        let map: Box<dyn Reparametrization<f64>> = match depth {
+            2 => Box::new(Squares::new(n)),
+            _ => Box::new(Power::new(n, depth)?),
+        };
+        let mut problem = Integrate::new(LeastSquares::new(&self.a, &self.b)?, map)?
             .integrator(integrator)
-            .start_u0(self.u0)
+            .start_x0(self.x0)
             .ignore_residual()
             .max_iterations(steps)
             .record(recording);
@@ -95,17 +101,17 @@ pub(crate) fn run(size: Size) -> Outcome {
     let a = with_singular_values(m, n, &sigma, &mut random);
     let (z, _) = sparse_truth(n, 10, &mut random);
     let b = times(&a, &z);
-    let case = Case { a, b, z, u0: 0.3 };
+    let case = Case { a, b, z, x0: 0.09 };
     let (end, steps) = size.pick((30.0, 300), (1e3, 30_000));
     let limit = 5_000_000;
 
     let mut flows = Panel::new(
-        "flows, L = 2",
+        "flows, L = 2 (and 3)",
         Axis::logarithmic("t"),
         Axis::logarithmic("f − f*").within(1e-14, 1e2),
     );
     let mut schemes = Panel::new(
-        "schemes, L = 2, η = 0.25/‖A‖²",
+        "schemes, L = 2 (and 3), η = 0.25/‖A‖²",
         Axis::logarithmic("step k"),
         Axis::logarithmic("f − f*").within(1e-14, 1e2),
     );
@@ -138,6 +144,7 @@ pub(crate) fn run(size: Size) -> Outcome {
 
     let fine = |flow| RungeKutta::dormand_prince(flow).with_tolerances(1e-8, 1e-12);
     let gradient = case.run(
+        2,
         fine(GradientFlow::per_factor(2)?)?,
         Some(Box::new(Bregman::new(2, &case.z, 0.0)?)),
         Some(end),
@@ -153,6 +160,7 @@ pub(crate) fn run(size: Size) -> Outcome {
     );
     flows.add("bound D/t", 0, Style::Dashed, gradient.bounds.clone());
     let mirror = case.run(
+        2,
         RungeKutta::dormand_prince(MirrorFlow::new().logarithmic()).with_tolerances(1e-8, 1e-12)?,
         Some(Box::new(Accelerated::new(&case.z, 0.0)?)),
         Some(end),
@@ -168,6 +176,7 @@ pub(crate) fn run(size: Size) -> Outcome {
     );
     flows.add("bound 4 KL/t²", 1, Style::Dashed, mirror.bounds.clone());
     let nesterov = case.run(
+        2,
         RungeKutta::dormand_prince(NesterovFlow::per_factor(2)?).with_tolerances(1e-8, 1e-12)?,
         None,
         Some(end),
@@ -181,7 +190,37 @@ pub(crate) fn run(size: Size) -> Outcome {
         &nesterov,
         "t",
     );
-    for (seen, above) in [(&gradient, &mut first), (&mirror, &mut second)] {
+    // the pair of the mirror flow is made with the entropy, L = 2; first order and Nesterov in u are there for every L
+    let cubic = case.run(
+        3,
+        fine(GradientFlow::per_factor(3)?)?,
+        Some(Box::new(Bregman::new(3, &case.z, 0.0)?)),
+        Some(end),
+        limit,
+    )?;
+    let cubic_first = add(&mut flows, &mut report, "first order, L = 3", 5, &cubic, "t");
+    flows.add("bound D/t, L = 3", 5, Style::Dashed, cubic.bounds.clone());
+    let cubic_nesterov = case.run(
+        3,
+        RungeKutta::dormand_prince(NesterovFlow::per_factor(3)?).with_tolerances(1e-8, 1e-12)?,
+        None,
+        Some(end),
+        limit,
+    )?;
+    let cubic_second = add(
+        &mut flows,
+        &mut report,
+        "Nesterov in u, L = 3",
+        6,
+        &cubic_nesterov,
+        "t",
+    );
+    let mut third = 0;
+    for (seen, above) in [
+        (&gradient, &mut first),
+        (&mirror, &mut second),
+        (&cubic, &mut third),
+    ] {
         *above = seen
             .errors
             .iter()
@@ -192,6 +231,7 @@ pub(crate) fn run(size: Size) -> Outcome {
 
     let eta = 0.25; // ‖A‖ = 1
     let descent = case.run(
+        2,
         Euler::constant(GradientFlow::per_factor(2)?, eta)?,
         None,
         None,
@@ -205,7 +245,7 @@ pub(crate) fn run(size: Size) -> Outcome {
         &descent,
         "k",
     );
-    let discrete = case.run(AcceleratedMirror::new(eta)?, None, None, steps)?;
+    let discrete = case.run(2, AcceleratedMirror::new(eta)?, None, None, steps)?;
     let fast = add(
         &mut schemes,
         &mut report,
@@ -214,7 +254,7 @@ pub(crate) fn run(size: Size) -> Outcome {
         &discrete,
         "k",
     );
-    let in_u = case.run(Nesterov::per_factor(2, eta)?, None, None, steps)?;
+    let in_u = case.run(2, Nesterov::per_factor(2, eta)?, None, None, steps)?;
     add(
         &mut schemes,
         &mut report,
@@ -224,6 +264,7 @@ pub(crate) fn run(size: Size) -> Outcome {
         "k",
     );
     let restarted = case.run(
+        2,
         Nesterov::per_factor(2, eta)?.with_restart(Restart::Function),
         None,
         None,
@@ -237,8 +278,24 @@ pub(crate) fn run(size: Size) -> Outcome {
         &restarted,
         "k",
     );
-    let simple = case.run(Simple::new(eta)?, None, None, steps)?;
+    let simple = case.run(2, Simple::new(eta)?, None, None, steps)?;
     add(&mut schemes, &mut report, "simple scheme", 4, &simple, "k");
+    let descent3 = case.run(
+        3,
+        Euler::constant(GradientFlow::per_factor(3)?, eta)?,
+        None,
+        None,
+        steps,
+    )?;
+    let plain3 = add(&mut schemes, &mut report, "first order, L = 3", 5, &descent3, "k");
+    let in_u3 = case.run(
+        3,
+        Nesterov::per_factor(3, eta)?.with_restart(Restart::Function),
+        None,
+        None,
+        steps,
+    )?;
+    let fast3 = add(&mut schemes, &mut report, "Nesterov in u, L = 3", 6, &in_u3, "k");
     for power in [1.0, 2.0] {
         let at = |i: i32| f64::powf(steps as f64, f64::from(i) / 60.0);
         let many = (0..=60).map(|i| (at(i), at(i).powf(-power))).collect();
@@ -262,6 +319,22 @@ pub(crate) fn run(size: Size) -> Outcome {
             slopes[1]
         ),
         second == 0,
+    );
+    report.claim(
+        "L = 3, gradient flow: f − f* ≤ D(z, x₀)/t",
+        format!("above at {third} of {} times", cubic.bounds.len()),
+        third == 0,
+    );
+    report.claim(
+        "L = 3: Nesterov in u is faster than first order, in t and in k",
+        format!(
+            "at the end {} against {} (flows), {} against {} (schemes, restarted)",
+            e(cubic_second),
+            e(cubic_first),
+            e(fast3),
+            e(plain3)
+        ),
+        cubic_second < cubic_first && fast3 < plain3,
     );
     report.claim(
         "second order is faster than first, in t and in k",

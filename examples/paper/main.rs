@@ -19,6 +19,7 @@ mod problems;
 mod report;
 mod square_timing;
 mod step_decay;
+mod tnt;
 
 use report::{Outcome, Size};
 use std::path::PathBuf;

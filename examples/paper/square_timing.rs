@@ -4,6 +4,7 @@ use crate::baselines::{Descent, projected_gradient};
 use crate::figure::{Axis, Figure, Panel, Style};
 use crate::problems::{distance, gaussian, judged, norm, squared_norm, times};
 use crate::report::{Outcome, Report, Size, e};
+use crate::tnt::tnt_nn;
 use reparam::flows::GradientFlow;
 use reparam::integrators::Euler;
 use reparam::maps::Squares;
@@ -27,6 +28,7 @@ pub(crate) fn run(size: Size) -> Outcome {
         "Barzilai–Borwein on the lift",
         "accelerated projected gradient",
         "projected gradient",
+        "TNT-NN",
     ];
     let header = [
         "n",
@@ -84,6 +86,10 @@ pub(crate) fn run(size: Size) -> Outcome {
                             .run()?
                             .solution;
                         (s.x, s.iterations)
+                    }
+                    6 => {
+                        let found = tnt_nn(&a, &b, seconds);
+                        (found.x, found.solves)
                     }
                     _ => {
                         let how = Descent {

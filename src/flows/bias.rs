@@ -147,12 +147,18 @@ impl<T: Scalar, A: LinearOperator<T>> HeldOut<A, T> {
 
     /// The rule, for [`Integrate::stop_when`]. One product with the held-out rows per step; nothing is allocated.
     ///
-    /// See [`HeldOut`] for an example.
-    pub fn rule(&mut self) -> impl FnMut(&Progress<'_, T>) -> bool + '_ {
+    /// It answers [`Error::Dimension`] where the rows are those of another number of unknowns, and so does the run.
+    ///
+    /// ```
+    /// use reparam::{Error, Integrate, flows::bias::HeldOut, maps::Squares, objectives::LeastSquares};
+    /// let mut held = HeldOut::new(nalgebra::dmatrix![0.3_f64, 0.2, 1.0], &[1.2], 20).unwrap(); // three unknowns
+    /// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 2.0], &[2.0]).unwrap(); // two
+    /// let run = Integrate::new(f, Squares::new(2)).unwrap().start_u0(0.1).stop_when(held.rule()).run();
+    /// assert!(matches!(run, Err(Error::Dimension { expected: 2, found: 3, .. })));
+    /// ```
+    pub fn rule(&mut self) -> impl FnMut(&Progress<'_, T>) -> Result<bool> + '_ {
         |p| {
-            if p.x.len() != self.best.len() {
-                return false;
-            }
+            check_len("the columns of the held-out rows", p.x.len(), self.best.len())?;
             self.operator.apply(p.x, &mut self.image);
             for (z, b) in self.image.iter_mut().zip(&self.data) {
                 *z -= *b;
@@ -163,7 +169,7 @@ impl<T: Scalar, A: LinearOperator<T>> HeldOut<A, T> {
                 self.iteration = p.iteration;
                 self.best.copy_from_slice(p.x);
             }
-            p.iteration >= self.iteration + self.patience
+            Ok(p.iteration >= self.iteration + self.patience)
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{Result, Scalar};
 /// ```text
 /// x′ = (2/t)(y − x)      y′ = −(t/2) y∘∇f(x)                x = y = x₀ at t₀
 /// with ζ = log y:        ζ′ = −(t/2) ∇f(x)                  (the form that cannot leave y > 0)
-/// V(t) = (t²/4)(f(x) − f(z)) + KL(z, y) decreases, so that f(x(t)) − f(z) ≤ 4·KL(z, x₀)/t² + O(t₀²)
+/// V(t) = (t²/4)(f(x) − f(z)) + KL(z, y) decreases, so that f(x(t)) − f(z) ≤ 4·V(t₀)/t²,  V(t₀) = KL(z, x₀) + O(t₀²)
 /// ```
 ///
 /// The state is (x, y), or (x, ζ) after [`logarithmic`](Self::logarithmic); [`second`](Flow::second) is y in the first. For the map

@@ -275,6 +275,14 @@ pub(crate) fn require_squares<T: Scalar>(lifted: &Lifted<'_, T>, what: &'static 
     Ok(())
 }
 
+/// Every coordinate of x > 0: where the mirror map of the orthant is defined. (J loses rank at 0, and the dynamics would stay there.)
+pub(crate) fn require_inside<T: Scalar>(start: &Point<T>) -> Result<()> {
+    match start.x.iter().position(|x| *x <= T::zero()) {
+        None => Ok(()),
+        Some(index) => Err(Error::Map(crate::MapError::OnBoundary { index })),
+    }
+}
+
 /// L ≥ 2.
 pub(crate) fn check_depth(depth: u32) -> Result<()> {
     if depth >= 2 {

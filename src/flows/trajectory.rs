@@ -99,6 +99,48 @@ impl<'a, T: Scalar> Recording<'a, T> {
         })
     }
 
+    /// Also the start, every k-th step and the last. With [`also_at_times`](Self::also_at_times) and
+    /// [`also_per_decade`](Self::also_per_decade) the ways to choose moments combine: a row wherever one of them asks for it, in the order
+    /// of time, and one row where several ask for the same moment.
+    ///
+    /// ```
+    /// use reparam::{Integrate, flows::{GradientFlow, Recording}, integrators::RungeKutta, maps::Squares, objectives::LeastSquares};
+    /// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 0.5; 0.5, 1.0], &[1.0, 1.0]).unwrap();
+    /// let run = Integrate::new(f, Squares::new(2)).unwrap().integrator(RungeKutta::classical(GradientFlow::new(), 0.25).unwrap())
+    ///     .start_u0(0.1).ignore_residual().until_time(1.0)
+    ///     .record(Recording::at_times(&[0.1, 0.5]).unwrap().also_every(2)).run().unwrap();
+    /// assert_eq!(run.trajectory.column("t").unwrap(), [0.0, 0.1, 0.5, 1.0]);
+    /// assert_eq!(run.trajectory.steps(), [0, 1, 2, 4]); // (0.1 lies within the first step)
+    /// ```
+    pub fn also_every(mut self, k: usize) -> Self {
+        self.every = Some(k.max(1));
+        self
+    }
+
+    /// Also the start, the last step, and about this many steps in each factor of ten of k.
+    ///
+    /// ```
+    /// assert!(reparam::flows::Recording::at_times(&[1.0]).unwrap().also_per_decade(20).is_active());
+    /// ```
+    pub fn also_per_decade(mut self, count: u32) -> Self {
+        self.per_decade = Some(count.max(1));
+        self
+    }
+
+    /// Also at these times (and no longer at those that were asked for before).
+    ///
+    /// # Errors
+    /// As [`at_times`](Self::at_times).
+    ///
+    /// ```
+    /// assert!(reparam::flows::Recording::every(10).also_at_times(&[1.0, 2.0]).is_ok());
+    /// assert!(reparam::flows::Recording::every(10).also_at_times(&[f64::NAN]).is_err());
+    /// ```
+    pub fn also_at_times(mut self, times: &[T]) -> Result<Self> {
+        self.times = Self::at_times(times)?.times;
+        Ok(self)
+    }
+
     /// Also these coordinates of x, as columns `x[j]`. Checked by [`Integrate::run`](crate::Integrate::run).
     ///
     /// ```
@@ -209,6 +251,11 @@ impl<'a, T: Scalar> Recorder<'a, T> {
                 first_or_last || k == 1 || bin(k) > bin(k - 1)
             });
         new && chosen
+    }
+
+    /// Step k was written for another reason.
+    pub(crate) fn saw(&mut self, k: usize, t: T) {
+        self.last = Some((k, t));
     }
 
     pub(crate) fn write(&mut self, m: &Moment<'_, T>, chosen_time: bool) {

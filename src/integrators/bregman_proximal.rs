@@ -3,7 +3,7 @@
 use super::Integrator;
 use super::path::check_step;
 use crate::flows::monitors::{bregman_divergence, from_mirror_slope, mirror_slope};
-use crate::flows::{Trial, check_depth, place_in_x};
+use crate::flows::{Trial, check_depth, place_in_x, require_inside};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::conjugate_gradient::{Buffers, Outcome, conjugate_gradient};
 use crate::linalg::{dot, max_abs, max_or_nan};
@@ -345,6 +345,7 @@ impl<T: Scalar> Integrator<T> for BregmanProximal<T> {
                 });
             }
         }
+        require_inside(point)?;
         if !lifted
             .objective()
             .hessian_vector(&point.x, &point.x, &mut out)

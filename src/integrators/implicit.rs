@@ -445,8 +445,8 @@ impl<T: Scalar, F: Flow<T>> Integrator<T> for Implicit<T, F> {
     fn begin(&mut self, lifted: &mut Lifted<'_, T>, point: &Point<T>) -> Result<()> {
         if !self.path.begun && (self.flow.gradient_scale().is_none() || self.flow.space() != Space::U) {
             return Err(Error::Setting {
-                name: "integrator",
-                why: "the implicit schemes are made for gradient flows in u, whose Jacobian is symmetric",
+                name: "implicit integrator",
+                why: "is made for gradient flows in u (GradientFlow), whose Jacobian is symmetric; the flow in x has BregmanProximal",
             });
         }
         if self.path.begin(&mut self.flow, lifted, point)? {

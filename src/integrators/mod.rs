@@ -7,10 +7,10 @@
 //! | [`RungeKutta::dormand_prince`] | any flow | 5(4) | error per step, dense output of order 4 |
 //! | [`Implicit`] | gradient flows in u | 2(1), L-stable | error per step, Newton–CG inside |
 //! | [`BregmanProximal`] | the flow of L factors, in ψ'(x) | 1, L-stable | growing steps; for limits |
-//! | [`Nesterov`] | f∘φ in u | | fixed step, restarts |
-//! | [`AcceleratedMirror`] | x ≥ 0, L = 2 | | fixed step |
-//! | [`Simple`] | x ≥ 0, L = 2 | | fixed step, safeguarded |
-//! | [`Stochastic`] | losses of A x with rows at hand | | plain, Nesterov or accelerated SGD |
+//! | [`Nesterov`] | f∘φ in u | | fixed step, or [backtracking](crate::steps::Backtracking) on the Lipschitz constant; restarts |
+//! | [`AcceleratedMirror`] | x ≥ 0, L = 2 | | fixed step, or backtracking that keeps 4·KL/t² |
+//! | [`Simple`] | x ≥ 0, L = 2 | | fixed step, or backtracking; safeguarded |
+//! | [`Stochastic`] | losses of A x with rows at hand | | plain, Nesterov or accelerated SGD; constant or decaying steps, epoch rule |
 //!
 //! Every integrator is a [`Method`]: one step moves an evaluated [`Point`] to the next evaluated point, so that whatever drives a
 //! method (an adapter to another optimiser's loop, say) drives an integrator in the same way. What [`Integrator`] adds is time:

@@ -4,8 +4,10 @@ use super::Integrator;
 use super::path::check_step;
 use crate::flows::check_depth;
 use crate::lifted::{Lifted, Point};
+use crate::linalg::dot;
 use crate::methods::{Method, Step};
-use crate::{Result, Scalar};
+use crate::steps::Backtracking;
+use crate::{Error, Result, Scalar};
 
 /// When the momentum is dropped.
 ///
@@ -37,7 +39,17 @@ pub enum Restart {
 /// s = 1: the full gradient; [`per_factor`](Self::per_factor): s = 1/L. Any map; u may pass through 0. The point that is reported and
 /// judged is φ(v), where the gradient is known: one evaluation per step. F is not convex: the rate k⁻² is seen, not proved.
 ///
-/// Source: Nesterov 1983; Su, Boyd & Candès, JMLR 2016, whose differential equation is [`NesterovFlow`](crate::flows::NesterovFlow).
+/// [`with_backtracking`](Self::with_backtracking) chooses η: one value of f more per step, at u₊, and
+///
+/// ```text
+/// F(u₊) ≤ F(v) − ½ η s ‖∇F(v)‖²  (the local Lipschitz constant along the step is at most 1/(ηs)), or η ← η/2
+/// v₊ = u₊ + (θ − 1)/θ₊ (u₊ − u)      η₊ θ₊(θ₊ − 1) = η θ²,  θ = 1 at the start and after a restart
+/// ```
+///
+/// which for a constant η is about k/(k+3), and for convex F keeps η_k θ_k² (F(u_k) − F*) ≤ ½‖u₀ − u*‖²/s whatever η does.
+///
+/// Source: Nesterov 1983; Su, Boyd & Candès, JMLR 2016, whose differential equation is [`NesterovFlow`](crate::flows::NesterovFlow);
+/// Beck & Teboulle, SIAM J. Imaging Sci. 2009, and Scheinberg, Goldfarb & Bai, Found. Comput. Math. 2014, for the backtracking.
 ///
 /// ```
 /// use reparam::{Integrate, integrators::{Nesterov, Restart}, maps::Squares, objectives::LeastSquares};
@@ -62,6 +74,13 @@ pub struct Nesterov<T> {
     move_before: T,
     next: Option<Point<T>>,
     restarts: usize,
+    control: Option<Backtracking>,
+    /// η now, and that of the last step.
+    eta: T,
+    last: T,
+    theta: T,
+    /// |F(u₀)|
+    first_value: T,
 }
 
 impl<T: Scalar> Nesterov<T> {
@@ -87,6 +106,11 @@ impl<T: Scalar> Nesterov<T> {
             move_before: T::zero(),
             next: None,
             restarts: 0,
+            control: None,
+            eta: step,
+            last: step,
+            theta: T::one(),
+            first_value: T::zero(),
         })
     }
 
@@ -118,6 +142,59 @@ impl<T: Scalar> Nesterov<T> {
         self
     }
 
+    /// With a step that is controlled: η of the constructor is the first to try.
+    ///
+    /// ```
+    /// use reparam::{Integrate, integrators::{Nesterov, Restart}, maps::Squares, objectives::LeastSquares, steps::Backtracking};
+    /// let f = || LeastSquares::new(nalgebra::dmatrix![1.0_f64, 0.5; 0.5, 1.0], &[1.0, 1.0]).unwrap();
+    /// for first in [1e3, 1e-4] {
+    ///     let nesterov = Nesterov::new(first).unwrap().with_restart(Restart::Function).with_backtracking(Backtracking::new());
+    ///     let run = Integrate::new(f(), Squares::new(2)).unwrap().integrator(nesterov).start_u0(0.1).run().unwrap();
+    ///     assert!(run.solution.status.is_solved() && run.solution.iterations < 300);
+    /// }
+    /// ```
+    pub fn with_backtracking(mut self, control: Backtracking) -> Self {
+        self.control = Some(control);
+        self
+    }
+
+    /// η of the next step.
+    ///
+    /// ```
+    /// assert_eq!(reparam::integrators::Nesterov::new(0.1).unwrap().eta(), 0.1);
+    /// ```
+    pub fn eta(&self) -> T {
+        self.eta
+    }
+
+    /// u₊ = v − η s ∇F(v) into `ahead`, with the first η whose step decreases F as it should; whether more than rounding says so.
+    fn search(&mut self, lifted: &mut Lifted<'_, T>, point: &Point<T>, x: &mut [T]) -> Result<Option<bool>> {
+        let square = dot(&point.gradient, &point.gradient);
+        let f = point.value;
+        // rounding of ½‖Ax − b‖² is that of its terms, of the size of the first
+        let noise = T::lit(4.0) * T::epsilon() * (f.abs() + (f.abs() * self.first_value).sqrt());
+        for _ in 0..200 {
+            let s = self.eta * self.scale;
+            for ((o, v), g) in self.ahead.iter_mut().zip(&point.u).zip(&point.gradient) {
+                *o = *v - s * *g;
+            }
+            lifted.apply_map(&self.ahead, x);
+            let decrease = T::lit(0.5) * s * square;
+            if x.iter().all(|v| v.is_finite()) {
+                lifted.counts.values += 1;
+                let value = lifted.objective().value(x).map_err(Error::Evaluation)?;
+                if value <= f - decrease + noise {
+                    return Ok(Some(decrease > noise));
+                }
+            }
+            match &mut self.control {
+                Some(control) => self.eta = control.refused(self.eta),
+                None => break,
+            }
+        }
+        Ok(None)
+    }
+
     /// How often the momentum was dropped.
     ///
     /// ```
@@ -140,9 +217,25 @@ impl<T: Scalar> Method<T> for Nesterov<T> {
     fn step(&mut self, lifted: &mut Lifted<'_, T>, point: &mut Point<T>, _h: &[T]) -> Result<Step> {
         self.begin(lifted, point)?;
         let mut next = self.next.take().unwrap_or_else(|| point.clone());
-        let s = self.step * self.scale;
-        for ((o, v), g) in self.ahead.iter_mut().zip(&point.u).zip(&point.gradient) {
-            *o = *v - s * *g;
+        let mut eta = self.eta;
+        if self.control.is_some() {
+            let Some(decided) = self.search(lifted, point, &mut next.x)? else {
+                self.next = Some(next);
+                return Ok(Step::Stalled);
+            };
+            eta = self.eta;
+            if let Some(control) = &mut self.control {
+                self.eta = if decided {
+                    control.accepted(eta)
+                } else {
+                    control.undecided(eta)
+                };
+            }
+        } else {
+            let s = eta * self.scale;
+            for ((o, v), g) in self.ahead.iter_mut().zip(&point.u).zip(&point.gradient) {
+                *o = *v - s * *g;
+            }
         }
         let (mut uphill, mut length) = (T::zero(), T::zero());
         for ((a, u), g) in self.ahead.iter().zip(&self.u).zip(&point.gradient) {
@@ -155,8 +248,12 @@ impl<T: Scalar> Method<T> for Nesterov<T> {
             Restart::Gradient => uphill > T::zero(),
             Restart::Published => self.k >= 10 && length < self.move_before,
         };
+        let (one, four) = (T::one(), T::lit(4.0));
+        let mut theta = T::lit(0.5) * (one + (one + four * self.theta * self.theta * eta / self.eta).sqrt());
         let momentum = if restart {
             T::zero()
+        } else if self.control.is_some() {
+            (self.theta - one) / theta
         } else {
             T::count(self.k) / T::count(self.k + 3)
         };
@@ -165,7 +262,9 @@ impl<T: Scalar> Method<T> for Nesterov<T> {
         }
         lifted.evaluate(&mut next)?;
         let worse = next.value.is_nan() || next.value > point.value;
-        if self.restart == Restart::Function && self.k > 0 && worse {
+        // (under control F(u₊) is known to be finite)
+        let lost = self.control.is_some() && !next.is_finite();
+        if (self.restart == Restart::Function && self.k > 0 && worse) || lost {
             next.u.copy_from_slice(&self.ahead);
             lifted.evaluate(&mut next)?;
             restart = true;
@@ -176,9 +275,13 @@ impl<T: Scalar> Method<T> for Nesterov<T> {
         }
         std::mem::swap(&mut self.u, &mut self.ahead);
         self.move_before = length;
+        if restart {
+            theta = T::one();
+        }
+        (self.theta, self.last) = (theta, eta);
         self.k = if restart { 0 } else { self.k + 1 };
         self.restarts += usize::from(restart);
-        self.t += self.step.sqrt();
+        self.t += eta.sqrt();
         std::mem::swap(point, &mut next);
         self.next = Some(next);
         Ok(Step::Moved)
@@ -198,6 +301,11 @@ impl<T: Scalar> Integrator<T> for Nesterov<T> {
             self.ahead = point.u.clone();
             self.move_before = T::zero();
             self.next = Some(point.clone());
+            (self.eta, self.last, self.theta) = (self.step, self.step, T::one());
+            self.first_value = point.value.abs();
+            if let Some(control) = &mut self.control {
+                control.reset();
+            }
         }
         Ok(())
     }
@@ -206,7 +314,7 @@ impl<T: Scalar> Integrator<T> for Nesterov<T> {
     }
     fn step_size(&self) -> T {
         if self.t > T::zero() {
-            self.step.sqrt()
+            self.last.sqrt()
         } else {
             T::nan()
         }

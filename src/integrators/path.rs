@@ -196,6 +196,32 @@ pub(crate) fn check_step<T: Scalar>(step: T) -> Result<()> {
     crate::checks::check_positive("step", step)
 }
 
+/// f(x₊) − f(v) − ⟨∇f(v), x₊ − v⟩, or where values are too rough for it an upper bound (of convex f), and what rounding makes of it.
+pub(crate) fn curvature_along<T: Scalar>(
+    lifted: &mut Lifted<'_, T>,
+    from: &Point<T>,
+    to: &Point<T>,
+) -> (T, T) {
+    let along = |g: &[T]| -> T {
+        g.iter()
+            .zip(to.x.iter().zip(&from.x))
+            .map(|(g, (b, a))| *g * (*b - *a))
+            .sum()
+    };
+    let slope = along(&from.g);
+    let turned = along(&to.g) - slope;
+    if lifted.objective().quadratic() {
+        return (T::lit(0.5) * turned, T::zero());
+    }
+    let noise = T::lit(8.0) * T::epsilon() * (from.value.abs() + to.value.abs());
+    let direct = to.value - from.value - slope;
+    if direct.abs() > noise {
+        (direct, T::zero())
+    } else {
+        (turned, noise)
+    }
+}
+
 /// Whether the state is the position alone, or a typed error.
 pub(crate) fn require_first_order<T: Scalar, F: Flow<T> + ?Sized>(flow: &F, point: &Point<T>) -> Result<()> {
     if flow.gradient_scale().is_some()

@@ -310,7 +310,7 @@ pub(super) fn combine<T: Scalar>(y: &[T], h: T, weights: &[f64], k: &[Vec<T>], o
     }
 }
 
-/// The factor by which the next step differs: PI control after Hairer & Wanner, clipped to [1/5, 5] (10 when the last step was good).
+/// The factor by which the next step differs: PI control after Hairer & Wanner, clipped to [1/5, 5].
 pub(super) fn next_factor<T: Scalar>(error: T, before: T, order: u32) -> T {
     let k = T::lit(f64::from(order));
     let beta = T::lit(0.4) / k;

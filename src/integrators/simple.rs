@@ -1,10 +1,11 @@
 //! The "simple" accelerated scheme, with a safeguard.
 
 use super::Integrator;
-use super::path::check_step;
-use crate::flows::{Trial, place_in_x, require_squares};
+use super::path::{check_step, curvature_along};
+use crate::flows::{Trial, place_in_x, require_inside, require_squares};
 use crate::lifted::{Lifted, Point};
 use crate::methods::{Method, Step};
+use crate::steps::Backtracking;
 use crate::{Result, Scalar};
 
 /// What happens when a step would carry a coordinate of ζ or x to 0 or through it.
@@ -33,6 +34,15 @@ pub enum Safeguard {
 /// k > 2/(η g_j) and the unguarded scheme blows up soon after k > 4/(η g_j), for every fixed η. Here such a step is never taken: see
 /// [`Safeguard`]. [`AcceleratedMirror`](super::AcceleratedMirror) has no such flaw and is to be preferred.
 ///
+/// [`with_backtracking`](Self::with_backtracking) makes the safeguard choose η too, and reads k + 1 as 1 + t/√η, t since the last restart:
+///
+/// ```text
+/// f(x₊) ≤ f(x) + ⟨∇f(x), x₊ − x⟩ + 1/(2η) Σ (x₊ − x)²/x  (the curvature along the step in the metric of x), or η ← η/2
+/// a step out of the orthant: η ← η/2 with Safeguard::Stop; a restart first with Safeguard::Restart
+/// ```
+///
+/// Steps that `Stop` would end at become ever shorter then, η ~ t^{−2}, and what was gained by acceleration is lost: restarts are better.
+///
 /// Source: Chou et al., AISTATS 2025, repaired.
 ///
 /// ```
@@ -57,6 +67,11 @@ pub struct Simple<T> {
     trial: Vec<T>,
     next: Option<Point<T>>,
     restarts: usize,
+    control: Option<Backtracking>,
+    /// η now and that of the last step, and k under control: t/√η since the last restart.
+    eta: T,
+    last: T,
+    age: T,
 }
 
 impl<T: Scalar> Simple<T> {
@@ -80,6 +95,10 @@ impl<T: Scalar> Simple<T> {
             trial: Vec::new(),
             next: None,
             restarts: 0,
+            control: None,
+            eta: step,
+            last: step,
+            age: T::zero(),
         })
     }
 
@@ -89,6 +108,31 @@ impl<T: Scalar> Simple<T> {
     pub fn with_safeguard(mut self, safeguard: Safeguard) -> Self {
         self.safeguard = safeguard;
         self
+    }
+
+    /// With a step that is controlled: η of the constructor is the first to try.
+    ///
+    /// ```
+    /// use reparam::{Integrate, integrators::{Safeguard, Simple}, maps::Squares, objectives::LeastSquares, steps::Backtracking};
+    /// let f = || LeastSquares::new(nalgebra::dmatrix![1.0_f64, 0.5; 0.5, 1.0], &[1.5, 1.5]).unwrap();
+    /// for first in [1e3, 1e-4] {
+    ///     let simple = Simple::new(first).unwrap().with_safeguard(Safeguard::Restart).with_backtracking(Backtracking::new());
+    ///     let run = Integrate::new(f(), Squares::new(2)).unwrap().integrator(simple).start_x0(0.1).max_iterations(300).run().unwrap();
+    ///     assert!(run.solution.objective < 1e-3);
+    /// }
+    /// ```
+    pub fn with_backtracking(mut self, control: Backtracking) -> Self {
+        self.control = Some(control);
+        self
+    }
+
+    /// η of the next step.
+    ///
+    /// ```
+    /// assert_eq!(reparam::integrators::Simple::new(0.1).unwrap().eta(), 0.1);
+    /// ```
+    pub fn eta(&self) -> T {
+        self.eta
     }
 
     /// How often it began anew.
@@ -102,8 +146,12 @@ impl<T: Scalar> Simple<T> {
 
     /// ζ and x of one step from k; false when a coordinate leaves the open orthant.
     fn attempt(&mut self, point: &Point<T>, x: &mut [T]) -> bool {
-        let s = T::lit(0.5) * self.step * T::count(self.k + 1);
-        let pull = T::lit(2.0) / T::count(self.k + 1);
+        let count = match self.control {
+            Some(_) => self.age + T::one(),
+            None => T::count(self.k + 1),
+        };
+        let s = T::lit(0.5) * self.eta * count;
+        let pull = T::lit(2.0) / count;
         let mut inside = true;
         for j in 0..x.len() {
             let zeta = self.zeta[j] * (T::one() - s * point.g[j]);
@@ -112,6 +160,68 @@ impl<T: Scalar> Simple<T> {
             inside &= zeta > T::zero() && x[j] > T::zero();
         }
         inside
+    }
+
+    fn restart(&mut self, point: &Point<T>) {
+        (self.k, self.age) = (0, T::zero());
+        self.restarts += 1;
+        self.zeta.copy_from_slice(&point.x);
+    }
+
+    fn accept(&mut self, point: &mut Point<T>, next: &mut Point<T>) {
+        std::mem::swap(&mut self.zeta, &mut self.trial);
+        self.k += 1;
+        self.last = self.eta;
+        self.age += T::one();
+        self.t += self.eta.sqrt();
+        std::mem::swap(point, next);
+    }
+
+    /// One step of the first η that fits.
+    fn controlled(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        point: &mut Point<T>,
+        next: &mut Point<T>,
+        control: &mut Backtracking,
+    ) -> Result<Step> {
+        let mut outcome = Step::Stalled;
+        for _ in 0..200 {
+            let before = self.eta;
+            outcome = if !self.attempt(point, &mut next.x) {
+                if self.safeguard == Safeguard::Restart && self.k > 0 {
+                    self.restart(point);
+                    continue;
+                }
+                Step::LeftDomain
+            } else {
+                match place_in_x(lifted, next)? {
+                    Trial::Fine => Step::Moved,
+                    Trial::Outside => Step::LeftDomain,
+                    Trial::NotFinite => Step::NotFinite,
+                }
+            };
+            if outcome == Step::Moved {
+                let moves = next.x.iter().zip(&point.x);
+                let square: T = moves.map(|(b, a)| (*b - *a) * ((*b - *a) / *a)).sum();
+                let allowed = T::lit(0.5) * square / before;
+                let (curvature, noise) = curvature_along(lifted, point, next);
+                if curvature <= allowed + noise {
+                    self.accept(point, next);
+                    self.eta = if allowed > noise {
+                        control.accepted(before)
+                    } else {
+                        control.undecided(before)
+                    };
+                    self.age *= (before / self.eta).sqrt();
+                    break;
+                }
+                outcome = Step::Stalled;
+            }
+            self.eta = control.refused(before);
+            self.age *= (before / self.eta).sqrt();
+        }
+        Ok(outcome)
     }
 }
 
@@ -127,11 +237,14 @@ impl<T: Scalar> Method<T> for Simple<T> {
     fn step(&mut self, lifted: &mut Lifted<'_, T>, point: &mut Point<T>, _h: &[T]) -> Result<Step> {
         self.begin(lifted, point)?;
         let mut next = self.next.take().unwrap_or_else(|| point.clone());
+        if let Some(mut control) = self.control {
+            let outcome = self.controlled(lifted, point, &mut next, &mut control)?;
+            (self.next, self.control) = (Some(next), Some(control));
+            return Ok(outcome);
+        }
         let mut inside = self.attempt(point, &mut next.x);
         if !inside && self.safeguard == Safeguard::Restart && self.k > 0 {
-            self.k = 0;
-            self.restarts += 1;
-            self.zeta.copy_from_slice(&point.x);
+            self.restart(point);
             inside = self.attempt(point, &mut next.x);
         }
         let outcome = if !inside {
@@ -139,10 +252,7 @@ impl<T: Scalar> Method<T> for Simple<T> {
         } else {
             match place_in_x(lifted, &mut next)? {
                 Trial::Fine => {
-                    std::mem::swap(&mut self.zeta, &mut self.trial);
-                    self.k += 1;
-                    self.t += self.step.sqrt();
-                    std::mem::swap(point, &mut next);
+                    self.accept(point, &mut next);
                     Step::Moved
                 }
                 Trial::Outside => Step::LeftDomain,
@@ -162,11 +272,16 @@ impl<T: Scalar> Integrator<T> for Simple<T> {
     fn begin(&mut self, lifted: &mut Lifted<'_, T>, point: &Point<T>) -> Result<()> {
         if !self.begun {
             require_squares(lifted, "the simple accelerated scheme")?;
+            require_inside(point)?;
             self.begun = true;
             (self.t, self.k, self.restarts) = (T::zero(), 0, 0);
             self.zeta = point.x.clone();
             self.trial = point.x.clone();
             self.next = Some(point.clone());
+            (self.eta, self.last, self.age) = (self.step, self.step, T::zero());
+            if let Some(control) = &mut self.control {
+                control.reset();
+            }
         }
         Ok(())
     }
@@ -175,7 +290,7 @@ impl<T: Scalar> Integrator<T> for Simple<T> {
     }
     fn step_size(&self) -> T {
         if self.t > T::zero() {
-            self.step.sqrt()
+            self.last.sqrt()
         } else {
             T::nan()
         }

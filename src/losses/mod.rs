@@ -67,6 +67,19 @@ pub trait Loss<T: Scalar> {
         None
     }
 
+    /// r ← b − z, for losses of that difference which are least squares; false for others. What a solution reports as its residual.
+    ///
+    /// ```
+    /// use reparam::losses::{Huber, Loss, Squared};
+    /// let (b, mut r) = ([3.0], [0.0]);
+    /// assert!(Squared::new(&b).unwrap().residual(&[1.0], &mut r) && r == [2.0]);
+    /// assert!(!Huber::new(&b, 1.0).unwrap().residual(&[1.0], &mut r));
+    /// ```
+    fn residual(&self, z: &[T], r: &mut [T]) -> bool {
+        let _ = (z, r);
+        false
+    }
+
     /// Whether ℓ is convex.
     fn convex(&self) -> bool;
 
@@ -105,6 +118,9 @@ macro_rules! forward {
             }
             fn derivative(&self, i: usize, z: T) -> Option<T> {
                 (**self).derivative(i, z)
+            }
+            fn residual(&self, z: &[T], r: &mut [T]) -> bool {
+                (**self).residual(z, r)
             }
             fn convex(&self) -> bool {
                 (**self).convex()

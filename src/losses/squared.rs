@@ -93,6 +93,12 @@ impl<T: Scalar> Loss<T> for Squared<T> {
     fn derivative(&self, i: usize, z: T) -> Option<T> {
         Some(self.weights.one(i, self.slope(i, z)))
     }
+    fn residual(&self, z: &[T], r: &mut [T]) -> bool {
+        for ((r, b), z) in r.iter_mut().zip(&self.data).zip(z) {
+            *r = *b - *z;
+        }
+        true
+    }
     fn curvature(&self, _z: &[T], d: &mut [T]) {
         self.weights.each(d, |_| T::one());
     }

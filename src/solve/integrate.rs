@@ -115,7 +115,37 @@ impl<T: Scalar, I: Integrator<T>> Snapshot<T, I> {
 }
 
 type Observer<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> ControlFlow<()> + 'a>;
-type Rule<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> bool + 'a>;
+type Rule<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> Result<bool> + 'a>;
+
+/// What a rule of [`Integrate::stop_when`] may answer: a `bool`, true to stop, or a `Result<bool>`, whose error ends the run.
+///
+/// ```
+/// use reparam::{Error, Integrate, Progress, StopAnswer, maps::Squares, objectives::LeastSquares};
+/// assert!(true.answer().unwrap());
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+/// let run = Integrate::new(f, Squares::new(1)).unwrap().start_u0(0.1)
+///     .stop_when(|_: &Progress<'_, f64>| -> reparam::Result<bool> { Err(Error::Empty { what: "the rule" }) }).run();
+/// assert!(matches!(run, Err(Error::Empty { .. })));
+/// ```
+pub trait StopAnswer {
+    /// The answer.
+    ///
+    /// # Errors
+    /// That of the rule.
+    fn answer(self) -> Result<bool>;
+}
+
+impl StopAnswer for bool {
+    fn answer(self) -> Result<bool> {
+        Ok(self)
+    }
+}
+
+impl StopAnswer for Result<bool> {
+    fn answer(self) -> Result<bool> {
+        self
+    }
+}
 
 /// The dynamics of the lift: an [integrator](crate::integrators) carries u (or x) along a [flow](crate::flows), and what it reaches is
 /// judged in x as [`Minimize`](crate::Minimize) does, by the same residual.
@@ -330,7 +360,8 @@ where
         self
     }
 
-    /// Stops with [`Status::StoppedEarly`] when the rule says so, asked once per step: early stopping as regularisation.
+    /// Stops with [`Status::StoppedEarly`] when the rule says so, asked once per step: early stopping as regularisation. An
+    /// [error of the rule](StopAnswer) is that of the run.
     ///
     /// ```
     /// # use reparam::{Integrate, Progress, Status, maps::Squares, objectives::LeastSquares};
@@ -340,8 +371,8 @@ where
     /// assert_eq!(run.solution.status, Status::StoppedEarly);
     /// assert!(run.solution.objective < 0.1 && run.solution.objective > 1e-6);
     /// ```
-    pub fn stop_when(mut self, rule: impl FnMut(&Progress<'_, T>) -> bool + 'a) -> Self {
-        self.rules.push(Box::new(rule));
+    pub fn stop_when<A: StopAnswer>(mut self, mut rule: impl FnMut(&Progress<'_, T>) -> A + 'a) -> Self {
+        self.rules.push(Box::new(move |p| rule(p).answer()));
         self
     }
 
@@ -479,7 +510,7 @@ where
     /// # Errors
     /// [`Error::Dimension`](crate::Error::Dimension) for a start of the wrong length, [`Error::Map`](crate::Error::Map) for one outside of the set or on its boundary,
     /// [`Error::Setting`](crate::Error::Setting) for a setting without meaning (α ≤ 0, a tolerance that is not positive, an integrator that does not fit the
-    /// problem), [`Error::Evaluation`](crate::Error::Evaluation) with an error of the objective. A step that leaves the domain or meets NaN is a status.
+    /// problem), [`Error::Evaluation`](crate::Error::Evaluation) with an error of the objective, and those of [`stop_when`](Self::stop_when). A step that leaves the domain or meets NaN is a status.
     ///
     /// ```
     /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
@@ -577,7 +608,7 @@ where
                     cancelled |= observer(&progress).is_break();
                 }
                 for rule in &mut self.rules {
-                    stopped |= rule(&progress);
+                    stopped |= rule(&progress)?;
                 }
             }
             status = if failed.is_some() {
@@ -595,6 +626,7 @@ where
             } else {
                 limit(&self.limits, self.evaluations, &c, clock)
             };
+            let mut written = false;
             while let Some(due) = recorder.due(time) {
                 let here = due == time || c.iteration == 0;
                 if let Some((at, second)) = between.as_mut().filter(|_| !here)
@@ -607,10 +639,15 @@ where
                     std::mem::swap(&mut c.point, at);
                 } else {
                     recorder.write(&moment(&c, time, rho, integrator.second()), true);
+                    written = true;
                 }
                 recorder.done();
             }
-            if recorder.wants(c.iteration, status.is_some()) {
+            if !recorder.wants(c.iteration, status.is_some()) {
+                // nothing more of this step
+            } else if written {
+                recorder.saw(c.iteration, time);
+            } else {
                 recorder.write(&moment(&c, time, rho, integrator.second()), false);
             }
             if status.is_some() {
@@ -633,7 +670,9 @@ where
             integrator: self.integrator,
         };
         let convex = lifted.objective().convexity() == Convexity::Convex;
-        let mut solution = judge.certify(c, convex, rho, status, tolerance, clock.elapsed());
+        let mut solution = judge
+            .certify(c, convex, rho, status, tolerance, clock.elapsed())
+            .with_residual(lifted.objective())?;
         solution.phase = phase;
         Ok(Integrated {
             solution,

@@ -602,7 +602,8 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     ) -> Result<Solution<T>> {
         let status = self.touch(lifted, &mut c, &mut rho, status, tolerance)?;
         let convex = lifted.objective().convexity() == Convexity::Convex;
-        Ok(self.certify(c, convex, rho, status, tolerance, clock.elapsed()))
+        self.certify(c, convex, rho, status, tolerance, clock.elapsed())
+            .with_residual(lifted.objective())
     }
 
     /// The answer at a point that is handed out as it is, without an evaluation. `Stationary` becomes `Solved` where f (as

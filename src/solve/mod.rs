@@ -14,7 +14,7 @@ mod status;
 pub use cancel::CancelToken;
 pub use certificate::Certificate;
 pub use history::{History, Record};
-pub use integrate::{Integrate, Integrated, Snapshot};
+pub use integrate::{Integrate, Integrated, Snapshot, StopAnswer};
 #[cfg(any(feature = "argmin", feature = "basin"))]
 pub(crate) use judge::{Judge, section};
 pub use limits::Limits;

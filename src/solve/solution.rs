@@ -1,6 +1,9 @@
 //! The answer.
 
 use super::{Certificate, Status};
+use crate::linalg::norm2;
+use crate::objectives::Objective;
+use crate::{Error, Result};
 use std::fmt;
 use std::time::Duration;
 
@@ -112,9 +115,24 @@ pub struct Solution<T> {
     /// f(x); for least squares ½‖A x − b‖² (which may overflow to +∞ or underflow to 0 where
     /// [`residual_norm`](Self::residual_norm) does not).
     pub objective: T,
-    /// b − A x, length m (empty for objectives without a residual).
+    /// The residual of least squares at [`x`](Self::x), without weights and without a ridge, length m: b − A x of [`Nnls`](crate::Nnls),
+    /// [`BoundedLeastSquares`](crate::BoundedLeastSquares), [`LeastSquares`](crate::objectives::LeastSquares) and
+    /// [`Composite`](crate::objectives::Composite) with the squared loss; r(x) of
+    /// [`NonlinearLeastSquares`](crate::objectives::NonlinearLeastSquares), with the sign of the user's function.
+    ///
+    /// Empty for every other objective (other losses, closures, what another crate's solver minimises), and for no other reason.
+    ///
+    /// ```
+    /// use reparam::{Minimize, maps::Squares, objectives::{FromFn, LeastSquares}};
+    /// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64; 0.0], &[3.0, 4.0]).unwrap();
+    /// let s = Minimize::new(f, Squares::new(1)).unwrap().run().unwrap();
+    /// assert!(s.residual[0].abs() < 1e-9 && s.residual[1] == 4.0 && (s.residual_norm - 4.0).abs() < 1e-9);
+    /// let f = FromFn::new(1, |x: &[f64], g: &mut [f64]| { g[0] = x[0] - 1.0; Ok(0.5 * g[0] * g[0]) });
+    /// let s = Minimize::new(f, Squares::new(1)).unwrap().run().unwrap();
+    /// assert!(s.residual.is_empty() && s.residual_norm.is_nan());
+    /// ```
     pub residual: Vec<T>,
-    /// ‖b − A x‖₂, free of overflow.
+    /// The Euclidean norm of [`residual`](Self::residual), free of overflow; NaN where that is empty (or not finite itself).
     pub residual_norm: T,
     /// How it ended.
     pub status: Status,
@@ -131,6 +149,28 @@ pub struct Solution<T> {
 }
 
 impl<T: crate::Scalar> Solution<T> {
+    /// With the residual at x, where the objective has one.
+    pub(crate) fn with_residual(mut self, objective: &mut dyn Objective<T>) -> Result<Self> {
+        let mut r = Vec::new();
+        if let Some(view) = objective.residuals() {
+            r.resize(view.residual_count(), T::zero());
+            view.residual_vector(&self.x, &mut r).map_err(Error::Evaluation)?;
+        } else if let Some(m) = objective.composite().map(|view| view.operator.rows()) {
+            let mut z = vec![T::zero(); m];
+            r.resize(m, T::zero());
+            let known = objective.image(&self.x, &mut z)
+                && objective
+                    .composite()
+                    .is_some_and(|view| view.loss.residual(&z, &mut r));
+            if !known {
+                r.clear();
+            }
+        }
+        self.residual_norm = if r.is_empty() { T::nan() } else { norm2(&r) };
+        self.residual = r;
+        Ok(self)
+    }
+
     /// The number of positive (for x ≥ 0: non-zero) coordinates.
     ///
     /// ```
@@ -146,7 +186,7 @@ impl<T: crate::Scalar> fmt::Display for Solution<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "status      {}", self.status)?;
         write!(f, "objective   {:.10e}", self.objective)?;
-        // objectives other than linear least squares have none
+        // objectives other than least squares have none
         if self.residual_norm.is_nan() {
             writeln!(f)?;
         } else {

@@ -46,6 +46,15 @@ impl<T: Scalar> Decaying<T> {
         }
         Ok(Self { length, exponent })
     }
+
+    /// s_k.
+    pub(crate) fn at(&self, k: usize) -> T {
+        if self.exponent == T::zero() {
+            self.length
+        } else {
+            self.length / T::count(k + 2).powf(self.exponent)
+        }
+    }
 }
 
 impl<T: Scalar> StepRule<T> for Decaying<T> {
@@ -53,6 +62,6 @@ impl<T: Scalar> StepRule<T> for Decaying<T> {
         "Euler, decaying steps"
     }
     fn length(&mut self, _: &mut Lifted<'_, T>, now: &Situation<'_, T>) -> Result<T> {
-        Ok(self.length / T::count(now.k + 2).powf(self.exponent))
+        Ok(self.at(now.k))
     }
 }

@@ -1,4 +1,4 @@
-//! Lengths of explicit Euler steps.
+//! Lengths of steps: rules for explicit Euler steps, and the control of the schemes that are none.
 //!
 //! | rule | length | for |
 //! |---|---|---|
@@ -7,17 +7,20 @@
 //! | [`Armijo`] | the longest of a falling sequence with sufficient decrease | gradient flows |
 //! | [`BarzilaiBorwein`] | ⟨Δ,Δ⟩/⟨Δ,Δ∇F⟩, or ⟨Δ,Δ∇F⟩/⟨Δ∇F,Δ∇F⟩ | gradient flows |
 //! | [`PublishedBarzilaiBorwein`] | ‖Δ‖²/‖AΔ‖², or ‖AΔ‖²/‖Δ∇f‖² | reproduction of the paper |
+//! | [`Backtracking`] | halved when refused, doubled after a while | accelerated and stochastic schemes |
 //!
 //! A length is a length of time: the step is y₊ = y + s·v(t, y), and t₊ = t + s. Which gradient v is, the flow says (full, or per
 //! factor: L times shorter). A new rule is one file here.
 
 mod armijo;
+mod backtracking;
 mod barzilai_borwein;
 mod constant;
 mod decaying;
 mod published;
 
 pub use armijo::Armijo;
+pub use backtracking::Backtracking;
 pub use barzilai_borwein::{BarzilaiBorwein, Kind};
 pub use constant::Constant;
 pub use decaying::Decaying;

@@ -22,7 +22,8 @@ type Iterate<X, T> = IterState<X, X, (), (), (), T>;
 ///
 /// ```text
 /// param, cost, gradient    x, f(x), ∇f(x)     (u is not shown)
-/// best_param               x of the last iterate: set on termination, whatever the costs before
+/// best_param               that of the least cost so far, as argmin keeps it; x of the last iterate once this solver has terminated
+///                          (not where argmin's own max_iters or a Ctrl-C ends the run)
 /// counts                   every evaluation: it goes through argmin's Problem
 /// KV                       natural_residual and gap, if asked for (report_kv)
 /// termination              SolverConverged; Interrupt for a raised token; SolverExit(text of the status) else
@@ -289,10 +290,11 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<
         let g = refill(state.take_prev_gradient(), &run.point.g);
         state = state.param(x).gradient(g).cost(run.point.value);
         if state.best_param.is_none() {
-            // a NaN is never better than anything: without this the run would end with no point at all
+            // argmin fills it at the first cost that is below +∞: where all are NaN that never happens
             state.best_param = state.param.clone();
         }
         if let Some(status) = self.engine.saved.status {
+            // the last point is the answer: it may have been rounded to a bound at a cost of a few roundings
             state.best_param = state.param.clone();
             state.best_cost = state.cost;
             state.last_best_iter = state.iter;
