@@ -11,6 +11,11 @@ use crate::linalg::{dot, max_or_nan};
 use crate::nnls::projected_cg::{Ended, instead_of_a_gram_matrix};
 use crate::solve::{Phase, Run, Status};
 
+/// From so many columns on projected conjugate gradients are tried before a Gram matrix of them all.
+const FEWEST: usize = 100;
+/// ... and from so many on their face is worth starting from when they have not got there: a factor of all columns costs more.
+const MANY: usize = 700;
+
 impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     /// Block exchange; the active set from where it ended when that is not exact. With a sum the active set has the first
     /// try, as most coordinates are then at bounds as a rule: until its face has cost a third of what the Gram matrix costs.
@@ -24,14 +29,15 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             origin = candidate.x;
         }
         if self.region.sum.is_none()
-            && let Some(target) = instead_of_a_gram_matrix(self.problem, self.target(0.0))
+            && !self.many
+            && let Some(target) = instead_of_a_gram_matrix(self.problem, FEWEST, self.target(0.0))
         {
             let (candidate, ended) = self.projected(origin.clone(), &target, run);
             if candidate.limit.is_some() || ended == Ended::Converged {
                 return candidate;
             }
             // given up early, most columns stay: the exchange starts from them all
-            if run.passes >= target.passes {
+            if run.passes >= target.passes && origin.len() >= MANY {
                 (origin, warm) = (candidate.x, true);
             }
         }

@@ -9,6 +9,7 @@ use crate::{Error, LinalgScalar, Result};
 use std::cell::OnceCell;
 
 /// The set as the caller posed it, checked.
+#[derive(Debug, Clone)]
 pub(super) struct Posed<'s, T> {
     pub(super) lo: &'s [T],
     pub(super) hi: &'s [T],
@@ -31,6 +32,17 @@ pub(super) struct Prepared<'p, 'a, T: LinalgScalar> {
     pub(super) alpha: T,
     /// Where the problem does not hold it itself.
     gram: OnceCell<Vec<T>>,
+}
+
+/// See [`Prepared::shared`].
+#[cfg(feature = "rayon")]
+#[derive(Clone)]
+pub(super) struct Shared<'p, T> {
+    posed: Posed<'p, T>,
+    factors: Vec<T>,
+    norms: Vec<T>,
+    weights: Option<(Vec<T>, T)>,
+    alpha: T,
 }
 
 impl<T: LinalgScalar> Posed<'_, T> {
@@ -119,6 +131,39 @@ impl<'p, 'a, T: LinalgScalar> Prepared<'p, 'a, T> {
             norms,
             weights,
             gram: OnceCell::new(),
+        }
+    }
+
+    /// The same once more around `problem`, for another thread.
+    #[cfg(feature = "rayon")]
+    pub(super) fn around<'b>(shared: &Shared<'p, T>, problem: Problem<'b, T>) -> Prepared<'p, 'b, T> {
+        let Shared {
+            posed,
+            factors,
+            norms,
+            weights,
+            alpha,
+        } = shared.clone();
+        Prepared {
+            problem,
+            posed,
+            factors,
+            norms,
+            weights,
+            alpha,
+            gram: OnceCell::new(),
+        }
+    }
+
+    /// What threads need beside the problem.
+    #[cfg(feature = "rayon")]
+    pub(super) fn shared(&self) -> Shared<'p, T> {
+        Shared {
+            posed: self.posed.clone(),
+            factors: self.factors.clone(),
+            norms: self.norms.clone(),
+            weights: self.weights.clone(),
+            alpha: self.alpha,
         }
     }
 

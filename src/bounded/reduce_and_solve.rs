@@ -2,7 +2,7 @@
 
 use super::prepared::{Posed, Prepared, sum_of};
 use super::reduction::{Change, Reduced};
-use super::{BoundedLeastSquares, Shape, Strategy, driver};
+use super::{BoundedLeastSquares, Settings, Shape, Strategy, driver};
 use crate::checks::{check_finite, check_len, check_not_empty};
 use crate::linalg::{max_or_nan, norm2};
 use crate::nnls::problem::Problem;
@@ -158,17 +158,15 @@ where
             // ρ of the reduction is not that of the set: room between the two
             settings.tolerance *= T::lit(0.1);
         }
-        columns
-            .iter()
-            .map(|b| {
-                let many = columns.len() > 4;
-                let solution = driver::solve(&prepared, b, &settings, start.as_deref(), many, clock)?;
-                Ok(match change {
-                    None => solution,
-                    Some(change) => self.translate(solution, change, b, norms.as_deref()),
-                })
-            })
-            .collect()
+        let solutions = solve_each(&prepared, columns, &settings, start.as_deref(), clock)?;
+        Ok(match change {
+            None => solutions,
+            Some(change) => solutions
+                .into_iter()
+                .zip(columns)
+                .map(|(solution, b)| self.translate(solution, change, b, norms.as_deref()))
+                .collect(),
+        })
     }
 
     /// The start in the variables of the reduction, feasible.
@@ -317,4 +315,40 @@ where
         solution.x = x;
         solution
     }
+}
+
+/// One after the other, or by threads in chunks; which, and how many threads, changes no answer.
+fn solve_each<T: LinalgScalar>(
+    prepared: &Prepared<'_, '_, T>,
+    columns: &[&[T]],
+    settings: &Settings<T>,
+    start: Option<&[T]>,
+    clock: Instant,
+) -> Result<Vec<Solution<T>>> {
+    let many = columns.len() > 4;
+    let Some((first, rest)) = columns.split_first() else {
+        return Ok(Vec::new());
+    };
+    // what depends on A alone is made with the first
+    let mut solutions = vec![driver::solve(prepared, first, settings, start, many, clock)?];
+    #[cfg(feature = "rayon")]
+    if many && let Some(parts) = prepared.problem.parts() {
+        use rayon::prelude::*;
+        let shared = prepared.shared();
+        let solve = |chunk: &[&[T]]| -> Result<Vec<Solution<T>>> {
+            let prepared = Prepared::around(&shared, Problem::from_parts(&parts));
+            let each = |b: &&[T]| driver::solve(&prepared, b, settings, start, many, clock);
+            chunk.iter().map(each).collect()
+        };
+        let solved: Vec<Vec<Solution<T>>> = rest
+            .par_chunks(crate::nnls::CHUNK)
+            .map(solve)
+            .collect::<Result<_>>()?;
+        solutions.extend(solved.into_iter().flatten());
+        return Ok(solutions);
+    }
+    for b in rest {
+        solutions.push(driver::solve(prepared, b, settings, start, many, clock)?);
+    }
+    Ok(solutions)
 }

@@ -22,6 +22,9 @@ use std::time::Instant;
 const QR_ELEMENTS: usize = 100_000_000;
 /// Up to so many columns the Gram matrix of them all costs less than to find out which are needed.
 const SMALL_GRAM: usize = 48;
+/// From so many columns on projected conjugate gradients are tried before a Gram matrix of them all; with fewer, the active set on
+/// a growing factor is as fast and ends at rounding.
+const MANY_COLUMNS: usize = 700;
 /// With products only, a face of more columns than this is left to the flow first.
 const LARGE_FACE: usize = 1000;
 
@@ -161,7 +164,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let p = self.problem;
         let (m, n) = (p.rows(), p.columns());
         let square = 5 * m < 6 * n;
-        let mut products = instead_of_a_gram_matrix(p, self.target(0.0));
+        let mut products = instead_of_a_gram_matrix(p, MANY_COLUMNS, self.target(0.0));
         if n >= SMALL_GRAM && !p.expects_many() {
             let many = products.is_some();
             let one_direction = std::cell::Cell::new(false);
@@ -187,7 +190,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             }
             if square && one_direction.get() {
                 // one dominant singular value, and the rest may be as good as orthogonal: products settle that in a few dozen
-                products = few_products(p, self.target(0.0));
+                products = few_products(p, MANY_COLUMNS, self.target(0.0));
             }
         }
         let mut guess = None;

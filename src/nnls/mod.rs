@@ -117,7 +117,7 @@ pub struct Nnls<'a, T, A: ?Sized> {
 
 /// Right-hand sides that one thread takes at a time.
 #[cfg(feature = "rayon")]
-const CHUNK: usize = 8;
+pub(crate) const CHUNK: usize = 8;
 
 /// What is asked of a solve, whatever A is.
 #[derive(Debug, Clone)]

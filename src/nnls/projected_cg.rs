@@ -66,23 +66,26 @@ impl<T: LinalgScalar> Target<T> {
 /// products with A and Aᵀ, and its factor. None where the Gram matrix is cheap, or so nearly square that most products would be in vain.
 pub(crate) fn instead_of_a_gram_matrix<T: LinalgScalar>(
     problem: &Problem<'_, T>,
+    fewest: usize,
     target: Target<T>,
 ) -> Option<Target<T>> {
     let (m, n) = (problem.rows(), problem.columns());
-    let budget = few_products(problem, target)?;
+    let budget = few_products(problem, fewest, target)?;
     (5 * m >= 6 * n).then_some(Target {
         sparse_only: m < 3 * n,
         ..budget
     })
 }
 
-/// What may be spent before a Gram matrix of all columns and its factor; None where they are cheap.
+/// What may be spent before a Gram matrix of all columns and its factor; None where they are cheap: with fewer columns than
+/// `fewest`.
 pub(crate) fn few_products<T: LinalgScalar>(
     problem: &Problem<'_, T>,
+    fewest: usize,
     target: Target<T>,
 ) -> Option<Target<T>> {
     let n = problem.columns();
-    (n >= 700).then(|| Target {
+    (n >= fewest).then(|| Target {
         // a handful of products more is a better answer than was asked for
         tolerance: target.tolerance.min(T::epsilon().powf(T::lit(0.65))),
         passes: n as f64 / 6.0,
