@@ -256,6 +256,24 @@ where
         driver::solve(&problem, b, self, clock, true)
     }
 
+    /// As [`solve`](Self::solve), with what an earlier solve with this A and this strategy has prepared, and for the next one.
+    #[cfg(feature = "argmin")]
+    pub(crate) fn solve_prepared(
+        &self,
+        prepared: Option<problem::Prepared<T>>,
+        b: &[T],
+    ) -> Result<(Solution<T>, problem::Prepared<T>)> {
+        let clock = Instant::now();
+        let first = prepared.is_none();
+        let problem = match prepared {
+            Some(prepared) => self.checked(prepared.with(self.a)?)?,
+            None => self.prepare()?,
+        };
+        self.check_rhs(&problem, b)?;
+        let solution = driver::solve(&problem, b, self, clock, first)?;
+        Ok((solution, problem.into_prepared()))
+    }
+
     /// Solves for many right-hand sides: the columns of B, m×k, column after column (`DMatrix::as_slice`). What depends
     /// on A alone is prepared once. A time limit is for all of them together, an iteration limit for each; the
     /// cost of the preparation is in the counts of the first.
@@ -290,12 +308,7 @@ where
     }
 
     fn prepare(&self) -> Result<Problem<'a, T>> {
-        if self.tolerance.is_nan() || self.tolerance <= T::zero() || self.tolerance == T::infinity() {
-            return Err(Error::Setting {
-                name: "tolerance",
-                why: "must be positive and finite",
-            });
-        }
+        self.check_tolerance()?;
         let keep_form = matches!(
             self.strategy,
             Strategy::Flow
@@ -303,7 +316,21 @@ where
                 | Strategy::CoordinateDescent
                 | Strategy::WorkingSet
         );
-        let problem = Problem::new(self.a, keep_form)?;
+        self.checked(Problem::new(self.a, keep_form)?)
+    }
+
+    fn check_tolerance(&self) -> Result<()> {
+        if self.tolerance.is_nan() || self.tolerance <= T::zero() || self.tolerance == T::infinity() {
+            return Err(Error::Setting {
+                name: "tolerance",
+                why: "must be positive and finite",
+            });
+        }
+        Ok(())
+    }
+
+    /// The problem, if the start and the strategy fit it.
+    fn checked(&self, problem: Problem<'a, T>) -> Result<Problem<'a, T>> {
         if let Some(x) = &self.start {
             check_len("the start", problem.columns(), x.len())?;
             check_finite("start", x)?;

@@ -16,6 +16,8 @@ pub use certificate::Certificate;
 pub use history::{History, Record};
 pub use integrate::{Integrate, Integrated, Snapshot};
 #[cfg(any(feature = "argmin", feature = "basin"))]
+pub(crate) use finish::{is_due, is_left};
+#[cfg(any(feature = "argmin", feature = "basin"))]
 pub(crate) use judge::{Judge, section};
 pub use limits::Limits;
 pub(crate) use limits::Run;
