@@ -164,7 +164,8 @@ fn an_iteration_allocates_one_vector_to_call_the_problem_with_or_nothing() {
         for observed in [false, true] {
             let rows = rows(Valley, ReparamSolver::new(Squares::new(30), method()), observed);
             assert_eq!(rows.len(), ITERATIONS as usize, "{name}");
-            for (k, row) in rows.iter().enumerate().skip(WARM) {
+            // (the last one may be the last touch)
+            for (k, row) in rows[..rows.len() - 1].iter().enumerate().skip(WARM) {
                 assert_eq!(row.solver - row.gradients, 1, "{name}, iteration {k}");
             }
             let most = rows[WARM..].iter().map(|row| row.between).max().unwrap();

@@ -20,17 +20,23 @@ use std::time::{Duration, Instant};
 /// assert_eq!(nothing, nothing.clone());
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(remote = "Self", bound(deserialize = "T: serde::Serialize + serde::Deserialize<'de>, S: serde::Serialize + serde::Deserialize<'de>"))
+)]
 pub struct Saved<T, S = State<T>> {
     pub(crate) run: Option<Checkpoint<T, S>>,
     pub(crate) rho: Option<T>,
     /// Set when the run has ended by itself, unless the exact finish is still to be tried.
     pub(crate) status: Option<Status>,
     /// Whether the next iteration begins with an attempt of the exact finish.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) due: bool,
     pub(crate) elapsed: Duration,
 }
+
+#[cfg(feature = "serde")]
+crate::solve::sealed::sealed!(Saved<T, S>);
 
 impl<T, S> Default for Saved<T, S> {
     fn default() -> Self {
@@ -56,6 +62,8 @@ pub(super) struct Engine<T, M, S> {
     pub(super) tolerance: T,
     pub(super) convex: bool,
     pub(super) cancel: Option<CancelToken>,
+    /// Whether the run is one from a file, of which the problem has not been seen yet.
+    restored: bool,
 }
 
 impl<T: Scalar, M: Reparametrization<T>, S: Method<T>> Engine<T, M, S> {
@@ -70,6 +78,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T>> Engine<T, M, S> {
             tolerance: crate::solve::default_tolerance(),
             convex: false,
             cancel: None,
+            restored: false,
         }
     }
 
@@ -133,6 +142,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
             run.check(self.map.dim_u(), self.map.dim_x())?;
         }
         self.saved = saved;
+        self.restored = true;
         self.judge.restart();
         Ok(())
     }
@@ -164,6 +174,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         };
         method.reset();
         self.judge.restart();
+        self.restored = false;
         self.convex |= objective.convexity() == Convexity::Convex;
         let mut point = Point::new(&self.map, u);
         let tolerance = self.tolerance;
@@ -195,6 +206,9 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
             return Ok(());
         };
         self.convex |= objective.convexity() == Convexity::Convex;
+        if std::mem::take(&mut self.restored) {
+            run.check_problem(objective, &self.map)?;
+        }
         let mut saved = std::mem::take(&mut self.saved);
         let (tolerance, counts) = (self.tolerance, run.counts);
         let limits = Limits {

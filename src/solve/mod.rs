@@ -8,6 +8,8 @@ mod integrate;
 mod judge;
 mod limits;
 mod minimize;
+#[cfg(feature = "serde")]
+pub(crate) mod sealed;
 mod solution;
 mod status;
 

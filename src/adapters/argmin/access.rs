@@ -35,12 +35,15 @@ impl<T: Scalar> Cache<T> {
         if h.columns() != columns {
             return Err(format!("the matrix has {} columns, expected {columns}", h.columns()).into());
         }
+        if !h.is_rectangular() {
+            return Err("the rows of the matrix have different lengths".into());
+        }
         self.rows = h.rows();
+        self.x.clear(); // (should an entry panic, nothing is known)
         self.matrix.clear();
         for i in 0..self.rows {
             self.matrix.extend((0..columns).map(|j| h.entry(i, j)));
         }
-        self.x.clear();
         self.x.extend_from_slice(x);
         Ok(())
     }

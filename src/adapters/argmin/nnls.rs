@@ -39,7 +39,7 @@ use std::time::Duration;
 /// assert_eq!(result.state.best_param, Some(solution.x));
 /// ```
 #[derive(Debug, Clone)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(remote = "Self"))]
 pub struct NnlsSolver<T> {
     tolerance: T,
     strategy: Strategy,
@@ -56,6 +56,9 @@ pub struct NnlsSolver<T> {
     #[cfg_attr(feature = "serde", serde(skip))]
     prepared: Kept<T>,
 }
+
+#[cfg(feature = "serde")]
+crate::solve::sealed::sealed!(NnlsSolver<T>);
 
 /// Prepared for the problem of this number. A clone of the solver prepares anew: it may hold as much as A does.
 #[derive(Debug)]
