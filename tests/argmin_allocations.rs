@@ -90,11 +90,7 @@ impl<O, S: Solver<O, Iterate>> Solver<O, Iterate> for Metered<S> {
     fn name(&self) -> &str {
         self.inner.name()
     }
-    fn init(
-        &mut self,
-        problem: &mut Problem<O>,
-        state: Iterate,
-    ) -> Result<(Iterate, Option<KV>), Error> {
+    fn init(&mut self, problem: &mut Problem<O>, state: Iterate) -> Result<(Iterate, Option<KV>), Error> {
         let out = self.inner.init(problem, state);
         self.last = now();
         out
@@ -169,7 +165,9 @@ fn an_iteration_allocates_one_vector_to_call_the_problem_with_or_nothing() {
                 assert_eq!(row.solver - row.gradients, 1, "{name}, iteration {k}");
             }
             let most = rows[WARM..].iter().map(|row| row.between).max().unwrap();
-            println!("{name:20} problem of argmin's: 1 per iteration; argmin itself: {most} (observer: {observed})");
+            println!(
+                "{name:20} problem of argmin's: 1 per iteration; argmin itself: {most} (observer: {observed})"
+            );
         }
     }
     // an objective of ours needs no vector at all
@@ -184,7 +182,12 @@ fn an_iteration_allocates_one_vector_to_call_the_problem_with_or_nothing() {
         let rows = rows(problem, solver, false);
         let mut seen = 0;
         // (the last of a run that ends before the limit is the attempt of the exact finish, or the last touch)
-        for (k, row) in rows.iter().enumerate().skip(WARM).take_while(|(k, _)| *k + 1 < rows.len()) {
+        for (k, row) in rows
+            .iter()
+            .enumerate()
+            .skip(WARM)
+            .take_while(|(k, _)| *k + 1 < rows.len())
+        {
             assert_eq!(row.solver, 0, "{name}, iteration {k}");
             seen += 1;
         }

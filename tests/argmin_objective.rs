@@ -45,7 +45,11 @@ where
         .run()
         .unwrap();
     let ours = result.solver.solution(&result.state).unwrap();
-    let direct = Minimize::new(f.clone(), map).unwrap().method(method).run().unwrap();
+    let direct = Minimize::new(f.clone(), map)
+        .unwrap()
+        .method(method)
+        .run()
+        .unwrap();
     (ours, result.state, direct)
 }
 
@@ -89,10 +93,25 @@ fn the_run_is_that_of_minimize_with_its_exact_finish() {
             let map = &*map;
             let mut all = Vec::new();
             all.push(same(&format!("L-BFGS, {name}"), &plain, map, Lbfgs::new(10)));
-            all.push(same(&format!("CG, {name}"), &plain, map, ConjugateGradient::new()));
-            all.push(same(&format!("trust region, {name}"), &plain, map, TrustRegion::new()));
+            all.push(same(
+                &format!("CG, {name}"),
+                &plain,
+                map,
+                ConjugateGradient::new(),
+            ));
+            all.push(same(
+                &format!("trust region, {name}"),
+                &plain,
+                map,
+                TrustRegion::new(),
+            ));
             all.push(same(&format!("ridge, {name}"), &ridge, map, Lbfgs::new(10)));
-            all.push(same(&format!("quadratic, {name}"), &quadratic, map, Lbfgs::new(10)));
+            all.push(same(
+                &format!("quadratic, {name}"),
+                &quadratic,
+                map,
+                Lbfgs::new(10),
+            ));
             // a ball is no polyhedron
             assert!(name != "ball" || all.iter().all(|f| !f), "{name}");
             finished += all.iter().filter(|f| **f).count();
@@ -128,7 +147,10 @@ fn what_is_no_quadratic_has_no_exact_finish_and_runs_all_the_same() {
     let solver = ReparamSolver::new(Squares::new(6), LevenbergMarquardt::new()).with_objective();
     let run = Executor::new(problem, solver).run().unwrap();
     let solution = run.solver.solution(&run.state).unwrap();
-    assert_eq!((solution.status, solution.phase), (Status::Stationary, Phase::LevenbergMarquardt));
+    assert_eq!(
+        (solution.status, solution.phase),
+        (Status::Stationary, Phase::LevenbergMarquardt)
+    );
 }
 
 #[test]
@@ -143,14 +165,20 @@ fn counts_are_those_of_the_objective_and_limits_hold_before_the_exact_finish() {
         .unwrap();
     let solution = whole.solver.solution(&whole.state).unwrap();
     assert_eq!(solution.phase, Phase::ExactFinish);
-    assert_eq!(whole.state.counts["gradient_count"] as usize, solution.counts.gradients);
+    assert_eq!(
+        whole.state.counts["gradient_count"] as usize,
+        solution.counts.gradients
+    );
     // stopped just before: the method's point, and no claim
     let stopped = Executor::new(problem(), solver())
         .configure(|state| state.max_iters(whole.state.iter - 1))
         .run()
         .unwrap();
     let partial = stopped.solver.solution(&stopped.state).unwrap();
-    assert_eq!((partial.status, partial.phase), (Status::IterationLimit, Phase::Lbfgs));
+    assert_eq!(
+        (partial.status, partial.phase),
+        (Status::IterationLimit, Phase::Lbfgs)
+    );
     assert!(partial.certificate.natural_residual > 1e-8);
     // and gone on from there
     let mut state = stopped.state;
@@ -164,7 +192,9 @@ fn counts_are_those_of_the_objective_and_limits_hold_before_the_exact_finish() {
     // a raised token forbids it, too
     let token = CancelToken::new();
     token.cancel();
-    let run = Executor::new(problem(), solver().cancel_token(token)).run().unwrap();
+    let run = Executor::new(problem(), solver().cancel_token(token))
+        .run()
+        .unwrap();
     assert_eq!(run.solver.solution(&run.state).unwrap().status, Status::Cancelled);
 }
 
@@ -226,14 +256,20 @@ fn steps_of_nnls_prepare_a_once() {
             assert!((x - y).abs() < 1e-6, "{strategy:?}");
         }
         let (products, units) = (products.load(Ordering::Relaxed), units.load(Ordering::Relaxed));
-        println!("{strategy:?}: {} steps, {products} products, {units} of them with unit vectors", run.state.iter);
+        println!(
+            "{strategy:?}: {} steps, {products} products, {units} of them with unit vectors",
+            run.state.iter
+        );
         assert_eq!(units, n, "{strategy:?}: in {} steps", run.state.iter);
         if materialised {
             // the start's cost and gradient are all that is left
             assert!(products <= n + 4, "{strategy:?}: {products}");
         } else {
             // every product is in the counts (but the start's)
-            assert!(products as f64 <= solution.counts.passes + 4.0, "{strategy:?}: {products}");
+            assert!(
+                products as f64 <= solution.counts.passes + 4.0,
+                "{strategy:?}: {products}"
+            );
         }
     }
 
@@ -244,8 +280,15 @@ fn steps_of_nnls_prepare_a_once() {
     let solution = run.solver.solution(&run.state).unwrap();
     assert!(solution.status.is_solved() && run.state.iter >= 3);
     let others = solution.counts.passes - n as f64;
-    assert!(others < n as f64 * (run.state.iter - 1) as f64, "{}", solution.counts.passes);
-    println!("block exchange: {} steps, {:.1} passes", run.state.iter, solution.counts.passes);
+    assert!(
+        others < n as f64 * (run.state.iter - 1) as f64,
+        "{}",
+        solution.counts.passes
+    );
+    println!(
+        "block exchange: {} steps, {:.1} passes",
+        run.state.iter, solution.counts.passes
+    );
 
     // what was prepared for one problem is not used for another
     let half = a.map(|v| 0.5 * v);

@@ -7,7 +7,9 @@ use reparam::maps::{Bounds, NormalizedSquares, Reparametrization, Softmax, Squar
 use reparam::methods::{BoxLbfgs, ConjugateGradient, Lbfgs, LevenbergMarquardt, Method, State, TrustRegion};
 use reparam::nnls::Strategy;
 use reparam::objectives::{
-    Differences, Evaluation, FiniteDifference, FromFn, FromResiduals, LeastSquares, NonlinearLeastSquares, Objective};
+    Differences, Evaluation, FiniteDifference, FromFn, FromResiduals, LeastSquares, NonlinearLeastSquares,
+    Objective,
+};
 use reparam::operators::{Dense, LinearOperator, MatrixFree};
 use reparam::testing::Random;
 use reparam::{
@@ -71,19 +73,31 @@ fn system(seed: u64, m: usize, n: usize) -> (Vec<f64>, Vec<f64>) {
     let mut random = Random::new(seed);
     let a: Vec<f64> = (0..m * n).map(|_| random.uniform()).collect();
     let b: Vec<f64> = (0..m)
-        .map(|i| (0..n).map(|j| a[i * n + j] * [1.5, -0.7, 0.3, 0.4, -1.1][j % 5]).sum::<f64>() + 0.1 * random.normal::<f64>())
+        .map(|i| {
+            (0..n)
+                .map(|j| a[i * n + j] * [1.5, -0.7, 0.3, 0.4, -1.1][j % 5])
+                .sum::<f64>()
+                + 0.1 * random.normal::<f64>()
+        })
         .collect();
     (a, b)
 }
 
 impl Faulty {
     fn new(fault: Fault, at: usize, lasting: bool) -> Self {
-        Self { fault, at, lasting, calls: 0 }
+        Self {
+            fault,
+            at,
+            lasting,
+            calls: 0,
+        }
     }
 
     fn residuals(x: &[f64]) -> Vec<f64> {
         let (a, b) = system(3, 8, N);
-        (0..8).map(|i| (0..N).map(|j| a[i * N + j] * x[j]).sum::<f64>() - b[i]).collect()
+        (0..8)
+            .map(|i| (0..N).map(|j| a[i * N + j] * x[j]).sum::<f64>() - b[i])
+            .collect()
     }
 
     fn slope(x: &[f64], g: &mut [f64]) {
@@ -121,7 +135,10 @@ impl Objective<f64> for Faulty {
 fn maps() -> Vec<(&'static str, Box<dyn Reparametrization<f64>>)> {
     vec![
         ("squares", Box::new(Squares::new(N))),
-        ("bounds", Box::new(Bounds::new(vec![-0.5; N], vec![0.9; N]).unwrap())),
+        (
+            "bounds",
+            Box::new(Bounds::new(vec![-0.5; N], vec![0.9; N]).unwrap()),
+        ),
         ("simplex", Box::new(NormalizedSquares::new(N, 1.0).unwrap())),
         ("softmax", Box::new(Softmax::new(N, 1.0).unwrap())),
     ]
@@ -169,7 +186,11 @@ fn nan_and_infinities_at_every_evaluation() {
                 for lasting in [false, true] {
                     for at in 0..30 {
                         let mut f = Faulty::new(fault, at, lasting);
-                        let s = Minimize::new(&mut f, map).unwrap().method(method.clone()).run().unwrap();
+                        let s = Minimize::new(&mut f, map)
+                            .unwrap()
+                            .method(method.clone())
+                            .run()
+                            .unwrap();
                         let what = format!("{name}, {method:?}, {fault:?} at {at}, lasting {lasting}");
                         honest(&what, &s, map);
                         let reached = f.calls > at;
@@ -256,13 +277,19 @@ impl LinearOperator<f64> for Products<'_> {
         self.count(y);
     }
     fn apply_adjoint(&self, y: &[f64], x: &mut [f64]) {
-        Dense::row_major(self.a, self.m, self.n).unwrap().apply_adjoint(y, x);
+        Dense::row_major(self.a, self.m, self.n)
+            .unwrap()
+            .apply_adjoint(y, x);
         self.count(x);
     }
 }
 
-const STRATEGIES: [Strategy; 4] =
-    [Strategy::Auto, Strategy::ActiveSet, Strategy::Flow, Strategy::ProjectedGradients];
+const STRATEGIES: [Strategy; 4] = [
+    Strategy::Auto,
+    Strategy::ActiveSet,
+    Strategy::Flow,
+    Strategy::ProjectedGradients,
+];
 const CHOICES: [Choice; 3] = [Choice::Auto, Choice::ActiveSet, Choice::ProjectedGradient];
 
 #[test]
@@ -280,7 +307,10 @@ fn a_panic_inside_a_leaves_nothing_behind() {
     };
     // an objective that is used again after a panic in any product gives what a new one gives
     let run = |f: &mut LeastSquares<&Products<'_>, f64>| {
-        Minimize::new(f, Squares::new(n)).unwrap().method(Lbfgs::new(5)).run()
+        Minimize::new(f, Squares::new(n))
+            .unwrap()
+            .method(Lbfgs::new(5))
+            .run()
     };
     let clean = products(Fault::Panic);
     let expected = run(&mut LeastSquares::new(&clean, &b).unwrap()).unwrap();
@@ -288,11 +318,18 @@ fn a_panic_inside_a_leaves_nothing_behind() {
         let a = products(Fault::Panic);
         let mut f = LeastSquares::new(&a, &b).unwrap();
         a.at.set(at);
-        assert!(is_bang(catch_unwind(AssertUnwindSafe(|| run(&mut f)))), "product {at}");
+        assert!(
+            is_bang(catch_unwind(AssertUnwindSafe(|| run(&mut f)))),
+            "product {at}"
+        );
         a.at.set(usize::MAX);
         // a search may have left its last image there: the same point may be known to other digits
         let again = run(&mut f).unwrap();
-        assert_eq!((&again.x, again.status), (&expected.x, expected.status), "after product {at}");
+        assert_eq!(
+            (&again.x, again.status),
+            (&expected.x, expected.status),
+            "after product {at}"
+        );
     }
     // f at the point of the evaluation before, when A has panicked at another
     let a = products(Fault::Panic);
@@ -311,7 +348,10 @@ fn a_panic_inside_a_leaves_nothing_behind() {
             let a = products(Fault::Panic);
             let solver = Nnls::new(&a).strategy(strategy);
             a.at.set(at);
-            assert!(is_bang(catch_unwind(AssertUnwindSafe(|| solver.solve(&b)))), "{strategy:?} {at}");
+            assert!(
+                is_bang(catch_unwind(AssertUnwindSafe(|| solver.solve(&b)))),
+                "{strategy:?} {at}"
+            );
             assert_eq!(solver.solve(&b).unwrap().x, expected.x, "{strategy:?} {at}");
         }
     }
@@ -354,7 +394,10 @@ fn objectives_are_as_new_after_a_panic_or_an_error() {
         };
         type Make<'m> = Box<dyn Fn() -> Box<dyn Objective<f64> + 'm> + 'm>;
         let makes: Vec<(&str, Make<'_>)> = vec![
-            ("residuals", Box::new(|| Box::new(NonlinearLeastSquares::new(residuals()).unwrap()))),
+            (
+                "residuals",
+                Box::new(|| Box::new(NonlinearLeastSquares::new(residuals()).unwrap())),
+            ),
             (
                 "differences of residuals",
                 Box::new(|| {
@@ -368,12 +411,19 @@ fn objectives_are_as_new_after_a_panic_or_an_error() {
             ),
         ];
         for (name, make) in &makes {
-            for method in [State::from(TrustRegion::new()), Lbfgs::new(4).into(), LevenbergMarquardt::new().into()] {
+            for method in [
+                State::from(TrustRegion::new()),
+                Lbfgs::new(4).into(),
+                LevenbergMarquardt::new().into(),
+            ] {
                 if *name == "differences of gradients" && method.name() == "Levenberg–Marquardt" {
                     continue; // no residuals there
                 }
                 let run = |f: &mut dyn Objective<f64>| {
-                    Minimize::new(f, Squares::new(N)).unwrap().method(method.clone()).run()
+                    Minimize::new(f, Squares::new(N))
+                        .unwrap()
+                        .method(method.clone())
+                        .run()
                 };
                 at.set(usize::MAX);
                 calls.set(0);
@@ -384,7 +434,14 @@ fn objectives_are_as_new_after_a_panic_or_an_error() {
                     calls.set(0);
                     at.set(k);
                     let first = catch_unwind(AssertUnwindSafe(|| run(&mut *f)));
-                    assert!(if panics { is_bang(first) } else { first.is_ok_and(|r| r.is_err()) }, "{name} {k}");
+                    assert!(
+                        if panics {
+                            is_bang(first)
+                        } else {
+                            first.is_ok_and(|r| r.is_err())
+                        },
+                        "{name} {k}"
+                    );
                     at.set(usize::MAX);
                     let again = run(&mut *f).unwrap();
                     let what = format!("{name}, {}, call {k} of {all}, panics: {panics}", method.name());
@@ -401,7 +458,9 @@ fn nan_and_infinities_in_every_product() {
     let (entries, b) = system(3, m, n);
     let dense = Dense::row_major(&entries, m, n).unwrap();
     let optimum = reparam::nnls(&dense, &b).unwrap().objective;
-    let boxed = BoundedLeastSquares::new(&dense, &[-0.2; N], &[0.8; N]).solve(&b).unwrap();
+    let boxed = BoundedLeastSquares::new(&dense, &[-0.2; N], &[0.8; N])
+        .solve(&b)
+        .unwrap();
     for bad in [f64::NAN, f64::INFINITY, -f64::INFINITY] {
         for at in 0..200 {
             let products = || Products {
@@ -415,14 +474,24 @@ fn nan_and_infinities_in_every_product() {
             for strategy in STRATEGIES {
                 let a = products();
                 let result = Nnls::new(&a).strategy(strategy).solve(&b);
-                check(&format!("{strategy:?}, {bad} in product {at}"), result, optimum, |x| x >= 0.0);
+                check(
+                    &format!("{strategy:?}, {bad} in product {at}"),
+                    result,
+                    optimum,
+                    |x| x >= 0.0,
+                );
             }
             for strategy in CHOICES {
                 let a = products();
-                let result = BoundedLeastSquares::new(&a, &[-0.2; N], &[0.8; N]).strategy(strategy).solve(&b);
-                check(&format!("{strategy:?}, {bad} in product {at}, box"), result, boxed.objective, |x| {
-                    (-0.2..=0.8).contains(&x)
-                });
+                let result = BoundedLeastSquares::new(&a, &[-0.2; N], &[0.8; N])
+                    .strategy(strategy)
+                    .solve(&b);
+                check(
+                    &format!("{strategy:?}, {bad} in product {at}, box"),
+                    result,
+                    boxed.objective,
+                    |x| (-0.2..=0.8).contains(&x),
+                );
             }
         }
     }
@@ -441,7 +510,10 @@ fn check(what: &str, result: Result<Solution<f64>, Error>, optimum: f64, inside:
         Ok(s) => {
             assert!(s.x.iter().all(|v| inside(*v)), "{what}: {:?}", s.x);
             if s.status.is_solved() {
-                assert!((s.objective - optimum).abs() <= 1e-7 * (1.0 + optimum), "{what}: {s}");
+                assert!(
+                    (s.objective - optimum).abs() <= 1e-7 * (1.0 + optimum),
+                    "{what}: {s}"
+                );
             }
         }
     }
@@ -547,7 +619,10 @@ fn least_squares_cancelled_at_every_product_and_every_iteration() {
     let optimum = reparam::nnls(&dense, &b).unwrap().objective;
     let judge = |what: &str, s: &Solution<f64>, start: f64, optimum: f64, stopped: Status| {
         assert!([Status::Solved, stopped].contains(&s.status), "{what}: {s}");
-        assert!(s.objective <= start * (1.0 + 1e-12), "{what}: worse than the start: {s}");
+        assert!(
+            s.objective <= start * (1.0 + 1e-12),
+            "{what}: worse than the start: {s}"
+        );
         if s.status.is_solved() {
             assert!(s.objective <= optimum * (1.0 + 1e-7), "{what}: {s}");
         }
@@ -562,19 +637,45 @@ fn least_squares_cancelled_at_every_product_and_every_iteration() {
     for at in 0..400 {
         for strategy in STRATEGIES {
             let token = CancelToken::new();
-            let a = Raising { a: dense, token: token.clone(), at, calls: Cell::new(0) };
-            let s = Nnls::new(&a).strategy(strategy).cancel_token(token).solve(&b).unwrap();
+            let a = Raising {
+                a: dense,
+                token: token.clone(),
+                at,
+                calls: Cell::new(0),
+            };
+            let s = Nnls::new(&a)
+                .strategy(strategy)
+                .cancel_token(token)
+                .solve(&b)
+                .unwrap();
             assert!(s.x.iter().all(|v| *v >= 0.0));
-            judge(&format!("{strategy:?}, product {at}"), &s, zero, optimum, Status::Cancelled);
+            judge(
+                &format!("{strategy:?}, product {at}"),
+                &s,
+                zero,
+                optimum,
+                Status::Cancelled,
+            );
             cancelled += usize::from(s.status == Status::Cancelled);
         }
         for strategy in CHOICES {
             let token = CancelToken::new();
-            let a = Raising { a: dense, token: token.clone(), at, calls: Cell::new(0) };
+            let a = Raising {
+                a: dense,
+                token: token.clone(),
+                at,
+                calls: Cell::new(0),
+            };
             let solver = BoundedLeastSquares::new(&a, &low, &high).strategy(strategy);
             let s = solver.cancel_token(token).solve(&b).unwrap();
             assert!(s.x.iter().all(|v| (-0.1..=0.5).contains(v)));
-            judge(&format!("{strategy:?}, product {at}, box"), &s, box_start, boxed, Status::Cancelled);
+            judge(
+                &format!("{strategy:?}, product {at}, box"),
+                &s,
+                box_start,
+                boxed,
+                Status::Cancelled,
+            );
             cancelled += usize::from(s.status == Status::Cancelled);
         }
     }
@@ -590,9 +691,19 @@ fn least_squares_cancelled_at_every_product_and_every_iteration() {
             Strategy::Flow,
             Strategy::ProjectedGradients,
         ] {
-            let s = Nnls::new(&dense).strategy(strategy).max_iterations(k).solve(&b).unwrap();
+            let s = Nnls::new(&dense)
+                .strategy(strategy)
+                .max_iterations(k)
+                .solve(&b)
+                .unwrap();
             assert!(s.x.iter().all(|v| *v >= 0.0) && s.iterations <= k);
-            judge(&format!("{strategy:?}, {k} iterations"), &s, zero, optimum, Status::IterationLimit);
+            judge(
+                &format!("{strategy:?}, {k} iterations"),
+                &s,
+                zero,
+                optimum,
+                Status::IterationLimit,
+            );
         }
     }
 }
@@ -601,7 +712,11 @@ fn least_squares_cancelled_at_every_product_and_every_iteration() {
 fn dynamics_cancelled_at_every_step() {
     let (a, b) = system(3, 8, N);
     let a = Dense::row_major(&a, 8, N).unwrap();
-    let problem = || Integrate::new(LeastSquares::new(a, &b).unwrap(), Squares::new(N)).unwrap().start_u0(0.3);
+    let problem = || {
+        Integrate::new(LeastSquares::new(a, &b).unwrap(), Squares::new(N))
+            .unwrap()
+            .start_u0(0.3)
+    };
     let mut path = Vec::new();
     problem()
         .max_iterations(60)
@@ -624,7 +739,10 @@ fn dynamics_cancelled_at_every_step() {
             })
             .run()
             .unwrap();
-        assert_eq!((run.solution.status, run.solution.iterations), (Status::Cancelled, k));
+        assert_eq!(
+            (run.solution.status, run.solution.iterations),
+            (Status::Cancelled, k)
+        );
         assert_eq!(&run.solution.x, x);
     }
 }
@@ -638,28 +756,48 @@ fn no_time_at_all() {
     for (name, map) in maps() {
         let map = &*map;
         for method in methods(map) {
-            let s = Minimize::new(f(), map).unwrap().method(method).time_limit(none).run().unwrap();
+            let s = Minimize::new(f(), map)
+                .unwrap()
+                .method(method)
+                .time_limit(none)
+                .run()
+                .unwrap();
             assert_eq!((s.status, s.iterations), (Status::TimeLimit, 0), "{name}");
             honest(name, &s, map);
         }
         let run = Integrate::new(f(), map).unwrap().time_limit(none).run().unwrap();
-        assert_eq!((run.solution.status, run.solution.iterations), (Status::TimeLimit, 0), "{name}");
+        assert_eq!(
+            (run.solution.status, run.solution.iterations),
+            (Status::TimeLimit, 0),
+            "{name}"
+        );
     }
     let residuals = FromResiduals::new(8, N, |x: &[f64], r: &mut [f64]| {
         r.copy_from_slice(&Faulty::residuals(x));
         Ok(())
     });
-    let s = Minimize::new(NonlinearLeastSquares::new(residuals).unwrap().with_differences(Differences::forward()), Squares::new(N))
-        .unwrap()
-        .method(LevenbergMarquardt::new())
-        .time_limit(none)
-        .run()
-        .unwrap();
+    let s = Minimize::new(
+        NonlinearLeastSquares::new(residuals)
+            .unwrap()
+            .with_differences(Differences::forward()),
+        Squares::new(N),
+    )
+    .unwrap()
+    .method(LevenbergMarquardt::new())
+    .time_limit(none)
+    .run()
+    .unwrap();
     assert_eq!((s.status, s.iterations), (Status::TimeLimit, 0));
     for s in [
         Nnls::new(&a).time_limit(none).solve(&b).unwrap(),
-        BoundedLeastSquares::new(&a, &[0.1; N], &[0.2; N]).time_limit(none).solve(&b).unwrap(),
-        BoundedLeastSquares::simplex(&a, 1.0).time_limit(none).solve(&b).unwrap(),
+        BoundedLeastSquares::new(&a, &[0.1; N], &[0.2; N])
+            .time_limit(none)
+            .solve(&b)
+            .unwrap(),
+        BoundedLeastSquares::simplex(&a, 1.0)
+            .time_limit(none)
+            .solve(&b)
+            .unwrap(),
     ] {
         assert_eq!((s.status, s.iterations), (Status::TimeLimit, 0));
         assert!(s.certificate.natural_residual > 1e-8);
@@ -677,21 +815,36 @@ fn threads_do_not_change_a_bit() {
     let entries: Vec<f64> = random.normals(m * n);
     let b: Vec<f64> = random.normals(m);
     let with = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
         pool.install(|| {
             let mut all = Vec::new();
             for a in [
                 Dense::row_major(&entries, m, n).unwrap(),
                 Dense::column_major(&entries, m, n).unwrap(),
             ] {
-                for strategy in
-                    [Strategy::Auto, Strategy::BlockExchange, Strategy::ActiveSet, Strategy::ProjectedGradients]
-                {
+                for strategy in [
+                    Strategy::Auto,
+                    Strategy::BlockExchange,
+                    Strategy::ActiveSet,
+                    Strategy::ProjectedGradients,
+                ] {
                     all.push(Nnls::new(&a).strategy(strategy).solve(&b).unwrap());
                 }
-                all.push(BoundedLeastSquares::new(&a, &vec![-0.01; n], &vec![0.02; n]).solve(&b).unwrap());
+                all.push(
+                    BoundedLeastSquares::new(&a, &vec![-0.01; n], &vec![0.02; n])
+                        .solve(&b)
+                        .unwrap(),
+                );
                 all.push(BoundedLeastSquares::simplex(&a, 1.0).solve(&b).unwrap());
-                all.push(Minimize::new(LeastSquares::new(a, &b).unwrap(), Squares::new(n)).unwrap().run().unwrap());
+                all.push(
+                    Minimize::new(LeastSquares::new(a, &b).unwrap(), Squares::new(n))
+                        .unwrap()
+                        .run()
+                        .unwrap(),
+                );
             }
             all
         })
@@ -714,7 +867,12 @@ mod checkpoints {
     use super::*;
     use reparam::Checkpoint;
 
-    fn saved(f: impl Objective<f64>, map: &dyn Reparametrization<f64>, method: State<f64>, at: usize) -> Checkpoint<f64> {
+    fn saved(
+        f: impl Objective<f64>,
+        map: &dyn Reparametrization<f64>,
+        method: State<f64>,
+        at: usize,
+    ) -> Checkpoint<f64> {
         let mut saved = None;
         Minimize::new(f, map)
             .unwrap()
@@ -756,7 +914,11 @@ mod checkpoints {
                         }
                     }
                 }
-                assert!(harmless * 5 < bytes.len(), "{name}: {harmless} of {}", 4 * bytes.len());
+                assert!(
+                    harmless * 5 < bytes.len(),
+                    "{name}: {harmless} of {}",
+                    4 * bytes.len()
+                );
             }
         }
     }
@@ -787,25 +949,46 @@ mod checkpoints {
                 Minimize::new(f, map).unwrap().resume(checkpoint.clone())
             };
             assert!(resume(f(&b), &map).unwrap().status.is_solved());
-            let other: Vec<f64> = b.iter().enumerate().map(|(i, v)| v + 0.1 * (i as f64).sin()).collect();
+            let other: Vec<f64> = b
+                .iter()
+                .enumerate()
+                .map(|(i, v)| v + 0.1 * (i as f64).sin())
+                .collect();
             // outside of this box, too
             let narrow = Bounds::new(vec![0.0; N], vec![1e-3; N]).unwrap();
             for refused in [resume(f(&other), &map), resume(f(&b), &narrow)] {
                 assert!(
-                    matches!(refused, Err(Error::Setting { name: "checkpoint", .. })),
+                    matches!(
+                        refused,
+                        Err(Error::Setting {
+                            name: "checkpoint",
+                            ..
+                        })
+                    ),
                     "{at}: {refused:?}"
                 );
             }
         }
         // a snapshot of the dynamics
-        let run = Integrate::new(f(&b), &map).unwrap().start_u0(0.3).max_iterations(5).run().unwrap();
+        let run = Integrate::new(f(&b), &map)
+            .unwrap()
+            .start_u0(0.3)
+            .max_iterations(5)
+            .run()
+            .unwrap();
         let text = serde_json::to_string(&run.snapshot).unwrap();
         let damaged = text.replacen("0.3", "0.4", 1);
         let read = |text: &str| serde_json::from_str(text).map(|s: reparam::Snapshot<f64, _>| s);
         assert!(read(&text).is_ok_and(|s| s == run.snapshot));
         assert!(damaged == text || read(&damaged).map(|s| s == run.snapshot).is_err());
         let refused = Integrate::new(f(&[1.0; 8]), &map).unwrap().resume(run.snapshot);
-        assert!(matches!(refused, Err(Error::Setting { name: "checkpoint", .. })));
+        assert!(matches!(
+            refused,
+            Err(Error::Setting {
+                name: "checkpoint",
+                ..
+            })
+        ));
     }
 
     /// argmin's file, bincode: the solver's part of it is ours.
@@ -821,7 +1004,11 @@ mod checkpoints {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.arg");
         let file = || {
-            FileCheckpoint::new(folder.path().to_str().unwrap(), "run", CheckpointingFrequency::Always)
+            FileCheckpoint::new(
+                folder.path().to_str().unwrap(),
+                "run",
+                CheckpointingFrequency::Always,
+            )
         };
         let solver = ReparamSolver::new(Squares::new(N), State::from(Lbfgs::new(4)));
         Executor::new(problem(), solver.clone())
@@ -857,7 +1044,10 @@ mod checkpoints {
         assert_eq!(refused, ours, "no byte of it is without meaning");
 
         // NNLS: the whole solver is in the file, its tolerance too
-        let solver = NnlsSolver::<f64>::new().tolerance(1e-9).strategy(Strategy::Flow).steps(2);
+        let solver = NnlsSolver::<f64>::new()
+            .tolerance(1e-9)
+            .strategy(Strategy::Flow)
+            .steps(2);
         let text = serde_json::to_string(&solver).unwrap();
         let loose = text.replace("1e-9", "1e9");
         assert_ne!(loose, text);
@@ -892,7 +1082,9 @@ mod argmin_problems {
 
     impl Problem {
         fn rows(rows: usize, columns: usize) -> Vec<Vec<f64>> {
-            (0..rows).map(|i| (0..columns).map(|j| f64::from(u8::from(i == j))).collect()).collect()
+            (0..rows)
+                .map(|i| (0..columns).map(|j| f64::from(u8::from(i == j))).collect())
+                .collect()
         }
     }
 
@@ -966,7 +1158,9 @@ mod argmin_problems {
         let map = || Squares::new(3);
         macro_rules! go {
             ($solver:expr) => {{
-                let run = Executor::new(Problem(wrong), $solver).configure(|s| s.param(start).max_iters(50)).run()?;
+                let run = Executor::new(Problem(wrong), $solver)
+                    .configure(|s| s.param(start).max_iters(50))
+                    .run()?;
                 Ok(run.solver.solution(&run.state).unwrap().status)
             }};
         }
@@ -983,24 +1177,45 @@ mod argmin_problems {
             assert!(run(Wrong::Nothing, which).unwrap().is_converged());
         }
         let cases = [
-            (Wrong::Gradient(2), 0, "the gradient of the problem has length 2, expected 3"),
-            (Wrong::Gradient(4), 1, "the gradient of the problem has length 4, expected 3"),
-            (Wrong::Gradient(0), 0, "the gradient of the problem has length 0, expected 3"),
+            (
+                Wrong::Gradient(2),
+                0,
+                "the gradient of the problem has length 2, expected 3",
+            ),
+            (
+                Wrong::Gradient(4),
+                1,
+                "the gradient of the problem has length 4, expected 3",
+            ),
+            (
+                Wrong::Gradient(0),
+                0,
+                "the gradient of the problem has length 0, expected 3",
+            ),
             (Wrong::HessianRows(2), 1, "the Hessian has 2 rows, expected 3"),
             (Wrong::HessianRows(4), 1, "the Hessian has 4 rows, expected 3"),
             (Wrong::HessianRows(0), 1, "the matrix has 0 columns, expected 3"),
             (Wrong::Ragged, 1, "the rows of the matrix have different lengths"),
             (Wrong::Ragged, 2, "the rows of the matrix have different lengths"),
-            (Wrong::Residuals(2), 2, "the residual of the problem has length 2, expected 3"),
+            (
+                Wrong::Residuals(2),
+                2,
+                "the residual of the problem has length 2, expected 3",
+            ),
             (Wrong::JacobianRows(2), 2, "the Jacobian has 2 rows, expected 3"),
-            (Wrong::JacobianColumns(5), 2, "the matrix has 5 columns, expected 3"),
+            (
+                Wrong::JacobianColumns(5),
+                2,
+                "the matrix has 5 columns, expected 3",
+            ),
         ];
         for (wrong, which, sentence) in cases {
             let error = run(wrong, which).unwrap_err();
             assert!(error.to_string().ends_with(sentence), "{wrong:?}: {error}");
         }
         // the other direction
-        let lifted: Reparametrized<_, _, Vec<f64>> = Reparametrized::new(Problem(Wrong::Gradient(2)), Squares::new(3));
+        let lifted: Reparametrized<_, _, Vec<f64>> =
+            Reparametrized::new(Problem(Wrong::Gradient(2)), Squares::new(3));
         let error = lifted.gradient(&vec![2.0; 3]).unwrap_err();
         assert!(error.to_string().contains("length 2, expected 3"), "{error}");
         assert!(lifted.cost(&vec![2.0; 2]).is_err());
@@ -1010,10 +1225,13 @@ mod argmin_problems {
     fn a_panic_goes_through() {
         quiet();
         assert!(is_bang(catch_unwind(|| run(Wrong::Panic, 0))));
-        let lifted: Reparametrized<_, _, Vec<f64>> = Reparametrized::new(Problem(Wrong::Panic), Squares::new(3));
+        let lifted: Reparametrized<_, _, Vec<f64>> =
+            Reparametrized::new(Problem(Wrong::Panic), Squares::new(3));
         // and the lifted problem is not poisoned by it
         for _ in 0..2 {
-            assert!(is_bang(catch_unwind(AssertUnwindSafe(|| lifted.cost(&vec![2.0; 3])))));
+            assert!(is_bang(catch_unwind(AssertUnwindSafe(
+                || lifted.cost(&vec![2.0; 3])
+            ))));
         }
         assert_eq!(lifted.gradient(&vec![2.0; 3]).unwrap(), vec![12.0; 3]);
     }
@@ -1043,17 +1261,24 @@ mod argmin_problems {
             if run.state.iter <= k {
                 continue; // ended before
             }
-            assert_eq!((s.status, run.state.iter, s.iterations as u64), (Status::Cancelled, k + 1, k + 1));
+            assert_eq!(
+                (s.status, run.state.iter, s.iterations as u64),
+                (Status::Cancelled, k + 1, k + 1)
+            );
         }
         // their solver: the state, and the best point with our certificate
-        let lifted: Reparametrized<_, _, Vec<f64>> = Reparametrized::new(Problem(Wrong::Nothing), Squares::new(3));
+        let lifted: Reparametrized<_, _, Vec<f64>> =
+            Reparametrized::new(Problem(Wrong::Nothing), Squares::new(3));
         let u = lifted.start(&[4.0, 0.1, 2.0]).unwrap();
         for k in 0..6 {
             let run = Executor::new(&lifted, LBFGS::new(MoreThuenteLineSearch::new(), 3))
                 .configure(|s| s.param(u.clone()).max_iters(k))
                 .run();
             let s = lifted.solution(&run).unwrap();
-            assert!(s.status.is_converged() || s.status == Status::IterationLimit, "{s}");
+            assert!(
+                s.status.is_converged() || s.status == Status::IterationLimit,
+                "{s}"
+            );
             assert!(s.x.iter().all(|v| *v >= 0.0));
         }
     }
@@ -1095,16 +1320,24 @@ fn basin_wrong_lengths_are_errors_that_say_so() {
     }
     let run = |gradient, product| {
         let solver = ReparamSolver::new(Squares::new(3), TrustRegion::new()).with_hessian();
-        Executor::new(Problem { gradient, product }, solver, FirstOrderState::new(vec![4.0; 3]))
-            .run_with_solver()
-            .map(|r| r.solver.solution(&r.report.termination).unwrap().status)
+        Executor::new(
+            Problem { gradient, product },
+            solver,
+            FirstOrderState::new(vec![4.0; 3]),
+        )
+        .run_with_solver()
+        .map(|r| r.solver.solution(&r.report.termination).unwrap().status)
     };
     assert!(run(3, 3).unwrap().is_converged());
     for (gradient, product) in [(2, 3), (4, 3), (3, 2), (3, 4), (3, 0)] {
         let error = format!("{:?}", run(gradient, product).unwrap_err());
         assert!(error.contains("length"), "{gradient} {product}: {error}");
-        let lifted: Reparametrized<_, _, Vec<f64>> = Reparametrized::new(Problem { gradient, product }, Squares::new(3));
-        assert!((&lifted).hessian_product(&vec![2.0; 3], &vec![1.0; 3]).is_err(), "{gradient} {product}");
+        let lifted: Reparametrized<_, _, Vec<f64>> =
+            Reparametrized::new(Problem { gradient, product }, Squares::new(3));
+        assert!(
+            (&lifted).hessian_product(&vec![2.0; 3], &vec![1.0; 3]).is_err(),
+            "{gradient} {product}"
+        );
     }
 }
 
@@ -1112,8 +1345,16 @@ fn basin_wrong_lengths_are_errors_that_say_so() {
 #[test]
 fn closures_as_a() {
     quiet();
-    let panics = MatrixFree::new(600, 600, |_: &[f64], _: &mut [f64]| panic_any(Bang), |y: &[f64], x: &mut [f64]| {
-        x.copy_from_slice(y);
-    });
-    assert!(is_bang(catch_unwind(AssertUnwindSafe(|| reparam::nnls(&panics, &vec![1.0; 600])))));
+    let panics = MatrixFree::new(
+        600,
+        600,
+        |_: &[f64], _: &mut [f64]| panic_any(Bang),
+        |y: &[f64], x: &mut [f64]| {
+            x.copy_from_slice(y);
+        },
+    );
+    assert!(is_bang(catch_unwind(AssertUnwindSafe(|| reparam::nnls(
+        &panics,
+        &vec![1.0; 600]
+    )))));
 }

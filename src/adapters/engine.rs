@@ -23,7 +23,12 @@ use std::time::{Duration, Instant};
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),
-    serde(remote = "Self", bound(deserialize = "T: serde::Serialize + serde::Deserialize<'de>, S: serde::Serialize + serde::Deserialize<'de>"))
+    serde(
+        remote = "Self",
+        bound(
+            deserialize = "T: serde::Serialize + serde::Deserialize<'de>, S: serde::Serialize + serde::Deserialize<'de>"
+        )
+    )
 )]
 pub struct Saved<T, S = State<T>> {
     pub(crate) run: Option<Checkpoint<T, S>>,

@@ -62,7 +62,12 @@ pub struct Integrated<T, I> {
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),
-    serde(remote = "Self", bound(deserialize = "T: serde::Serialize + serde::Deserialize<'de>, I: serde::Serialize + serde::Deserialize<'de>"))
+    serde(
+        remote = "Self",
+        bound(
+            deserialize = "T: serde::Serialize + serde::Deserialize<'de>, I: serde::Serialize + serde::Deserialize<'de>"
+        )
+    )
 )]
 pub struct Snapshot<T, I> {
     checkpoint: Checkpoint<T>,

@@ -80,7 +80,11 @@ impl<T: Scalar> Progress<'_, T> {
 /// is_plain_data::<reparam::Checkpoint<f64>>();
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(remote = "Self"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(remote = "Self")
+)]
 pub struct Checkpoint<T, S = State<T>> {
     pub(crate) point: Point<T>,
     pub(crate) method: S,

@@ -15,10 +15,10 @@ mod status;
 
 pub use cancel::CancelToken;
 pub use certificate::Certificate;
-pub use history::{History, Record};
-pub use integrate::{Integrate, Integrated, Snapshot};
 #[cfg(any(feature = "argmin", feature = "basin"))]
 pub(crate) use finish::{is_due, is_left};
+pub use history::{History, Record};
+pub use integrate::{Integrate, Integrated, Snapshot};
 #[cfg(any(feature = "argmin", feature = "basin"))]
 pub(crate) use judge::{Judge, section};
 pub use limits::Limits;

@@ -42,7 +42,8 @@ impl postcard::ser_flavors::Flavor for Sum {
 
 /// Of the value in postcard's binary form, whatever format the file is in.
 fn checksum<V: Serialize>(value: &V) -> postcard::Result<Checksum> {
-    postcard::serialize_with_flavor(value, Sum(0xcbf2_9ce4_8422_2325)).map(|sum| ((sum >> 32) as u32, sum as u32))
+    postcard::serialize_with_flavor(value, Sum(0xcbf2_9ce4_8422_2325))
+        .map(|sum| ((sum >> 32) as u32, sum as u32))
 }
 
 pub(crate) fn write<V: Serialize, Z: Serializer>(content: &V, serializer: Z) -> Result<Z::Ok, Z::Error> {
@@ -74,7 +75,8 @@ where
     Ok(read.content)
 }
 
-/// Serde's traits for a type that derives them with `serde(remote = "Self")`, through [`write`] and [`read`].
+/// Serde's traits for a type that derives them with `serde(remote = "Self")`, through [`write`] and [`read`]. The derived functions
+/// must ask for no more than the bounds here (state them with `serde(bound)`): else the paths below mean the traits, not them.
 macro_rules! sealed {
     ($name:ident<$($p:ident),*>) => {
         #[cfg(feature = "serde")]

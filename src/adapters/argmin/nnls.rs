@@ -39,7 +39,14 @@ use std::time::Duration;
 /// assert_eq!(result.state.best_param, Some(solution.x));
 /// ```
 #[derive(Debug, Clone)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(remote = "Self"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(
+        remote = "Self",
+        bound(deserialize = "T: serde::Serialize + serde::Deserialize<'de>")
+    )
+)]
 pub struct NnlsSolver<T> {
     tolerance: T,
     strategy: Strategy,
