@@ -198,6 +198,73 @@ fn counts_are_those_of_the_objective_and_limits_hold_before_the_exact_finish() {
     assert_eq!(run.solver.solution(&run.state).unwrap().status, Status::Cancelled);
 }
 
+/// Written after every iteration, and gone on with from each: the same end, exact finish included.
+#[cfg(feature = "serde")]
+#[test]
+fn a_resumed_run_finishes_exactly_too() {
+    use argmin_checkpointing_file::{CheckpointingFrequency, FileCheckpoint};
+    use reparam::adapters::argmin::Resume;
+    let fit = Fit::<Vec<f64>>::sample(3);
+    let problem = || ObjectiveProblem::<_, Vec<f64>>::new(LeastSquares::new(fit.matrix(), &fit.b).unwrap());
+    let solver = ReparamSolver::new(NormalizedSquares::new(6, 1.0).unwrap(), Lbfgs::new(4)).with_objective();
+    let whole = Executor::new(problem(), solver.clone()).run().unwrap();
+    let expected = whole.solver.solution(&whole.state).unwrap();
+    assert_eq!(expected.phase, Phase::ExactFinish);
+    for k in 1..whole.state.iter {
+        let folder = tempfile::tempdir().unwrap();
+        let file = || {
+            let path = folder.path().to_str().unwrap();
+            Resume::new(
+                FileCheckpoint::new(path, "run", CheckpointingFrequency::Always),
+                solver.clone(),
+            )
+        };
+        Executor::new(problem(), solver.clone())
+            .configure(|s| s.max_iters(k))
+            .checkpointing(file())
+            .run()
+            .unwrap();
+        // a problem of the same size with another b is not gone on with, …
+        let refused = |file: Resume<_, _>| {
+            let other: Vec<f64> = fit.b.iter().map(|v| v + 1.0).collect();
+            let other = LeastSquares::new(fit.matrix(), &other).unwrap();
+            let run = Executor::new(ObjectiveProblem::<_, Vec<f64>>::new(other), solver.clone())
+                .checkpointing(file)
+                .run();
+            matches!(
+                run.err().unwrap().downcast_ref::<reparam::Error>(),
+                Some(reparam::Error::Setting {
+                    name: "checkpoint",
+                    ..
+                })
+            )
+        };
+        assert!(refused(file().max_iters(1000)), "{k}");
+        let run = Executor::new(problem(), solver.clone())
+            .checkpointing(file().max_iters(1000))
+            .run()
+            .unwrap();
+        let resumed = run.solver.solution(&run.state).unwrap();
+        assert_eq!((&resumed.x, resumed.phase), (&expected.x, expected.phase), "{k}");
+        assert_eq!(
+            (resumed.iterations, resumed.counts),
+            (expected.iterations, expected.counts)
+        );
+        assert_eq!(
+            (run.state.iter, resumed.certificate),
+            (whole.state.iter, expected.certificate.clone())
+        );
+        // … nor does the file of a finished run claim anything for it
+        assert!(refused(file()), "{k}");
+        let again = Executor::new(problem(), solver.clone())
+            .checkpointing(file())
+            .run()
+            .unwrap();
+        let again = again.solver.solution(&again.state).unwrap();
+        assert_eq!((again.x, again.status), (resumed.x, resumed.status));
+    }
+}
+
 /// A by its products, which are counted: all, and those with one unit vector.
 #[derive(Clone)]
 struct Counted {

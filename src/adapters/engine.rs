@@ -132,7 +132,9 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
     /// The answer; None before a run. `stopped` is the status of a run that has not ended by itself.
     pub(super) fn solution(&self, stopped: Status) -> Option<Solution<T>> {
         let run = self.saved.run.clone()?;
-        let status = self.saved.status.unwrap_or(stopped);
+        // (what a file claims is believed once the problem has been seen)
+        let claimed = self.saved.status.filter(|_| !self.restored);
+        let status = claimed.unwrap_or(stopped);
         let (rho, elapsed) = (self.natural_residual(), self.saved.elapsed);
         Some(
             self.judge
@@ -213,6 +215,10 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         self.convex |= objective.convexity() == Convexity::Convex;
         if std::mem::take(&mut self.restored) {
             run.check_problem(objective, &self.map)?;
+            if self.status().is_some() {
+                self.saved.run = Some(run);
+                return Ok(());
+            }
         }
         let mut saved = std::mem::take(&mut self.saved);
         let (tolerance, counts) = (self.tolerance, run.counts);
@@ -253,6 +259,12 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
             Ok(saved)
         })?;
         self.settle(objective)
+    }
+
+    /// Whether an iteration is called for: of a run from a file that has ended, one in which it is compared with the problem.
+    #[cfg(feature = "argmin")]
+    pub(super) fn goes_on(&self) -> bool {
+        self.restored || self.status().is_none()
     }
 
     /// How the run has ended, if it has.

@@ -360,7 +360,7 @@ where
             // a state from elsewhere that has iterations behind it: argmin does not call `init` then
             self.start(problem, state.param.as_ref().map(ParamVec::as_slice))
                 .map_err(theirs)?;
-        } else if self.engine.status().is_none() {
+        } else if self.engine.goes_on() {
             self.step(problem).map_err(theirs)?;
         }
         self.engine.saved.elapsed += clock.elapsed();
