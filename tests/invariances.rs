@@ -105,6 +105,15 @@ const FAMILIES: [Family; 12] = [
     Family::Simplex,
 ];
 
+/// The flow moves u with x = u∘u: an odd power of two on x is an irrational factor on u, and rounds otherwise.
+const FLOW: Family = Family::Nnls(Strategy::Flow);
+
+fn to_rounding(x: &[f64], expected: &[f64], what: &str) {
+    for (x, y) in x.iter().zip(expected) {
+        assert!((x / y - 1.0).abs() <= 1e-6 || x == y, "{what}: {x:e} {y:e}");
+    }
+}
+
 /// v·2^e, also where 2^e is no number.
 fn times(v: f64, e: i32) -> f64 {
     let half = e / 2;
@@ -145,8 +154,12 @@ fn powers_of_two_on_a_and_b() {
                 if normal(&expected)
                     && (!matches!(family, Family::Bounds | Family::BoundsBy(_)) || normal(&bounds))
                 {
-                    assert_eq!(t.x, expected, "{what}");
                     assert_eq!(t.status, s.status, "{what}");
+                    if family == FLOW {
+                        to_rounding(&t.x, &expected, &what);
+                        continue;
+                    }
+                    assert_eq!(t.x, expected, "{what}");
                     assert_eq!(
                         t.certificate.natural_residual, s.certificate.natural_residual,
                         "{what}"
@@ -225,7 +238,7 @@ fn check_claim(
     if family == Family::Simplex {
         // against the answer in good units, as far as the data are still the same
         let s = p.solve(family, 0.75).unwrap();
-        if a == p.a && b == p.b {
+        if a == p.a && b == p.b && times(times(0.75, on_x), -on_x) == 0.75 {
             assert!(
                 x.iter().zip(&s.x).all(|(x, y)| (x - y).abs() <= 1e-9),
                 "{what}: {x:?}"
@@ -262,6 +275,10 @@ fn powers_of_two_on_single_columns() {
                 let expected: Vec<f64> = s.x.iter().enumerate().map(|(j, v)| times(*v, -on_a(j))).collect();
                 let what = format!("{family:?}, {m}×{n}, columns 2^±{spread}");
                 assert_eq!(t.status, s.status, "{what}");
+                if family == FLOW {
+                    to_rounding(&t.x, &expected, &what);
+                    continue;
+                }
                 assert_eq!(t.x, expected, "{what}");
                 assert_eq!(
                     t.certificate.natural_residual, s.certificate.natural_residual,
@@ -271,7 +288,7 @@ fn powers_of_two_on_single_columns() {
             }
         }
     }
-    assert_eq!(exact, 2 * 11 * 4);
+    assert_eq!(exact, 2 * 10 * 4);
 }
 
 /// The lift: powers of four on x (the root of 4^k is 2^k), as far as squares of f stay numbers.
@@ -320,9 +337,10 @@ fn storage_order() {
             .flat_map(|j| (0..m).map(move |i| (i, j)))
             .map(|(i, j)| p.a[i * n + j])
             .collect();
-        let mut wide = vec![f64::NAN; m * (n + 3)];
-        for i in 0..m {
-            wide[i * (n + 3)..i * (n + 3) + n].copy_from_slice(&p.a[i * n..(i + 1) * n]);
+        // what lies in the gaps is never read
+        let mut wide = vec![f64::NAN; n * (m + 3)];
+        for (gapped, column) in wide.chunks_exact_mut(m + 3).zip(columns.chunks_exact(m)) {
+            gapped[..m].copy_from_slice(column);
         }
         let triplets: Vec<(usize, usize, f64)> = (0..m * n)
             .filter(|k| p.a[*k] != 0.0)
@@ -381,15 +399,17 @@ fn storage_order() {
             if !matches!(
                 family,
                 Family::Nnls(Strategy::BlockExchange | Strategy::CoordinateDescent | Strategy::WorkingSet)
+                    | Family::BoundsBy(Choice::WorkingSet)
             ) {
                 near(&p.solve_as(&free, family, 0.75).unwrap(), "products");
             }
             // the same numbers in the same order are the same answer
-            let view = Dense::with_leading(&wide, m, n, n + 3);
-            if let Ok(view) = view {
-                let gaps = p.solve_as(&view, family, 0.75).unwrap();
-                near(&gaps, "with gaps");
-            }
+            let gaps = Dense::with_leading(&wide, m, n, m + 3).unwrap();
+            assert_eq!(
+                p.solve_as(&gaps, family, 0.75).unwrap().x,
+                p.solve_as(&column_major, family, 0.75).unwrap().x,
+                "{what}: with gaps"
+            );
             assert_eq!(
                 p.solve_as(&matrix, family, 0.75).unwrap().x,
                 p.solve_as(&column_major, family, 0.75).unwrap().x,

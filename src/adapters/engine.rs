@@ -229,6 +229,8 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         self.saved = self.on_lift(objective, counts, |judge, lifted| {
             if std::mem::take(&mut saved.due) {
                 let rho = saved.rho.unwrap_or_else(T::nan);
+                // (a run from a file has not looked at its point yet)
+                judge.curvature(lifted, &mut run)?;
                 if judge.exact_finish(lifted, &mut run, rho, tolerance, &limits, Instant::now())? {
                     run.iteration += 1;
                     look(judge, lifted, &mut run, &mut saved, tolerance)?;
