@@ -150,7 +150,8 @@ where
 
 #[test]
 fn an_iteration_allocates_one_vector_to_call_the_problem_with_or_nothing() {
-    let methods: [(&str, fn() -> State<f64>); 3] = [
+    type Make = fn() -> State<f64>;
+    let methods: [(&str, Make); 3] = [
         ("L-BFGS", || Lbfgs::new(6).into()),
         ("conjugate gradients", || ConjugateGradient::new().into()),
         ("trust region", || TrustRegion::new().into()),
