@@ -563,16 +563,10 @@ where
             assert_eq!(read, checkpoint);
             // of another version, or cut short: refused
             assert!(serde_json::from_str::<reparam::Checkpoint<f64>>(&text[..text.len() - 9]).is_err());
-            let newer = text.replacen("\"version\":2", "\"version\":99", 1);
+            let newer = text.replacen("\"version\":3", "\"version\":99", 1);
             assert_ne!(newer, text);
-            let other: reparam::Checkpoint<f64> = serde_json::from_str(&newer).unwrap();
-            assert!(matches!(
-                problem().resume(other),
-                Err(Error::Setting {
-                    name: "checkpoint",
-                    ..
-                })
-            ));
+            let refused = serde_json::from_str::<reparam::Checkpoint<f64>>(&newer).unwrap_err();
+            assert!(refused.to_string().contains("another version"), "{refused}");
             read
         };
         let resumed = problem().resume(checkpoint).unwrap();

@@ -4,11 +4,13 @@ use crate::checks::{check_finite, check_len, check_positive};
 use crate::lifted::{Lifted, Point, Workspace};
 use crate::maps::Reparametrization;
 use crate::methods::{Method, State};
-use crate::objectives::Objective;
-use crate::solve::{Checkpoint, Counts, Judge, Phase, Solution, Status, section};
+use crate::objectives::{Convexity, Objective};
+use crate::solve::{
+    CancelToken, Checkpoint, Counts, Judge, Limits, Phase, Solution, Status, is_due, is_left, section,
+};
 use crate::{Error, Result, Scalar};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// All that changes in one of our solvers during a run: what a checkpoint holds of it. With the feature `serde` it can be written
 /// and read.
@@ -18,14 +20,28 @@ use std::time::Duration;
 /// assert_eq!(nothing, nothing.clone());
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(
+        remote = "Self",
+        bound(
+            deserialize = "T: serde::Serialize + serde::Deserialize<'de>, S: serde::Serialize + serde::Deserialize<'de>"
+        )
+    )
+)]
 pub struct Saved<T, S = State<T>> {
     pub(crate) run: Option<Checkpoint<T, S>>,
     pub(crate) rho: Option<T>,
-    /// Set when the run has ended by itself.
+    /// Set when the run has ended by itself, unless the exact finish is still to be tried.
     pub(crate) status: Option<Status>,
+    /// Whether the next iteration begins with an attempt of the exact finish.
+    pub(crate) due: bool,
     pub(crate) elapsed: Duration,
 }
+
+#[cfg(feature = "serde")]
+crate::solve::sealed::sealed!(Saved<T, S>);
 
 impl<T, S> Default for Saved<T, S> {
     fn default() -> Self {
@@ -33,6 +49,7 @@ impl<T, S> Default for Saved<T, S> {
             run: None,
             rho: None,
             status: None,
+            due: false,
             elapsed: Duration::ZERO,
         }
     }
@@ -49,6 +66,9 @@ pub(super) struct Engine<T, M, S> {
     workspace: Option<Workspace<T>>,
     pub(super) tolerance: T,
     pub(super) convex: bool,
+    pub(super) cancel: Option<CancelToken>,
+    /// Whether the run is one from a file, of which the problem has not been seen yet.
+    restored: bool,
 }
 
 impl<T: Scalar, M: Reparametrization<T>, S: Method<T>> Engine<T, M, S> {
@@ -62,6 +82,8 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T>> Engine<T, M, S> {
             workspace: None,
             tolerance: crate::solve::default_tolerance(),
             convex: false,
+            cancel: None,
+            restored: false,
         }
     }
 
@@ -110,7 +132,9 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
     /// The answer; None before a run. `stopped` is the status of a run that has not ended by itself.
     pub(super) fn solution(&self, stopped: Status) -> Option<Solution<T>> {
         let run = self.saved.run.clone()?;
-        let status = self.saved.status.unwrap_or(stopped);
+        // (what a file claims is believed once the problem has been seen)
+        let claimed = self.saved.status.filter(|_| !self.restored);
+        let status = claimed.unwrap_or(stopped);
         let (rho, elapsed) = (self.natural_residual(), self.saved.elapsed);
         Some(
             self.judge
@@ -125,6 +149,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
             run.check(self.map.dim_u(), self.map.dim_x())?;
         }
         self.saved = saved;
+        self.restored = true;
         self.judge.restart();
         Ok(())
     }
@@ -156,6 +181,8 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         };
         method.reset();
         self.judge.restart();
+        self.restored = false;
+        self.convex |= objective.convexity() == Convexity::Convex;
         let mut point = Point::new(&self.map, u);
         let tolerance = self.tolerance;
         self.saved = self.on_lift(objective, Counts::default(), |judge, lifted| {
@@ -169,9 +196,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
             let mut run = Checkpoint::new(point, method, lifted.counts);
             let mut saved = Saved::default();
             if run.point.is_finite() {
-                let (rho, found) = judge.look(lifted, &mut run, tolerance)?;
-                saved.rho = Some(rho);
-                saved.status = found.then_some(Status::Stationary);
+                look(judge, lifted, &mut run, &mut saved, tolerance)?;
             } else {
                 saved.status = Some(Status::NotFinite);
             }
@@ -181,32 +206,77 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         self.settle(objective)
     }
 
-    /// One iteration, of a run that has not ended.
+    /// One iteration, of a run that has not ended: the exact finish where it is due and succeeds, else one of the method's. A run
+    /// that had converged without it and does not get better by it just ends.
     pub(super) fn step(&mut self, objective: &mut dyn Objective<T>) -> Result<()> {
         let Some(mut run) = self.saved.run.take() else {
             return Ok(());
         };
-        let (tolerance, mut rho, counts) = (self.tolerance, self.saved.rho, run.counts);
-        let (run, rho, status) = self.on_lift(objective, counts, |judge, lifted| {
-            run.iteration += 1;
-            let mut status = judge.advance(lifted, &mut run)?;
-            run.counts = lifted.counts;
-            if status.is_none() {
-                let (now, found) = judge.look(lifted, &mut run, tolerance)?;
-                rho = Some(now);
-                status = found.then_some(Status::Stationary);
+        self.convex |= objective.convexity() == Convexity::Convex;
+        if std::mem::take(&mut self.restored) {
+            run.check_problem(objective, &self.map)?;
+            if self.status().is_some() {
+                self.saved.run = Some(run);
+                return Ok(());
             }
-            Ok((run, rho, status))
+        }
+        let mut saved = std::mem::take(&mut self.saved);
+        let (tolerance, counts) = (self.tolerance, run.counts);
+        let limits = Limits {
+            cancel: self.cancel.clone(),
+            ..Limits::default()
+        };
+        self.saved = self.on_lift(objective, counts, |judge, lifted| {
+            if std::mem::take(&mut saved.due) {
+                let rho = saved.rho.unwrap_or_else(T::nan);
+                // (a run from a file has not looked at its point yet)
+                judge.curvature(lifted, &mut run)?;
+                if judge.exact_finish(lifted, &mut run, rho, tolerance, &limits, Instant::now())? {
+                    run.iteration += 1;
+                    look(judge, lifted, &mut run, &mut saved, tolerance)?;
+                    saved.run = Some(run);
+                    return Ok(saved);
+                }
+                run.counts = lifted.counts;
+                if saved.status.is_some() || rho <= tolerance {
+                    saved.run = Some(run);
+                    return Ok(saved);
+                }
+            }
+            run.iteration += 1;
+            saved.status = judge.advance(lifted, &mut run)?;
+            if saved.status == Some(Status::Stalled) && can_finish(lifted) && is_left(&run) {
+                judge.curvature(lifted, &mut run)?;
+                let rho = judge.residual(&run);
+                saved.rho = Some(rho);
+                if judge.exact_finish(lifted, &mut run, rho, tolerance, &limits, Instant::now())? {
+                    saved.status = None;
+                }
+            }
+            run.counts = lifted.counts;
+            if saved.status.is_none() {
+                look(judge, lifted, &mut run, &mut saved, tolerance)?;
+            }
+            saved.run = Some(run);
+            Ok(saved)
         })?;
-        self.saved.run = Some(run);
-        self.saved.rho = rho;
-        self.saved.status = status;
         self.settle(objective)
+    }
+
+    /// Whether an iteration is called for: of a run from a file that has ended, one in which it is compared with the problem.
+    #[cfg(feature = "argmin")]
+    pub(super) fn goes_on(&self) -> bool {
+        self.restored || self.status().is_none()
+    }
+
+    /// How the run has ended, if it has.
+    pub(super) fn status(&self) -> Option<Status> {
+        self.saved.status.filter(|_| !self.saved.due)
     }
 
     /// Ends the run where it has converged or cannot go on: the last touch in x, and the final status.
     fn settle(&mut self, objective: &mut dyn Objective<T>) -> Result<()> {
-        let Some(mut rho) = self.saved.rho else {
+        let Some(mut rho) = self.saved.rho.filter(|_| !self.saved.due) else {
             return Ok(());
         };
         let status = match self.saved.status {
@@ -229,4 +299,25 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         self.saved.status = Some(status);
         Ok(())
     }
+}
+
+/// Whether f may qualify for the exact finish: a problem of another library's cannot say so.
+fn can_finish<T: Scalar>(lifted: &mut Lifted<'_, T>) -> bool {
+    let f = lifted.objective();
+    f.quadratic() && f.convexity() == Convexity::Convex
+}
+
+/// What a run knows at a new point.
+fn look<T: Scalar, M: Reparametrization<T>, S: Method<T>>(
+    judge: &mut Judge<T, M>,
+    lifted: &mut Lifted<'_, T>,
+    run: &mut Checkpoint<T, S>,
+    saved: &mut Saved<T, S>,
+    tolerance: T,
+) -> Result<()> {
+    let (rho, found) = judge.look(lifted, run, tolerance)?;
+    saved.rho = Some(rho);
+    saved.status = found.then_some(Status::Stationary);
+    saved.due = can_finish(lifted) && (is_due(run, rho, tolerance) || (found && is_left(run)));
+    Ok(())
 }

@@ -53,11 +53,12 @@ impl<T: Scalar> Memory<T> {
         check_len("u", map.dim_u(), u.len())?;
         if self.u != u {
             self.clock.get_or_insert_with(Instant::now);
+            // (should the map panic, nothing is known)
             self.u.clear();
-            self.u.extend_from_slice(u);
-            map.apply(u, &mut self.x, &mut self.work);
             self.value = None;
             self.has_gradient = false;
+            map.apply(u, &mut self.x, &mut self.work);
+            self.u.extend_from_slice(u);
         }
         Ok(())
     }

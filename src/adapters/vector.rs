@@ -46,6 +46,11 @@ pub trait ParamMatrix<T: Scalar>: Clone {
 
     /// The entry in row i and column j, both from 0.
     fn entry(&self, i: usize, j: usize) -> T;
+
+    /// Whether every row has n entries: false for a list of rows of different lengths.
+    fn is_rectangular(&self) -> bool {
+        true
+    }
 }
 
 impl<T: Scalar> ParamVec for Vec<T> {
@@ -92,6 +97,9 @@ impl<T: Scalar> ParamMatrix<T> for Vec<Vec<T>> {
     }
     fn entry(&self, i: usize, j: usize) -> T {
         self[i][j]
+    }
+    fn is_rectangular(&self) -> bool {
+        self.iter().all(|row| row.len() == self.columns())
     }
 }
 

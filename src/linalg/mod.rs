@@ -62,6 +62,21 @@ pub(crate) fn dot_body<T: Scalar>(a: &[T], b: &[T]) -> T {
     t + (((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7])))
 }
 
+/// Σᵢ term(i) with the eight partial sums of [`dot`].
+pub(crate) fn sum_of<T: Scalar>(m: usize, term: impl Fn(usize) -> T) -> T {
+    let mut s = [T::zero(); 8];
+    let whole = m - m % 8;
+    let mut i = 0;
+    while i < whole {
+        for (k, s) in s.iter_mut().enumerate() {
+            *s += term(i + k);
+        }
+        i += 8;
+    }
+    let rest: T = (whole..m).map(&term).sum();
+    rest + (((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7])))
+}
+
 /// Four inner products with one vector, which is read once; for use inside [`wide`].
 #[inline(always)]
 pub(crate) fn dot4_body<T: Scalar>(a: [&[T]; 4], b: &[T]) -> [T; 4] {
@@ -156,11 +171,8 @@ pub(crate) fn norm2<T: Scalar>(v: &[T]) -> T {
         return dot(v, v).sqrt();
     }
     let s = pow2::<T>(-e);
-    let mut sum = T::zero();
-    for x in v {
-        let y = *x * s;
-        sum += y * y;
-    }
+    // (in the order of `dot`: a norm scaled by a power of two is the scaled norm, to the last bit)
+    let sum = sum_of(v.len(), |i| (v[i] * s) * (v[i] * s));
     sum.sqrt() * pow2::<T>(e)
 }
 
@@ -209,6 +221,15 @@ mod tests {
         for v in [1.0, 1.5, 2.0, 0.3, 1e-200, 7e250] {
             let e = exponent(v);
             assert!(pow2::<f64>(e) <= v && v < pow2::<f64>(e + 1), "{v:e} {e}");
+        }
+    }
+
+    #[test]
+    fn norms_of_any_size_round_alike() {
+        let v: Vec<f64> = (0..29).map(|i| (1.3 * f64::from(i)).sin() + 0.1).collect();
+        for e in [-900, -500, -400, 400, 500, 900] {
+            let w: Vec<f64> = v.iter().map(|x| x * pow2::<f64>(e)).collect();
+            assert_eq!(norm2(&w), norm2(&v) * pow2::<f64>(e), "2^{e}");
         }
     }
 

@@ -139,20 +139,7 @@ macro_rules! forward {
 }
 forward!(&L, Box<L>, std::sync::Arc<L>, std::rc::Rc<L>);
 
-/// Σᵢ term(i) with eight partial sums.
-pub(crate) fn sum_of<T: Scalar>(m: usize, term: impl Fn(usize) -> T) -> T {
-    let mut s = [T::zero(); 8];
-    let whole = m - m % 8;
-    let mut i = 0;
-    while i < whole {
-        for (k, s) in s.iter_mut().enumerate() {
-            *s += term(i + k);
-        }
-        i += 8;
-    }
-    let rest: T = (whole..m).map(&term).sum();
-    rest + (((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7])))
-}
+pub(crate) use crate::linalg::sum_of;
 
 /// The weights of a loss: all one unless given.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -270,6 +270,24 @@ where
         driver::solve(&problem, b, &self.options, clock, true)
     }
 
+    /// As [`solve`](Self::solve), with what an earlier solve with this A and this strategy has prepared, and for the next one.
+    #[cfg(feature = "argmin")]
+    pub(crate) fn solve_prepared(
+        &self,
+        prepared: Option<problem::Prepared<T>>,
+        b: &[T],
+    ) -> Result<(Solution<T>, problem::Prepared<T>)> {
+        let clock = Instant::now();
+        let first = prepared.is_none();
+        let problem = match prepared {
+            Some(prepared) => self.checked(prepared.with(self.a)?)?,
+            None => self.prepare()?,
+        };
+        self.check_rhs(&problem, b)?;
+        let solution = driver::solve(&problem, b, &self.options, clock, first)?;
+        Ok((solution, problem.into_prepared()))
+    }
+
     /// Solves for many right-hand sides: the columns of B, m×k, column after column (`DMatrix::as_slice`). What depends
     /// on A alone is prepared once. A time limit is for all of them together, an iteration limit for each; the
     /// cost of the preparation is in the counts of the first.
@@ -325,6 +343,18 @@ where
     }
 
     fn prepare(&self) -> Result<Problem<'a, T>> {
+        self.check_tolerance()?;
+        let keep_form = matches!(
+            self.options.strategy,
+            Strategy::Flow
+                | Strategy::ProjectedGradients
+                | Strategy::CoordinateDescent
+                | Strategy::WorkingSet
+        );
+        self.checked(Problem::new(self.a, keep_form)?)
+    }
+
+    fn check_tolerance(&self) -> Result<()> {
         if self.options.tolerance.is_nan()
             || self.options.tolerance <= T::zero()
             || self.options.tolerance == T::infinity()
@@ -334,14 +364,11 @@ where
                 why: "must be positive and finite",
             });
         }
-        let keep_form = matches!(
-            self.options.strategy,
-            Strategy::Flow
-                | Strategy::ProjectedGradients
-                | Strategy::CoordinateDescent
-                | Strategy::WorkingSet
-        );
-        let problem = Problem::new(self.a, keep_form)?;
+        Ok(())
+    }
+
+    /// The problem, if the start and the strategy fit it.
+    fn checked(&self, problem: Problem<'a, T>) -> Result<Problem<'a, T>> {
         if let Some(x) = &self.options.start {
             check_len("the start", problem.columns(), x.len())?;
             check_finite("start", x)?;

@@ -1,6 +1,8 @@
 //! A prepared: checked, measured, and in the form that the methods read.
 
 use super::face::weak_pivot;
+#[cfg(feature = "argmin")]
+use crate::checks::check_len;
 use crate::checks::check_not_empty;
 use crate::linalg::{axpy, dot, exponent, norm2, safe_exponent};
 use crate::operators::dense_products::{self, PARTS};
@@ -47,7 +49,73 @@ pub(crate) struct Problem<'a, T: LinalgScalar> {
     pub(crate) setup_passes: f64,
 }
 
+/// What a [`Problem`] has found out and written down, without A: for the next solve with the same A.
+#[cfg(feature = "argmin")]
+#[derive(Debug)]
+pub(crate) struct Prepared<T> {
+    /// What was written out; None where A itself is read.
+    storage: Option<WrittenOut<T>>,
+    rows: usize,
+    columns: usize,
+    factors: Option<Vec<T>>,
+    norms: Vec<T>,
+    gram: Option<Arc<Vec<T>>>,
+}
+
+#[cfg(feature = "argmin")]
+#[derive(Debug)]
+enum WrittenOut<T> {
+    Dense(Vec<T>, bool),
+    Sparse(SparseColumns<T>),
+}
+
+#[cfg(feature = "argmin")]
+impl<T: LinalgScalar> Prepared<T> {
+    /// The problem again, with the A that it was made of.
+    pub(crate) fn with<A: LinearOperator<T> + ?Sized>(self, a: &A) -> Result<Problem<'_, T>> {
+        check_len("the rows of the matrix", self.rows, a.rows())?;
+        check_len("the columns of the matrix", self.columns, a.columns())?;
+        let storage = match (self.storage, a.dense(), &self.factors) {
+            (Some(WrittenOut::Dense(data, order)), ..) => Storage::Owned(data, order),
+            (Some(WrittenOut::Sparse(s)), ..) => Storage::Sparse(s),
+            (None, Some(view), _) => Storage::Borrowed(view),
+            (None, None, Some(f)) => Storage::Products(Box::new(ColumnScaled::new(a, f.clone())?)),
+            (None, None, None) => Storage::Products(Box::new(a)),
+        };
+        Ok(Problem {
+            storage,
+            rows: self.rows,
+            columns: self.columns,
+            factors: self.factors,
+            norms: self.norms,
+            gram: self.gram.map(std::cell::OnceCell::from).unwrap_or_default(),
+            many: false,
+            whole_factor: std::cell::OnceCell::new(),
+            everything: std::cell::OnceCell::new(),
+            spare: RefCell::new(Vec::new()),
+            setup_passes: 0.0,
+        })
+    }
+}
+
 impl<'a, T: LinalgScalar> Problem<'a, T> {
+    /// What another solve with this A can use again.
+    #[cfg(feature = "argmin")]
+    pub(crate) fn into_prepared(self) -> Prepared<T> {
+        Prepared {
+            storage: match self.storage {
+                Storage::Owned(data, order) => Some(WrittenOut::Dense(data, order)),
+                Storage::Sparse(s) => Some(WrittenOut::Sparse(s)),
+                Storage::Borrowed(_) | Storage::Products(_) => None,
+            },
+            rows: self.rows,
+            columns: self.columns,
+            factors: self.factors,
+            norms: self.norms,
+            gram: self.gram.into_inner(),
+        }
+    }
+
     /// Checks and measures A. Small sparse and product-only operators are made dense unless
     /// `keep_form`.
     pub(crate) fn new<A: LinearOperator<T> + ?Sized>(a: &'a A, keep_form: bool) -> Result<Self> {

@@ -200,6 +200,8 @@ impl<T: Scalar, A: LinearOperator<T>, L: Loss<T>> Composite<A, L, T> {
         if self.image_known && self.at == x {
             return;
         }
+        // (should A panic, what is half written counts for nothing)
+        self.image_known = false;
         self.operator.apply(x, &mut self.image);
         if let Some(a) = &self.offset {
             for (z, a) in self.image.iter_mut().zip(a) {
@@ -320,9 +322,15 @@ impl<T: Scalar, A: LinearOperator<T>, L: Loss<T>> Objective<T> for Composite<A, 
             g.fill(T::nan());
             return Ok(f);
         }
-        let mut r = std::mem::take(&mut self.work);
-        self.view().gradient(x, &self.image, &mut r, g);
-        self.work = r;
+        // (field by field, beside the scratch: scratch that is taken out is lost when A panics)
+        let view = CompositeView {
+            operator: &self.operator,
+            loss: &self.loss,
+            offset: self.offset.as_deref(),
+            ridge: self.ridge,
+            linear: self.linear.as_deref(),
+        };
+        view.gradient(x, &self.image, &mut self.work, g);
         Ok(f)
     }
     fn hessian_vector(&mut self, x: &[T], v: &[T], out: &mut [T]) -> Evaluation<bool> {

@@ -135,6 +135,7 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for FiniteDifference<O, T> {
         }
         let h = self.scheme.step_for(norm2(x)) / length;
         let mut g = std::mem::take(&mut self.g);
+        g.resize(x.len(), T::zero()); // (lost where the last call ended with an error)
         let right = self.gradient_at(x, v, h, out)?;
         let left = if right && !self.scheme.is_central() {
             false

@@ -197,6 +197,7 @@ impl<T: Scalar, R: ResidualFunction<T>> NonlinearLeastSquares<R, T> {
                 )?;
             }
         } else if !function.jacobian(x, j)? {
+            self.unit.fill(T::zero());
             for k in 0..n {
                 self.unit[k] = T::one();
                 let known = function.jvp(x, &self.unit, &mut self.column);
@@ -243,6 +244,7 @@ impl<T: Scalar, R: ResidualFunction<T>> NonlinearLeastSquares<R, T> {
 
     /// work ← w ∘ r at the current x
     fn pull(&mut self) {
+        self.work.resize(self.r.len(), T::zero()); // (lost where the user's code panicked)
         for (o, r) in self.work.iter_mut().zip(&self.r) {
             *o = self.loss.weight(*r) * *r;
         }
@@ -261,6 +263,7 @@ impl<T: Scalar, R: ResidualFunction<T>> NonlinearLeastSquares<R, T> {
         out: &mut [T],
     ) -> Evaluation<()> {
         let mut work = std::mem::take(&mut self.work);
+        work.resize(self.r.len(), T::zero());
         let mut result = self.forward(x, v, &mut work);
         if result.is_ok() {
             for (o, r) in work.iter_mut().zip(&self.r) {

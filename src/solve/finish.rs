@@ -48,7 +48,7 @@ impl<T: Scalar> Finished<T> {
 }
 
 /// Whether ρ says that the next attempt is due: the first one when the face may be known, the last one at convergence.
-pub(super) fn is_due<T: Scalar>(c: &Checkpoint<T>, rho: T, tolerance: T) -> bool {
+pub(crate) fn is_due<T: Scalar, S>(c: &Checkpoint<T, S>, rho: T, tolerance: T) -> bool {
     let early = T::epsilon().sqrt().sqrt();
     c.finished.is_none()
         && match c.attempts {
@@ -58,16 +58,16 @@ pub(super) fn is_due<T: Scalar>(c: &Checkpoint<T>, rho: T, tolerance: T) -> bool
 }
 
 /// Whether an attempt is left for a run that has stalled.
-pub(super) fn is_left<T>(c: &Checkpoint<T>) -> bool {
+pub(crate) fn is_left<T, S>(c: &Checkpoint<T, S>) -> bool {
     c.finished.is_none() && c.attempts < ATTEMPTS
 }
 
 impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     /// Replaces c by the exact answer; false (and c as it was, but for its counters) when there is none or it is no better.
-    pub(super) fn exact_finish(
+    pub(crate) fn exact_finish<S: Clone>(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T>,
+        c: &mut Checkpoint<T, S>,
         rho: T,
         tolerance: T,
         limits: &Limits,
@@ -135,10 +135,10 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// Moves `there` to the answer and evaluates; false where that gives no numbers.
-    fn stand_at(
+    fn stand_at<S>(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        there: &mut Checkpoint<T>,
+        there: &mut Checkpoint<T, S>,
         exact: &Exact<T>,
         by_products: bool,
     ) -> Result<bool> {
@@ -164,11 +164,11 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         Ok(terms.is_finite())
     }
 
-    fn accept(
+    fn accept<S>(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T>,
-        mut there: Checkpoint<T>,
+        c: &mut Checkpoint<T, S>,
+        mut there: Checkpoint<T, S>,
         after: T,
         before: T,
         tolerance: T,

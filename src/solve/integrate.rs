@@ -59,11 +59,23 @@ pub struct Integrated<T, I> {
 /// assert_eq!(rest.solution.x, whole.solution.x); // bit for bit
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(
+        remote = "Self",
+        bound(
+            deserialize = "T: serde::Serialize + serde::Deserialize<'de>, I: serde::Serialize + serde::Deserialize<'de>"
+        )
+    )
+)]
 pub struct Snapshot<T, I> {
     checkpoint: Checkpoint<T>,
     integrator: I,
 }
+
+#[cfg(feature = "serde")]
+super::sealed::sealed!(Snapshot<T, I>);
 
 impl<T: Scalar, I: Integrator<T>> Snapshot<T, I> {
     /// Steps so far.
@@ -546,6 +558,7 @@ where
             integrator,
         } = snapshot;
         checkpoint.check(self.map.dim_u(), self.map.dim_x())?;
+        checkpoint.check_problem(&mut self.objective, &self.map)?;
         let from = (checkpoint.iteration, integrator.time());
         self.integrator = integrator;
         self.drive(checkpoint, Some(from))

@@ -128,7 +128,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
 
     /// h ← diag ∇²f where f offers it; else what [`verify`](Self::verify) has estimated, or the secant
     /// ⟨Δx, Δg⟩/⟨Δx, Δx⟩ of the last move, when that is positive.
-    pub(super) fn curvature<S>(
+    pub(crate) fn curvature<S>(
         &mut self,
         lifted: &mut Lifted<'_, T>,
         c: &mut Checkpoint<T, S>,
@@ -306,7 +306,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         c.finished.as_ref().map_or(size, |e| size.max(e.terms))
     }
 
-    pub(super) fn residual<S>(&self, c: &Checkpoint<T, S>) -> T {
+    pub(crate) fn residual<S>(&self, c: &Checkpoint<T, S>) -> T {
         let raw = self.raw_residual(&c.point.x, &c.point.g);
         if raw == T::zero() { raw } else { raw / self.size(c) }
     }

@@ -5,6 +5,7 @@ use super::judge::{Judge, RECENT, section};
 use super::{CancelToken, Counts, Limits, Phase, Solution, Status};
 use crate::checks::check_len;
 use crate::lifted::{Lifted, Point};
+use crate::linalg::{max_abs, max_or_nan};
 use crate::maps::Reparametrization;
 use crate::methods::{BoxLbfgs, Lbfgs, LevenbergMarquardt, Method, State};
 use crate::objectives::Objective;
@@ -71,16 +72,20 @@ impl<T: Scalar> Progress<'_, T> {
     }
 }
 
-/// The whole state of a run of [`Minimize`] between two iterations. With the feature `serde` it can be written and read.
+/// The whole state of a run of [`Minimize`] between two iterations. With the feature `serde` it can be written and read; the file
+/// carries a version and a checksum, and reading a damaged one is an error.
 ///
 /// ```
 /// fn is_plain_data<T: Clone + Send + PartialEq>() {}
 /// is_plain_data::<reparam::Checkpoint<f64>>();
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(remote = "Self")
+)]
 pub struct Checkpoint<T, S = State<T>> {
-    pub(super) version: u32,
     pub(crate) point: Point<T>,
     pub(crate) method: S,
     pub(crate) iteration: usize,
@@ -101,14 +106,13 @@ pub struct Checkpoint<T, S = State<T>> {
     pub(super) finished: Option<Finished<T>>,
 }
 
-/// The version of [`Checkpoint`] that this crate writes and reads.
-pub(super) const CHECKPOINT_VERSION: u32 = 2;
+#[cfg(feature = "serde")]
+super::sealed::sealed!(Checkpoint<T, S>);
 
 impl<T: Scalar, S> Checkpoint<T, S> {
     /// The beginning of a run at an evaluated point.
     pub(crate) fn new(point: Point<T>, method: S, counts: Counts) -> Self {
         Self {
-            version: CHECKPOINT_VERSION,
             first_value: point.value,
             h: vec![T::one(); point.x.len()],
             point,
@@ -132,9 +136,6 @@ impl<T: Scalar, S> Checkpoint<T, S> {
                 why,
             })
         };
-        if self.version != CHECKPOINT_VERSION {
-            return refuse("was written by another version");
-        }
         let c = &self.point;
         if [c.u.len(), c.gradient.len()] != [p, p] || [c.x.len(), c.g.len(), self.h.len()] != [n, n, n] {
             return refuse("belongs to a problem of another size");
@@ -143,6 +144,34 @@ impl<T: Scalar, S> Checkpoint<T, S> {
             return refuse("holds a value that is not finite");
         }
         Ok(())
+    }
+
+    /// Whether its point lies in this set, and f and ∇f there are those of this objective: with those of another problem a run
+    /// could end at once and claim what is not so. (Rounding may differ: an image may have been carried along.)
+    pub(crate) fn check_problem<M>(&self, objective: &mut dyn Objective<T>, map: &M) -> Result<()>
+    where
+        M: Reparametrization<T> + ?Sized,
+    {
+        let (point, enough) = (&self.point, T::lit(100.0) * T::epsilon().sqrt());
+        let refuse = || {
+            Err(Error::Setting {
+                name: "checkpoint",
+                why: "belongs to another problem",
+            })
+        };
+        let size = max_abs(&point.x);
+        let violation = map.set().violation(&point.x);
+        if violation.is_nan() || violation > enough * size.max(T::min_positive_value()) {
+            return refuse();
+        }
+        let mut g = vec![T::zero(); point.g.len()];
+        let value = objective
+            .value_gradient(&point.x, &mut g)
+            .map_err(Error::Evaluation)?;
+        let close = (value - point.value).abs() <= enough * (point.value.abs() + self.first_value.abs());
+        let terms = max_abs(&point.g) + max_or_nan(self.h.iter().zip(&point.x).map(|(h, x)| (*h * *x).abs()));
+        let near = max_or_nan(g.iter().zip(&point.g).map(|(a, b)| (*a - *b).abs())) <= enough * terms;
+        if close && near { Ok(()) } else { refuse() }
     }
 }
 
@@ -418,7 +447,8 @@ where
     /// checkpoint's own counters, time from now.
     ///
     /// # Errors
-    /// Those of [`run`](Self::run); [`Error::Setting`] when the checkpoint is of another version or its sizes do not fit the problem.
+    /// Those of [`run`](Self::run); [`Error::Setting`] when the checkpoint belongs to another problem: of other sizes, over another set,
+    /// or with another f there (one evaluation, which is not counted).
     ///
     /// ```
     /// use reparam::{Minimize, Progress, maps::Squares, objectives::FromFn};
@@ -431,9 +461,10 @@ where
     /// }).run().unwrap();
     /// assert!(Minimize::new(f(), Squares::new(1)).unwrap().resume(saved.unwrap()).unwrap().status.is_converged());
     /// ```
-    pub fn resume(self, checkpoint: Checkpoint<T>) -> Result<Solution<T>> {
+    pub fn resume(mut self, checkpoint: Checkpoint<T>) -> Result<Solution<T>> {
         self.check()?;
         checkpoint.check(self.map.dim_u(), self.map.dim_x())?;
+        checkpoint.check_problem(&mut self.objective, &self.map)?;
         self.drive(checkpoint)
     }
 

@@ -8,11 +8,15 @@ mod integrate;
 mod judge;
 mod limits;
 mod minimize;
+#[cfg(feature = "serde")]
+pub(crate) mod sealed;
 mod solution;
 mod status;
 
 pub use cancel::CancelToken;
 pub use certificate::Certificate;
+#[cfg(any(feature = "argmin", feature = "basin"))]
+pub(crate) use finish::{is_due, is_left};
 pub use history::{History, Record};
 pub use integrate::{Integrate, Integrated, Snapshot, StopAnswer};
 #[cfg(any(feature = "argmin", feature = "basin"))]

@@ -1,10 +1,14 @@
 //! What of the user's problem a solver of ours may ask, and the bridge through which it asks.
 
 use super::super::{ParamMatrix, ParamVec};
-use super::carry;
-use crate::objectives::{Evaluation, NonlinearLeastSquares, Objective, ResidualFunction};
+use super::{ObjectiveProblem, carry};
+use crate::objectives::{
+    CompositeView, Convexity, Evaluation, NonlinearLeastSquares, Objective, ResidualFunction, ResidualView,
+};
 use crate::{Result, Scalar};
 use argmin::core::{CostFunction, Gradient, Hessian, Jacobian, Operator, Problem};
+use std::collections::HashMap;
+use std::marker::PhantomData;
 
 /// What one iteration leaves for the next: the matrix (Hessian or Jacobian) and the residual at the last points where they were
 /// asked for.
@@ -31,12 +35,15 @@ impl<T: Scalar> Cache<T> {
         if h.columns() != columns {
             return Err(format!("the matrix has {} columns, expected {columns}", h.columns()).into());
         }
+        if !h.is_rectangular() {
+            return Err("the rows of the matrix have different lengths".into());
+        }
         self.rows = h.rows();
+        self.x.clear(); // (should an entry panic, nothing is known)
         self.matrix.clear();
         for i in 0..self.rows {
             self.matrix.extend((0..columns).map(|j| h.entry(i, j)));
         }
-        self.x.clear();
         self.x.extend_from_slice(x);
         Ok(())
     }
@@ -49,8 +56,8 @@ impl<T: Scalar> Cache<T> {
     }
 }
 
-/// Which traits of the user's problem a [`ReparamSolver`](super::ReparamSolver) uses: [`FirstOrder`], [`SecondOrder`] or
-/// [`Residuals`]. (A type cannot be asked at compile time whether it implements a trait, so the solver has to be told.)
+/// Which traits of the user's problem a [`ReparamSolver`](super::ReparamSolver) uses: [`FirstOrder`], [`SecondOrder`],
+/// [`Residuals`] or, of an objective of this crate, all of it ([`FullObjective`]). (A type cannot be asked at compile time whether it implements a trait, so the solver has to be told.)
 ///
 /// ```
 /// use reparam::adapters::argmin::{FirstOrder, ReparamSolver, Residuals, SecondOrder};
@@ -101,6 +108,14 @@ pub struct SecondOrder;
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Residuals;
+
+/// All that an objective of this crate offers, inside an [`ObjectiveProblem`]; argmin's counters count its evaluations.
+///
+/// ```
+/// assert_eq!(format!("{:?}", reparam::adapters::argmin::FullObjective), "FullObjective");
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FullObjective;
 
 /// A vector of the user's problem, with its length checked.
 pub(super) fn read<T: Scalar, V: ParamVec<Entry = T>>(what: &str, v: &V, out: &mut [T]) -> Evaluation<()> {
@@ -378,5 +393,86 @@ where
         }
         squares.m = squares.cache.residual.len();
         run(&mut NonlinearLeastSquares::new(squares)?)
+    }
+}
+
+/// An objective of ours, and argmin's counters.
+struct Counted<'p, F, T> {
+    f: &'p mut F,
+    counts: &'p mut HashMap<&'static str, u64>,
+    number: PhantomData<T>,
+}
+
+impl<F, T> Counted<'_, F, T> {
+    fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_insert(0) += 1;
+    }
+}
+
+impl<T: Scalar, F: Objective<T>> Objective<T> for Counted<'_, F, T> {
+    fn dim(&self) -> usize {
+        self.f.dim()
+    }
+    fn value(&mut self, x: &[T]) -> Evaluation<T> {
+        self.count("cost_count");
+        self.f.value(x)
+    }
+    fn value_gradient(&mut self, x: &[T], g: &mut [T]) -> Evaluation<T> {
+        self.count("cost_count");
+        self.count("gradient_count");
+        self.f.value_gradient(x, g)
+    }
+    fn hessian_vector(&mut self, x: &[T], v: &[T], out: &mut [T]) -> Evaluation<bool> {
+        let known = self.f.hessian_vector(x, v, out)?;
+        if known {
+            self.count("hessian_product_count");
+        }
+        Ok(known)
+    }
+    fn hessian_diagonal(&mut self, x: &[T], out: &mut [T]) -> Evaluation<bool> {
+        self.f.hessian_diagonal(x, out)
+    }
+    fn convexity(&self) -> Convexity {
+        self.f.convexity()
+    }
+    fn quadratic(&self) -> bool {
+        self.f.quadratic()
+    }
+    fn composite(&self) -> Option<CompositeView<'_, T>> {
+        self.f.composite()
+    }
+    fn image(&mut self, x: &[T], z: &mut [T]) -> bool {
+        self.f.image(x, z)
+    }
+    fn remember_image(&mut self, x: &[T], z: &[T]) -> bool {
+        self.f.remember_image(x, z)
+    }
+    fn residuals(&mut self) -> Option<&mut dyn ResidualView<T>> {
+        self.f.residuals()
+    }
+}
+
+impl<F, X, T> Access<ObjectiveProblem<F, X>, T> for FullObjective
+where
+    T: Scalar,
+    X: ParamVec<Entry = T>,
+    F: Objective<T>,
+{
+    type Param = X;
+
+    fn with_objective<R>(
+        problem: &mut Problem<ObjectiveProblem<F, X>>,
+        _cache: &mut Cache<T>,
+        _at: &[T],
+        run: impl FnOnce(&mut dyn Objective<T>) -> Result<R>,
+    ) -> Result<R> {
+        let Some(inner) = &problem.problem else {
+            return Err(crate::Error::Empty { what: "the problem" });
+        };
+        run(&mut Counted {
+            f: &mut *inner.lock(),
+            counts: &mut problem.counts,
+            number: PhantomData,
+        })
     }
 }

@@ -16,7 +16,8 @@ use argmin::core::{ArgminFloat, IterState, TerminationReason, TerminationStatus}
 ///
 /// Of the state everything comes from the checkpoint, limits included, and what `configure` says is ignored (argmin's rule):
 /// [`max_iters`](Self::max_iters) here is how to go on beyond a limit. Function counts start at zero again: argmin keeps them in the
-/// problem, which is not saved. (Those of [`ReparamSolver::solution`] go on.)
+/// problem, which is not saved. (Those of [`ReparamSolver::solution`] go on.) The problem is compared with the checkpoint before the run
+/// goes on, or ends again: f, ∇f and the set of another one are a [`Error::Setting`](crate::Error::Setting).
 ///
 /// ```
 /// use argmin::core::{CostFunction, Error, Executor, Gradient};
@@ -109,6 +110,13 @@ where
             if state.termination_status == TerminationStatus::Terminated(TerminationReason::MaxItersReached) {
                 state.termination_status = TerminationStatus::NotTerminated;
             }
+        }
+        // a run that had ended by itself is opened again for one iteration, in which the problem is compared with it
+        if let TerminationStatus::Terminated(
+            TerminationReason::SolverConverged | TerminationReason::SolverExit(_),
+        ) = state.termination_status
+        {
+            state.termination_status = TerminationStatus::NotTerminated;
         }
         Ok(Some((solver, state)))
     }

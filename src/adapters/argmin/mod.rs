@@ -22,7 +22,7 @@ mod second_order;
 mod solver;
 
 pub use super::Saved;
-pub use access::{Access, Cache, FirstOrder, Residuals, SecondOrder};
+pub use access::{Access, Cache, FirstOrder, FullObjective, Residuals, SecondOrder};
 pub use checkpoint::Resume;
 pub use nnls::NnlsSolver;
 pub use objective::ObjectiveProblem;

@@ -3,6 +3,7 @@
 use super::super::ParamVec;
 use super::ObjectiveProblem;
 use super::solver::{reason_of, status_of};
+use crate::nnls::problem::Prepared;
 use crate::nnls::{Nnls, Strategy};
 use crate::objectives::{LeastSquares, Objective};
 use crate::operators::LinearOperator;
@@ -38,7 +39,14 @@ use std::time::Duration;
 /// assert_eq!(result.state.best_param, Some(solution.x));
 /// ```
 #[derive(Debug, Clone)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(
+        remote = "Self",
+        bound(deserialize = "T: serde::Serialize + serde::Deserialize<'de>")
+    )
+)]
 pub struct NnlsSolver<T> {
     tolerance: T,
     strategy: Strategy,
@@ -51,6 +59,28 @@ pub struct NnlsSolver<T> {
     cancel: Option<CancelToken>,
     #[cfg_attr(feature = "serde", serde(skip))]
     solution: Option<Solution<T>>,
+    /// What depends on A alone.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    prepared: Kept<T>,
+}
+
+#[cfg(feature = "serde")]
+crate::solve::sealed::sealed!(NnlsSolver<T>);
+
+/// Prepared for the problem of this number. A clone of the solver prepares anew: it may hold as much as A does.
+#[derive(Debug)]
+struct Kept<T>(Option<(u64, Prepared<T>)>);
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T> Clone for Kept<T> {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl<T: LinalgScalar> Default for NnlsSolver<T> {
@@ -76,6 +106,7 @@ impl<T: LinalgScalar> NnlsSolver<T> {
             elapsed: Duration::ZERO,
             cancel: None,
             solution: None,
+            prepared: Kept::default(),
         }
     }
 
@@ -99,12 +130,13 @@ impl<T: LinalgScalar> NnlsSolver<T> {
     #[must_use]
     pub fn strategy(mut self, strategy: Strategy) -> Self {
         self.strategy = strategy;
+        self.prepared = Kept::default(); // it was prepared for the other one
         self
     }
 
     /// At most this many of our iterations per iteration of argmin's, each time from the x of the last: twice as many from then
-    /// on when that gained nothing. What depends on A alone (column norms, a Gram matrix) is prepared anew each time; choose
-    /// tens or hundreds.
+    /// on when that gained nothing. What depends on A alone (column norms, a written-out A, a Gram matrix) is prepared once; each
+    /// step pays for a factor of its face and for the judgement, some four products: choose tens or hundreds.
     ///
     /// ```
     /// use argmin::core::Executor;
@@ -217,8 +249,14 @@ where
             if let Some(token) = &self.cancel {
                 nnls = nnls.cancel_token(token.clone());
             }
-            nnls.solve(f.rhs())?
+            let kept = self.prepared.0.take().filter(|kept| kept.0 == inner.id());
+            let (solution, prepared) = nnls.solve_prepared(kept.map(|kept| kept.1), f.rhs())?;
+            self.prepared = Kept(Some((inner.id(), prepared)));
+            solution
         };
+        if solution.status != Status::IterationLimit {
+            self.prepared = Kept::default(); // the run is over
+        }
         let passes = solution.counts.passes.ceil() as u64;
         *problem.counts.entry("pass_count").or_insert(0) += passes;
         self.iterations += solution.iterations;

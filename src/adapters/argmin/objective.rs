@@ -6,6 +6,7 @@ use crate::objectives::{LeastSquares, NonlinearLeastSquares, Objective, Residual
 use crate::operators::LinearOperator;
 use argmin::core::{CostFunction, Error, Gradient, Hessian, Jacobian, Operator};
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Any [`Objective`] as a problem of argmin's in x, with parameters of type X: for argmin's solvers, for
@@ -36,8 +37,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub struct ObjectiveProblem<F, X> {
     objective: Mutex<F>,
+    /// Which problem this is, of all that were ever made here.
+    id: u64,
     vector: PhantomData<fn() -> X>,
 }
+
+static MADE: AtomicU64 = AtomicU64::new(0);
 
 impl<F: Clone, X> Clone for ObjectiveProblem<F, X> {
     fn clone(&self) -> Self {
@@ -56,6 +61,7 @@ impl<F, X> ObjectiveProblem<F, X> {
     pub fn new(objective: F) -> Self {
         Self {
             objective: Mutex::new(objective),
+            id: MADE.fetch_add(1, Ordering::Relaxed),
             vector: PhantomData,
         }
     }
@@ -71,6 +77,11 @@ impl<F, X> ObjectiveProblem<F, X> {
         self.objective
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells one problem from any other (a clone is another one): what was prepared for it is good for it alone.
+    pub(super) fn id(&self) -> u64 {
+        self.id
     }
 
     /// f. (A panic inside f has left nothing here that the next evaluation would not overwrite.)

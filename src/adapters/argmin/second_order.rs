@@ -84,6 +84,11 @@ where
             (zeros(map.dim_x()), zeros(map.dim_u()), zeros(map.scratch_len()));
         map.jvp(u, v, &mut jv, &mut work);
         let hjv = h.dot(&X::from_slice(&jv));
+        if hjv.as_slice().len() != jv.len() {
+            // (argmin's products have no errors)
+            out.fill(T::nan());
+            return;
+        }
         map.vjp(u, hjv.as_slice(), out, &mut work);
         map.curvature(u, g, v, &mut curved, &mut work);
         for (o, c) in out.iter_mut().zip(&curved) {

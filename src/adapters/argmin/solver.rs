@@ -2,7 +2,7 @@
 
 use super::super::engine::{Engine, Saved};
 use super::super::{ParamVec, refill};
-use super::{Access, Cache, FirstOrder, Residuals, SecondOrder, theirs};
+use super::{Access, Cache, FirstOrder, FullObjective, Residuals, SecondOrder, theirs};
 use crate::maps::Reparametrization;
 use crate::methods::Method;
 use crate::solve::{CancelToken, Solution, Status};
@@ -71,7 +71,6 @@ pub struct ReparamSolver<T, M, S, C = FirstOrder> {
     cache: Cache<T>,
     at: Vec<T>,
     evaluations: Option<usize>,
-    cancel: Option<CancelToken>,
     report: bool,
     access: PhantomData<fn() -> C>,
 }
@@ -91,7 +90,6 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T>> ReparamSolver<T, M, S> {
             cache: Cache::default(),
             at: Vec::new(),
             evaluations: None,
-            cancel: None,
             report: false,
             access: PhantomData,
         }
@@ -119,13 +117,34 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T>> ReparamSolver<T, M, S> {
         self.access()
     }
 
+    /// Uses all that an objective of this crate offers, of an [`ObjectiveProblem`](super::ObjectiveProblem): Hessian products,
+    /// images A x (searches along a lifted ray then need no product with A), residuals, convexity. The run is then that of
+    /// [`Minimize`](crate::Minimize) on this objective, its [exact finish](crate::Minimize::exact_finish) included, which is an
+    /// iteration of its own.
+    ///
+    /// ```
+    /// use argmin::core::Executor;
+    /// use reparam::adapters::argmin::{ObjectiveProblem, ReparamSolver};
+    /// use reparam::{Phase, maps::NormalizedSquares, methods::Lbfgs, objectives::LeastSquares};
+    /// let a = nalgebra::dmatrix![3.0, 1.0, 0.0; 0.0, 1.0, 2.0; 1.0, 0.0, 1.0];
+    /// let problem = ObjectiveProblem::<_, Vec<f64>>::new(LeastSquares::new(a, &[2.0, 1.0, -4.0]).unwrap());
+    /// let solver = ReparamSolver::new(NormalizedSquares::new(3, 1.0).unwrap(), Lbfgs::new(8)).with_objective();
+    /// let result = Executor::new(problem, solver).run().unwrap();
+    /// let solution = result.solver.solution(&result.state).unwrap();
+    /// assert_eq!(solution.phase, Phase::ExactFinish);
+    /// assert!(solution.status.is_solved()); // the objective itself says that it is convex
+    /// assert_eq!(solution.x[2], 0.0);
+    /// ```
+    pub fn with_objective(self) -> ReparamSolver<T, M, S, FullObjective> {
+        self.access()
+    }
+
     fn access<C>(self) -> ReparamSolver<T, M, S, C> {
         ReparamSolver {
             engine: self.engine,
             cache: self.cache,
             at: self.at,
             evaluations: self.evaluations,
-            cancel: self.cancel,
             report: self.report,
             access: PhantomData,
         }
@@ -167,7 +186,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<
     /// ```
     #[must_use]
     pub fn cancel_token(mut self, token: CancelToken) -> Self {
-        self.cancel = Some(token);
+        self.engine.cancel = Some(token);
         self
     }
 
@@ -293,7 +312,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<
             // argmin fills it at the first cost that is below +∞: where all are NaN that never happens
             state.best_param = state.param.clone();
         }
-        if let Some(status) = self.engine.saved.status {
+        if let Some(status) = self.engine.status() {
             // the last point is the answer: it may have been rounded to a bound at a cost of a few roundings
             state.best_param = state.param.clone();
             state.best_cost = state.cost;
@@ -343,7 +362,7 @@ where
             // a state from elsewhere that has iterations behind it: argmin does not call `init` then
             self.start(problem, state.param.as_ref().map(ParamVec::as_slice))
                 .map_err(theirs)?;
-        } else if self.engine.saved.status.is_none() {
+        } else if self.engine.goes_on() {
             self.step(problem).map_err(theirs)?;
         }
         self.engine.saved.elapsed += clock.elapsed();
@@ -351,7 +370,7 @@ where
     }
 
     fn terminate(&mut self, _state: &Iterate<X, T>) -> TerminationStatus {
-        if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+        if self.engine.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
             return TerminationStatus::Terminated(TerminationReason::Interrupt);
         }
         let evaluations = self.engine.saved.run.as_ref().map_or(0, |run| run.counts.values);

@@ -121,6 +121,16 @@ where
     }
 }
 
+/// A vector of the user's problem, with its length checked.
+fn read<T: Scalar>(what: &str, found: &[T], out: &mut [T]) -> Evaluation<()> {
+    if found.len() != out.len() {
+        let (found, expected) = (found.len(), out.len());
+        return Err(format!("{what} of the problem has length {found}, expected {expected}").into());
+    }
+    out.copy_from_slice(found);
+    Ok(())
+}
+
 impl<P, X, T, C> Objective<T> for Bridge<'_, P, C>
 where
     T: Scalar,
@@ -143,14 +153,7 @@ where
         self.counts.gradient_evals += 1;
         let value = self.problem.cost_and_gradient_into(&self.x, &mut self.g);
         let value = self.keep(value)?;
-        let found = self.g.as_slice();
-        if found.len() != g.len() {
-            let (found, expected) = (found.len(), g.len());
-            return Err(
-                format!("the gradient of the problem has length {found}, expected {expected}").into(),
-            );
-        }
-        g.copy_from_slice(found);
+        read("the gradient", self.g.as_slice(), g)?;
         Ok(value)
     }
     fn hessian_vector(&mut self, x: &[T], v: &[T], out: &mut [T]) -> Evaluation<bool> {
@@ -160,7 +163,7 @@ where
             return Ok(false);
         };
         self.counts.hessian_product_evals += 1;
-        out.copy_from_slice(self.keep(product)?.as_slice());
+        read("the Hessian product", self.keep(product)?.as_slice(), out)?;
         Ok(true)
     }
 }

@@ -378,6 +378,11 @@ where
         self.map.jvp(u, v, &mut jv, &mut memory.work);
         let (x, jv) = (X::from_slice(&memory.x), X::from_slice(&jv));
         let hjv = self.problem.hessian_product(&x, &jv).map_err(Failure::Problem)?;
+        crate::checks::check_len(
+            "the Hessian product of the problem",
+            x.as_slice().len(),
+            hjv.as_slice().len(),
+        )?;
         memory.counts.hessian_products += 1;
         self.map.vjp(u, hjv.as_slice(), &mut out, &mut memory.work);
         self.map.curvature(u, &memory.g, v, &mut curved, &mut memory.work);

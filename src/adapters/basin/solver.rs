@@ -149,7 +149,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<
 
     /// basin's explanation of a status that the run itself has ended with.
     fn termination(&self) -> Option<Termination<T>> {
-        let status = self.engine.saved.status?;
+        let status = self.engine.status()?;
         let rho = self.engine.natural_residual();
         Some(match status {
             Status::Solved | Status::Stationary => {
