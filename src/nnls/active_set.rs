@@ -9,7 +9,7 @@ use crate::Scalar;
 use crate::linalg::not_positive;
 use crate::solve::{Run, Status};
 
-/// Candidates of the first pass, and the least of a later one.
+/// The least number of candidates of a pass after the first.
 const FEWEST: usize = 10;
 
 /// How the columns are chosen.
@@ -18,6 +18,8 @@ pub(super) struct Pricing<'s, T> {
     pub(super) norms: &'s [T],
     /// ‖b‖
     pub(super) b_norm: T,
+    /// Candidates kept from the first pass: more where a pass is dear.
+    pub(super) first: usize,
     /// The most candidates that are kept from one pass.
     pub(super) pool: usize,
     /// Asked after every pricing pass: false ends the method there.
@@ -82,7 +84,7 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
         first: T::zero(),
     };
     // as many candidates as are likely to be taken: their inner products are formed together, wanted or not
-    let mut pool = FEWEST;
+    let mut pool = pricing.first;
     let mut moved_since_release = false;
     let mut refined = false;
     // f decreases with every entry, but by less than its rounding when multipliers are noise: such exchanges could

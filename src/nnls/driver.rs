@@ -16,6 +16,7 @@ use crate::linalg::{dot, exponent, norm2, pow2, safe_exponent};
 use crate::sets::{ConstraintSet, Orthant};
 use crate::solve::{Certificate, Phase, Run, Solution, Status};
 use crate::{Error, LinalgScalar, Result};
+use std::cell::RefCell;
 use std::time::Instant;
 
 /// A QR factor of more elements than this (800 MB of f64) is not attempted.
@@ -75,6 +76,7 @@ pub(super) fn solve<T: LinalgScalar>(
         tolerance: options.tolerance,
         exact: (T::lit(5e3) * T::epsilon()).min(options.tolerance),
         start: options.start.as_ref().map(|x| scale_start(problem, x, shift)),
+        looked_at: RefCell::new(None),
     };
     let mut candidate = context.run(options.strategy, &mut run);
     if candidate.limit.is_some() {
@@ -105,6 +107,15 @@ struct Context<'c, 'a, T: LinalgScalar> {
     /// What an exact method must reach to be believed.
     exact: T,
     start: Option<Vec<T>>,
+    /// The last point whose ρ was computed. The judgement computes nothing twice for the very same point.
+    looked_at: RefCell<Option<Looked<T>>>,
+}
+
+/// A point in scaled units with b − A x and Aᵀ(A x − b).
+struct Looked<T> {
+    x: Vec<T>,
+    r: Vec<T>,
+    g: Vec<T>,
 }
 
 impl<T: LinalgScalar> Context<'_, '_, T> {
@@ -230,9 +241,9 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     fn wide(&self, run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
         let (m, n) = (p.rows(), p.columns());
-        let may_interpolate = m >= 64 && 10 * n >= 19 * m && m.saturating_mul(m) <= QR_ELEMENTS;
+        let may_interpolate = m >= 128 && 10 * n >= 19 * m && m.saturating_mul(m) <= QR_ELEMENTS;
         let go_on =
-            |seen: &Progress<T>| !may_interpolate || 8 * seen.face <= m || 2 * seen.gained <= seen.offered;
+            |seen: &Progress<T>| !may_interpolate || 4 * seen.face <= m || 2 * seen.gained <= seen.offered;
         let (candidate, grown) = self.growing_gram(&self.zero_or_start(), &go_on, run);
         match grown {
             Grown::Exact => return candidate,
@@ -471,6 +482,11 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         Pricing {
             norms: p.norms(),
             b_norm: self.b_norm,
+            first: if p.rows().saturating_mul(p.columns()) > 5_000_000 {
+                32
+            } else {
+                10
+            },
             pool: 64,
             go_on: &|_| true,
         }
@@ -669,13 +685,23 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         r
     }
 
-    /// The natural residual at x, from two passes.
-    fn rho(&self, x: &[T], run: &mut Run<'_>) -> T {
+    /// b − A x and Aᵀ(A x − b), from two passes.
+    fn look_at(&self, x: &[T], run: &mut Run<'_>) -> Looked<T> {
         let r = self.residual_of(x, run);
         let mut g = vec![T::zero(); x.len()];
         self.problem.adjoint(&r, &mut g, run);
         g.iter_mut().for_each(|v| *v = -*v);
-        Orthant::new(x.len()).natural_residual(x, &g, Some(self.problem.norms())) / self.b_norm
+        let x = x.to_vec();
+        Looked { x, r, g }
+    }
+
+    /// The natural residual at x.
+    fn rho(&self, x: &[T], run: &mut Run<'_>) -> T {
+        let looked = self.look_at(x, run);
+        let rho =
+            Orthant::new(x.len()).natural_residual(x, &looked.g, Some(self.problem.norms())) / self.b_norm;
+        *self.looked_at.borrow_mut() = Some(looked);
+        rho
     }
 
     fn spread(&self, face: &[usize], x: &[T]) -> Vec<T> {
@@ -718,10 +744,11 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 }
             })
             .collect();
-        let mut r = self.residual_of(&scaled, &mut run);
-        let mut g = vec![T::zero(); n];
-        p.adjoint(&r, &mut g, &mut run);
-        g.iter_mut().for_each(|v| *v = -*v);
+        let last = self.looked_at.take().filter(|seen| seen.x == scaled);
+        let Looked { mut r, g, .. } = match last {
+            Some(seen) => seen,
+            None => self.look_at(&scaled, &mut run),
+        };
         let set = Orthant::new(n);
         let rho = if self.b_norm == T::zero() {
             // 0 is the answer, and anything else is infinitely far from it in units of b

@@ -79,6 +79,7 @@ pub(super) fn working_set<T: LinalgScalar>(
         let pricing = Pricing {
             norms: &set_norms,
             b_norm,
+            first: 10,
             pool: 10,
             go_on: &|_| true,
         };
