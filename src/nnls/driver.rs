@@ -233,6 +233,8 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                     }
                 }
             }
+            // as fast as another Gram matrix where that is small, and sure
+            None if n < SMALL_GRAM => self.growing_qr(&self.zero_or_start(), run),
             None => self.active_set(&self.zero_or_start(), run),
         }
     }
