@@ -1,4 +1,4 @@
-//! What an iteration in argmin's executor allocates: our part, and argmin's own. A binary of its own: the counter is global.
+//! What an iteration in argmin's executor allocates: our part, and argmin's own. The counter is that of the thread.
 #![allow(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
@@ -11,22 +11,26 @@ use reparam::maps::Squares;
 use reparam::methods::{ConjugateGradient, Lbfgs, State, TrustRegion};
 use reparam::objectives::LeastSquares;
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 struct Counting;
 
-static COUNT: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// Of this thread alone: the harness allocates in its own.
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
 
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.fetch_add(1, Ordering::SeqCst);
+        let _ = COUNT.try_with(|c| c.set(c.get() + 1));
         unsafe { System.alloc(layout) }
     }
     unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
         unsafe { System.dealloc(p, layout) }
     }
     unsafe fn realloc(&self, p: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        COUNT.fetch_add(1, Ordering::SeqCst);
+        let _ = COUNT.try_with(|c| c.set(c.get() + 1));
         unsafe { System.realloc(p, layout, size) }
     }
 }
@@ -35,7 +39,7 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 fn now() -> usize {
-    COUNT.load(Ordering::SeqCst)
+    COUNT.with(Cell::get)
 }
 
 type Iterate = IterState<Vec<f64>, Vec<f64>, (), (), (), f64>;

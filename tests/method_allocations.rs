@@ -1,4 +1,4 @@
-//! Once a run is on its way, an iteration of `Minimize` allocates nothing. A binary of its own: the counter is global.
+//! Once a run is on its way, an iteration of `Minimize` allocates nothing. The counter is that of the thread.
 #![allow(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
@@ -8,23 +8,26 @@ use reparam::methods::{BoxLbfgs, ConjugateGradient, Lbfgs, LevenbergMarquardt, S
 use reparam::objectives::{Composite, FromFn, FromResiduals, LeastSquares, NonlinearLeastSquares, Objective};
 use reparam::{Minimize, Progress};
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 struct Counting;
 
-static COUNT: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// Of this thread alone: the harness allocates in its own.
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
 
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.fetch_add(1, Ordering::SeqCst);
+        let _ = COUNT.try_with(|c| c.set(c.get() + 1));
         unsafe { System.alloc(layout) }
     }
     unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
         unsafe { System.dealloc(p, layout) }
     }
     unsafe fn realloc(&self, p: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        COUNT.fetch_add(1, Ordering::SeqCst);
+        let _ = COUNT.try_with(|c| c.set(c.get() + 1));
         unsafe { System.realloc(p, layout, size) }
     }
 }
@@ -53,7 +56,7 @@ fn allocations(
         .exact_finish(false)
         .max_iterations(from + WINDOW)
         .observe(|p: &Progress<'_, f64>| {
-            let now = COUNT.load(Ordering::SeqCst);
+            let now = COUNT.with(Cell::get);
             if p.iteration == from {
                 first = now;
             }
