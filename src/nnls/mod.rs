@@ -7,10 +7,13 @@
 //! Which method runs ([`Strategy::Auto`]):
 //!
 //! ```text
-//! dense, n ≤ m            block exchange on the Gram matrix, refined in A; the active set if that is not exact
-//! … of 700 columns or     projected conjugate gradients first, within a budget: they never form the Gram matrix of columns that
-//!   more, m ≥ 1.2 n       end at zero
-//! dense, n > m            active set on a growing QR factor
+//! dense, n ≤ m            the active set on a growing Gram factor while few of the columns offered to it stay (correlated columns: the
+//!                         face is small), and to the end from 48 to 700 columns where m ≥ 1.2 n; else block exchange on the Gram
+//!                         matrix of all columns, refined in A; the active set on a growing QR factor where that is not exact
+//! … of 700 columns or     then projected conjugate gradients first, within a budget: they never form the Gram matrix of columns that
+//!   more, m ≥ 1.2 n       end at zero (nearly square: only where one direction dominates)
+//! dense, n > m            the active set on a growing Gram factor, then QR; with n ≥ 1.9 m and a face beyond m/4 the flow, and Newton
+//!                         steps to a point with A x = b if there is one
 //! sparse, large           coordinate descent; where it slows down projected conjugate gradients to 1e-5, then working sets in a
 //!                         dense Gram matrix
 //! sparse, small           made dense
