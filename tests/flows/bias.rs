@@ -1,9 +1,7 @@
 //! Implicit bias: the limits of the flow by L and α, warm starts, weights, early stopping.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-mod common;
-
-use common::data;
+use crate::common::data;
 use nalgebra::DMatrix;
 use reparam::flows::GradientFlow;
 use reparam::flows::bias::{AlphaPath, HeldOut, discrepancy, weighted_start};

@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-mod common;
-
-use common::sets::{map_of, problems};
+use crate::common::sets::{map_of, problems};
 use reparam::maps::{Boundary, Reparametrization};
 use reparam::methods::{Lbfgs, State, TrustRegion};
 use reparam::objectives::LeastSquares;

@@ -1,92 +1,27 @@
 //! The program where the machine does not play along: full disks, files that cannot be read, interrupts.
-#![cfg(all(feature = "cli", unix))]
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use npyz::{Order, WriterBuilder};
+use crate::bench::*;
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
-use tempfile::TempDir;
-
-/// A directory with A.npy (m×n), b.npy, lo.npy and hi.npy.
-struct Bench {
-    dir: TempDir,
-    n: usize,
-}
 
 const KINDS: [&str; 3] = ["nnls", "bvls", "simplex"];
 
-impl Bench {
-    /// A smoothing matrix, of which nearby columns differ little: slow, where it is large.
-    fn new(m: usize, n: usize) -> Self {
-        let bench = Self {
-            dir: TempDir::new().unwrap(),
-            n,
-        };
-        let a: Vec<f64> = (0..m * n)
-            .map(|k| {
-                let (i, j) = ((k / n) as f64 / m as f64, (k % n) as f64 / n as f64);
-                (-40.0 * (i - j).powi(2)).exp()
-            })
-            .collect();
-        let b: Vec<f64> = (0..m).map(|i| (i as f64 * 0.37).sin() + 0.5).collect();
-        bench.npy("A.npy", &[m as u64, n as u64], &a);
-        bench.npy("b.npy", &[m as u64], &b);
-        bench.npy("lo.npy", &[n as u64], &vec![-0.5; n]);
-        bench.npy("hi.npy", &[n as u64], &vec![0.7; n]);
-        bench
+fn arguments<'a>(kind: &'a str, out: &'a str, options: &[&'a str]) -> Vec<&'a str> {
+    let mut args = vec![kind, "--matrix", "A.npy", "--rhs", "b.npy", "--out", out];
+    if kind == "bvls" {
+        args.extend(["--lower", "lo.npy", "--upper", "hi.npy"]);
     }
+    args.extend(options);
+    args
+}
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn npy(&self, name: &str, shape: &[u64], data: &[f64]) {
-        let mut bytes = Vec::new();
-        let options = npyz::WriteOptions::<f64>::new()
-            .default_dtype()
-            .shape(shape)
-            .order(Order::C);
-        let mut writer = options.writer(&mut bytes).begin_nd().unwrap();
-        writer.extend(data.iter().copied()).unwrap();
-        writer.finish().unwrap();
-        fs::write(self.path(name), bytes).unwrap();
-    }
-
-    fn args<'a>(kind: &'a str, out: &'a str, options: &[&'a str]) -> Vec<&'a str> {
-        let mut args = vec![kind, "--matrix", "A.npy", "--rhs", "b.npy", "--out", out];
-        if kind == "bvls" {
-            args.extend(["--lower", "lo.npy", "--upper", "hi.npy"]);
-        }
-        args.extend(options);
-        args
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_reparam"));
-        command.current_dir(self.dir.path()).args(args);
-        command
-    }
-
-    fn run(&self, kind: &str, out: &str, options: &[&str]) -> Output {
-        self.command(&Self::args(kind, out, options)).output().unwrap()
-    }
-
-    fn x(&self) -> Vec<f64> {
-        let array = npyz::NpyFile::new(fs::File::open(self.path("x.npy")).unwrap()).unwrap();
-        array.into_vec().unwrap()
-    }
-
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.dir.path()).unwrap();
-        let mut names: Vec<String> = entries
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
+fn run(bench: &Bench, kind: &str, out: &str, options: &[&str]) -> Output {
+    bench.command(&arguments(kind, out, options)).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -106,14 +41,14 @@ fn a_full_device_is_an_error_and_not_an_answer() {
     if !Path::new("/dev/full").exists() {
         return; // Linux has it
     }
-    let bench = Bench::new(40, 20);
+    let bench = smoothing(40, 20);
     for kind in KINDS {
-        let ran = bench.run(kind, "/dev/full", &["--json"]);
+        let ran = run(&bench, kind, "/dev/full", &["--json"]);
         refused(&ran, "/dev/full: cannot be written: No space left on device");
         // the report has no place to go: said, and the answer is there all the same
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let ran = bench
-            .command(&Bench::args(kind, "x.npy", &["--json"]))
+            .command(&arguments(kind, "x.npy", &["--json"]))
             .stdout(full)
             .stderr(Stdio::piped())
             .spawn()
@@ -126,11 +61,11 @@ fn a_full_device_is_an_error_and_not_an_answer() {
             "{}",
             text(&ran.stderr)
         );
-        assert_eq!(bench.x().len(), bench.n);
+        assert_eq!(bench.x().1.len(), 20);
         // nowhere to complain to: the exit status still says it
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let status = bench
-            .command(&Bench::args(kind, "/dev/full", &[]))
+            .command(&arguments(kind, "/dev/full", &[]))
             .stdout(Stdio::null())
             .stderr(full)
             .status()
@@ -142,10 +77,10 @@ fn a_full_device_is_an_error_and_not_an_answer() {
 /// The disk fills up in the middle of x: a limit on the size of files does the same to the program.
 #[test]
 fn a_disk_that_fills_up_leaves_the_old_answer_and_no_rubbish() {
-    let bench = Bench::new(20, 500); // x takes 4 kB
+    let bench = smoothing(20, 500); // x takes 4 kB
     fs::write(bench.path("x.npy"), b"the old answer").unwrap();
     let before = bench.names();
-    let args = Bench::args("nnls", "x.npy", &["--json"]).join(" ");
+    let args = arguments("nnls", "x.npy", &["--json"]).join(" ");
     // (1 block: 512 or 1024 bytes; the signal is ignored, so that the write fails instead)
     let script = format!(
         "trap '' XFSZ; ulimit -f 1; exec {} {args}",
@@ -153,7 +88,7 @@ fn a_disk_that_fills_up_leaves_the_old_answer_and_no_rubbish() {
     );
     let ran = Command::new("sh")
         .args(["-c", &script])
-        .current_dir(bench.dir.path())
+        .current_dir(bench.path("."))
         .output()
         .unwrap();
     refused(&ran, "x.npy: cannot be written: File too large");
@@ -166,7 +101,7 @@ fn a_disk_that_fills_up_leaves_the_old_answer_and_no_rubbish() {
 #[test]
 fn files_that_cannot_be_read() {
     use std::os::unix::fs::{PermissionsExt, symlink};
-    let bench = Bench::new(40, 20);
+    let bench = smoothing(40, 20);
     let with = |matrix: &str, rhs: &str| {
         bench
             .command(&["nnls", "--matrix", matrix, "--rhs", rhs, "--out", "x.npy"])
@@ -233,14 +168,14 @@ fn files_that_cannot_be_read() {
     // directories in every place of a file
     fs::create_dir(bench.path("folder.npy")).unwrap();
     for place in ["--matrix", "--rhs", "--lower", "--upper"] {
-        let mut args = Bench::args("bvls", "x.npy", &[]);
+        let mut args = arguments("bvls", "x.npy", &[]);
         let at = args.iter().position(|a| *a == place).unwrap();
         args[at + 1] = "folder.npy";
         let ran = bench.command(&args).output().unwrap();
         refused(&ran, "folder.npy: is a directory, not a file");
     }
     refused(
-        &bench.run("nnls", "folder.npy", &[]),
+        &run(&bench, "nnls", "folder.npy", &[]),
         "folder.npy: cannot be written: it is a directory",
     );
 }
@@ -248,12 +183,12 @@ fn files_that_cannot_be_read() {
 /// Cut anywhere, or with any byte changed: an error that names the file, or the solution of what the file then says.
 #[test]
 fn damaged_files_never_panic() {
-    let bench = Bench::new(3, 2);
+    let bench = smoothing(3, 2);
     let whole = fs::read(bench.path("A.npy")).unwrap();
     let mut solved = 0;
     let mut try_it = |bytes: &[u8], what: &str| {
         fs::write(bench.path("A.npy"), bytes).unwrap();
-        let ran = bench.run("nnls", "x.npy", &["--json"]);
+        let ran = run(&bench, "nnls", "x.npy", &["--json"]);
         match ran.status.code() {
             Some(0) => {
                 solved += 1;
@@ -298,14 +233,14 @@ fn interrupt(child: &Child) {
 /// Ctrl-C in the middle of one solve: the best x so far, exit status 2, and "cancelled" in both reports.
 #[test]
 fn an_interrupt_during_a_solve_writes_the_best_x_and_says_so() {
-    let bench = Bench::new(900, 800);
+    let bench = smoothing(900, 800);
     for kind in KINDS {
         let mut seen = false;
         // (when the signal comes too early it kills the program, and too late the solve is over: so it is tried at many times)
         for attempt in 0..60 {
             let _ = fs::remove_file(bench.path("x.npy"));
             let child = bench
-                .command(&Bench::args(
+                .command(&arguments(
                     kind,
                     "x.npy",
                     &["--json", "--tolerance", "1e-15", "--repeat", "50"],
@@ -322,8 +257,8 @@ fn an_interrupt_during_a_solve_writes_the_best_x_and_says_so() {
                 continue;
             };
             let json: Value = serde_json::from_str(text(&ran.stdout)).unwrap();
-            let x = bench.x();
-            assert_eq!(x.len(), bench.n);
+            let (_, x) = bench.x();
+            assert_eq!(x.len(), 800);
             let inside = |v: f64| match kind {
                 "bvls" => (-0.5..=0.7).contains(&v),
                 _ => v >= 0.0 && v.is_finite(),
@@ -351,11 +286,11 @@ fn an_interrupt_during_a_solve_writes_the_best_x_and_says_so() {
 /// The same bytes for one thread and for two, on every kind of problem.
 #[test]
 fn threads_do_not_change_a_byte() {
-    let bench = Bench::new(600, 300);
+    let bench = smoothing(600, 300);
     for kind in KINDS {
         let mut answers = Vec::new();
         for threads in ["1", "2", "3"] {
-            let mut command = bench.command(&Bench::args(kind, "x.npy", &[]));
+            let mut command = bench.command(&arguments(kind, "x.npy", &[]));
             let ran = command.env("RAYON_NUM_THREADS", threads).output().unwrap();
             assert!(matches!(ran.status.code(), Some(0 | 2)), "{}", text(&ran.stderr));
             answers.push(fs::read(bench.path("x.npy")).unwrap());

@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-mod common;
-
+use crate::common::{Case, assert_solves, exact_cases, history_cases, judge, real_cases};
 use approx::assert_abs_diff_eq;
-use common::{Case, assert_solves, exact_cases, history_cases, judge, real_cases};
 use reparam::nnls::Strategy;
 use reparam::operators::{Dense, LinearOperator, MatrixFree, SparseColumns};
 use reparam::{Nnls, Solution, nnls};

@@ -1,12 +1,9 @@
 //! Objectives of this crate in argmin's executor: all that they offer is used, the exact finish too, and A is prepared once.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp)]
 
-#[path = "common/argmin.rs"]
-mod problems;
-
+use crate::problems::Fit;
 use argmin::core::{Executor, State, TerminationReason};
 use nalgebra::{DMatrix, DVector};
-use problems::Fit;
 use reparam::adapters::argmin::{NnlsSolver, ObjectiveProblem, ReparamSolver};
 use reparam::maps::{Ball, Bounds, CappedSimplex, NormalizedSquares, Reparametrization, Squares};
 use reparam::methods::{ConjugateGradient, Lbfgs, LevenbergMarquardt, Method, TrustRegion};

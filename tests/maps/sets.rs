@@ -1,9 +1,7 @@
 //! The sets: projections, minimisers, residuals and gaps, on random points and on the problems of `tests/data/sets`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp)]
 
-mod common;
-
-use common::sets::{bounds, map_of, numbers, problems, set_of};
+use crate::common::sets::{bounds, map_of, numbers, problems, set_of};
 use proptest::prelude::*;
 use reparam::maps::{Boundary, Reparametrization};
 use reparam::sets::{

@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{bounded, convex, nist};
+use crate::common::{bounded, convex, nist};
 use reparam::objectives::{Convexity, NonlinearLeastSquares, Objective, ResidualFunction, Robust};
 use reparam::testing::check_objective;
 

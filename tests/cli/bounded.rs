@@ -1,121 +1,22 @@
 //! `reparam bvls` and `reparam simplex`: what they have in common with `reparam nnls` is tested there.
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)]
 
-use npyz::{Order, WriterBuilder};
-use serde_json::Value;
+use crate::bench::*;
+use npyz::Order;
 use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
-use tempfile::TempDir;
 
-/// A directory with files, in which the program is run.
-struct Bench {
-    dir: TempDir,
-}
-
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-/// 3 × 2, row after row. AᵀA = [[2, 1], [1, 2]].
-const A: [f64; 6] = [1.0, 1.0, 0.0, 1.0, 1.0, 0.0];
-/// Aᵀb = (0, 3): unconstrained (−1, 2).
-const B: [f64; 3] = [1.0, 2.0, -1.0];
 const INF: f64 = f64::INFINITY;
 
-impl Bench {
-    fn new() -> Self {
-        let bench = Self {
-            dir: TempDir::new().unwrap(),
-        };
-        bench.npy("A.npy", &[3, 2], Order::C, &A);
-        bench.npy("b.npy", &[3], Order::C, &B);
-        bench
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn npy(&self, name: &str, shape: &[u64], order: Order, data: &[f64]) {
-        let mut bytes = Vec::new();
-        let options = npyz::WriteOptions::new()
-            .default_dtype()
-            .shape(shape)
-            .order(order);
-        let mut array = options.writer(&mut bytes).begin_nd().unwrap();
-        array.extend(data.iter().copied()).unwrap();
-        array.finish().unwrap();
-        fs::write(self.path(name), bytes).unwrap();
-    }
-
-    fn bounds(&self, lo: &[f64], hi: &[f64]) {
-        self.npy("lo.npy", &[lo.len() as u64], Order::C, lo);
-        self.npy("hi.npy", &[hi.len() as u64], Order::C, hi);
-    }
-
-    fn run(&self, args: &[&str]) -> Ran {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_reparam"));
-        let output = command.current_dir(self.dir.path()).args(args).output().unwrap();
-        Ran {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    fn bvls(&self, matrix: &str, rhs: &str, options: &[&str]) -> Ran {
-        let mut args = vec!["bvls", "--matrix", matrix, "--rhs", rhs, "--out", "x.npy"];
-        args.extend(["--lower", "lo.npy", "--upper", "hi.npy"]);
-        args.extend(options);
-        self.run(&args)
-    }
-
-    fn simplex(&self, matrix: &str, rhs: &str, options: &[&str]) -> Ran {
-        let mut args = vec!["simplex", "--matrix", matrix, "--rhs", rhs, "--out", "x.npy"];
-        args.extend(options);
-        self.run(&args)
-    }
-
-    fn x(&self) -> (Vec<u64>, Vec<f64>) {
-        let array = npyz::NpyFile::new(fs::File::open(self.path("x.npy")).unwrap()).unwrap();
-        assert_eq!(array.order(), Order::C);
-        (array.shape().to_vec(), array.into_vec().unwrap())
-    }
-
-    /// Refused with status 1 and exactly this sentence, and nothing is written.
-    fn refused(&self, ran: &Ran, sentence: &str) {
-        assert_eq!(ran.stderr, format!("reparam: {sentence}\n"));
-        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
-        assert!(!self.path("x.npy").exists());
-    }
-}
-
-impl Ran {
-    fn solved(self) -> Self {
-        assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""));
-        self
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap()
-    }
-}
-
-#[track_caller]
-fn assert_close(found: &[f64], expected: &[f64]) {
-    assert_eq!(found.len(), expected.len(), "{found:?}");
-    for (f, e) in found.iter().zip(expected) {
-        assert!((f - e).abs() < 1e-12, "{found:?}, expected {expected:?}");
-    }
+/// Refused with status 1 and exactly this sentence, and nothing is written.
+fn refused(bench: &Bench, ran: &Ran, sentence: &str) {
+    assert_eq!(ran.stderr, format!("reparam: {sentence}\n"));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+    assert!(!bench.path("x.npy").exists());
 }
 
 #[test]
 fn bounds_hold_exactly_and_may_be_infinite() {
-    let bench = Bench::new();
+    let bench = small();
     bench.bounds(&[-0.5, -INF], &[INF, INF]);
     let ran = bench.bvls("A.npy", "b.npy", &[]).solved();
     assert!(ran.stdout.contains("solved to the tolerance"), "{}", ran.stdout);
@@ -130,7 +31,7 @@ fn bounds_hold_exactly_and_may_be_infinite() {
 
 #[test]
 fn a_simplex_of_any_radius() {
-    let bench = Bench::new();
+    let bench = small();
     // min over (t, r − t): the derivative vanishes at t = (r − 3)/2 < 0
     let ran = bench.simplex("A.npy", "b.npy", &["--json"]).solved();
     assert_eq!(bench.x().1, [0.0, 1.0]);
@@ -147,7 +48,7 @@ fn a_simplex_of_any_radius() {
 
 #[test]
 fn many_right_hand_sides() {
-    let bench = Bench::new();
+    let bench = small();
     let b = [1.0, 3.0, 2.0, 2.0, -1.0, 2.0];
     bench.npy("B.npy", &[3, 2], Order::C, &b);
     bench.bounds(&[0.0, 0.0], &[1.0, 1.0]);
@@ -166,7 +67,7 @@ fn many_right_hand_sides() {
 
 #[test]
 fn a_batch_shares_the_bounds() {
-    let bench = Bench::new();
+    let bench = small();
     let two: Vec<f64> = A.iter().chain(&A.map(|v| 2.0 * v)).copied().collect();
     bench.npy("A2.npy", &[2, 3, 2], Order::C, &two);
     bench.npy("b2.npy", &[2, 3], Order::C, &[B, B].concat());
@@ -182,7 +83,7 @@ fn a_batch_shares_the_bounds() {
 
 #[test]
 fn a_sparse_matrix() {
-    let bench = Bench::new();
+    let bench = small();
     let text = "%%MatrixMarket matrix coordinate real general\n3 2 4\n1 1 1\n1 2 1\n2 2 1\n3 1 1\n";
     fs::write(bench.path("A.mtx"), text).unwrap();
     bench.bounds(&[-0.5, 0.0], &[1.0, 5.0]);
@@ -194,7 +95,7 @@ fn a_sparse_matrix() {
 
 #[test]
 fn no_time_at_all_still_writes_a_feasible_x() {
-    let bench = Bench::new();
+    let bench = small();
     bench.bounds(&[0.5, -1.0], &[2.0, 5.0]);
     let ran = bench.bvls("A.npy", "b.npy", &["--max-seconds", "0", "--json"]);
     assert_eq!(ran.code, Some(2));
@@ -207,10 +108,10 @@ fn no_time_at_all_still_writes_a_feasible_x() {
 
 #[test]
 fn bounds_that_leave_nothing_name_the_coordinate() {
-    let bench = Bench::new();
+    let bench = small();
     let crossed = |lo: &[f64], hi: &[f64], sentence: &str| {
         bench.bounds(lo, hi);
-        bench.refused(&bench.bvls("A.npy", "b.npy", &[]), sentence);
+        refused(&bench, &bench.bvls("A.npy", "b.npy", &[]), sentence);
     };
     crossed(
         &[0.0, 2.0],
@@ -228,24 +129,36 @@ fn bounds_that_leave_nothing_name_the_coordinate() {
 
 #[test]
 fn bounds_of_the_wrong_shape() {
-    let bench = Bench::new();
+    let bench = small();
     bench.bounds(&[0.0; 3], &[1.0; 2]);
     let ran = bench.bvls("A.npy", "b.npy", &[]);
-    bench.refused(&ran, "lo.npy: has 3 entries, expected 2 (the columns of A.npy)");
+    refused(
+        &bench,
+        &ran,
+        "lo.npy: has 3 entries, expected 2 (the columns of A.npy)",
+    );
     bench.bounds(&[0.0; 2], &[1.0; 1]);
     let ran = bench.bvls("A.npy", "b.npy", &[]);
-    bench.refused(&ran, "hi.npy: has 1 entries, expected 2 (the columns of A.npy)");
+    refused(
+        &bench,
+        &ran,
+        "hi.npy: has 1 entries, expected 2 (the columns of A.npy)",
+    );
     bench.npy("hi.npy", &[2, 1], Order::C, &[1.0; 2]);
     let ran = bench.bvls("A.npy", "b.npy", &[]);
-    bench.refused(&ran, "hi.npy: has 2 dimensions, expected 1 (columns)");
+    refused(&bench, &ran, "hi.npy: has 2 dimensions, expected 1 (columns)");
     fs::remove_file(bench.path("lo.npy")).unwrap();
     let ran = bench.bvls("A.npy", "b.npy", &[]);
-    bench.refused(&ran, "lo.npy: cannot be opened: No such file or directory");
+    refused(
+        &bench,
+        &ran,
+        "lo.npy: cannot be opened: No such file or directory",
+    );
 }
 
 #[test]
 fn usage() {
-    let bench = Bench::new();
+    let bench = small();
     for args in [
         &["bvls", "--matrix", "A.npy", "--rhs", "b.npy", "--out", "x.npy"][..],
         &[

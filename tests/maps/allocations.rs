@@ -1,6 +1,7 @@
-//! No method of a map allocates. A binary of its own: the counter is the program's allocator.
-#![allow(unsafe_code, clippy::unwrap_used)]
+//! No method of a map allocates.
+#![allow(clippy::unwrap_used)]
 
+use crate::counting::counted;
 use reparam::maps::{
     Affine, Algebraic, Ball, Boundary, Bounds, CappedSimplex, ConvexSequence, Difference, Exponential, Fixed,
     Identity, L1Ball, Logistic, LowRank, Monotone, NormalizedSquares, OpenBall, Pair, Power, Precompose,
@@ -8,35 +9,6 @@ use reparam::maps::{
     Squares, Stochastic, Tied, Trigonometric,
 };
 use reparam::testing::Random;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-struct Counting;
-
-thread_local! {
-    // of this thread alone: the harness's other threads may allocate when they like
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = COUNT.try_with(|c| c.set(c.get() + 1));
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(p, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// The allocations f makes.
-fn counted<R>(f: impl FnOnce() -> R) -> (usize, R) {
-    let before = COUNT.with(Cell::get);
-    let result = f();
-    (COUNT.with(Cell::get) - before, result)
-}
 
 type Map = Box<dyn Reparametrization<f64>>;
 

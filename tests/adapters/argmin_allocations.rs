@@ -1,7 +1,7 @@
 //! What an iteration in argmin's executor allocates: our part, and argmin's own. The counter is that of the thread.
-#![allow(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+use crate::counting::so_far;
 use argmin::core::observers::{Observe, ObserverMode};
 use argmin::core::{
     CostFunction, Error, Executor, Gradient, IterState, KV, Problem, Solver, TerminationStatus,
@@ -10,37 +10,7 @@ use reparam::adapters::argmin::{Access, ObjectiveProblem, ReparamSolver};
 use reparam::maps::Squares;
 use reparam::methods::{ConjugateGradient, Lbfgs, State, TrustRegion};
 use reparam::objectives::LeastSquares;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-struct Counting;
-
-thread_local! {
-    /// Of this thread alone: the harness allocates in its own.
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = COUNT.try_with(|c| c.set(c.get() + 1));
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(p, layout) }
-    }
-    unsafe fn realloc(&self, p: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let _ = COUNT.try_with(|c| c.set(c.get() + 1));
-        unsafe { System.realloc(p, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn now() -> usize {
-    COUNT.with(Cell::get)
-}
 
 type Iterate = IterState<Vec<f64>, Vec<f64>, (), (), (), f64>;
 
@@ -96,7 +66,7 @@ impl<O, S: Solver<O, Iterate>> Solver<O, Iterate> for Metered<S> {
     }
     fn init(&mut self, problem: &mut Problem<O>, state: Iterate) -> Result<(Iterate, Option<KV>), Error> {
         let out = self.inner.init(problem, state);
-        self.last = now();
+        self.last = so_far();
         out
     }
     fn next_iter(
@@ -104,10 +74,10 @@ impl<O, S: Solver<O, Iterate>> Solver<O, Iterate> for Metered<S> {
         problem: &mut Problem<O>,
         state: Iterate,
     ) -> Result<(Iterate, Option<KV>), Error> {
-        let (before, gradients) = (now(), GRADIENTS.load(Ordering::SeqCst));
+        let (before, gradients) = (so_far(), GRADIENTS.load(Ordering::SeqCst));
         let between = before - self.last;
         let out = self.inner.next_iter(problem, state);
-        let solver = now() - before;
+        let solver = so_far() - before;
         let gradients = GRADIENTS.load(Ordering::SeqCst) - gradients;
         // (memory for the rows was reserved)
         self.rows.push(Row {
@@ -115,7 +85,7 @@ impl<O, S: Solver<O, Iterate>> Solver<O, Iterate> for Metered<S> {
             gradients,
             between,
         });
-        self.last = now();
+        self.last = so_far();
         out
     }
     fn terminate(&mut self, state: &Iterate) -> TerminationStatus {

@@ -1,39 +1,13 @@
 //! Once a run is on its way, an iteration of `Minimize` allocates nothing. The counter is that of the thread.
-#![allow(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+use crate::counting::so_far;
 use reparam::losses::Logistic;
 use reparam::maps::{Bounds, Identity, Reparametrization, Squares};
 use reparam::methods::{BoxLbfgs, ConjugateGradient, Lbfgs, LevenbergMarquardt, State, TrustRegion};
 use reparam::objectives::{Composite, FromFn, FromResiduals, LeastSquares, NonlinearLeastSquares, Objective};
 use reparam::{Minimize, Progress};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::ops::ControlFlow;
-
-struct Counting;
-
-thread_local! {
-    /// Of this thread alone: the harness allocates in its own.
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = COUNT.try_with(|c| c.set(c.get() + 1));
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(p, layout) }
-    }
-    unsafe fn realloc(&self, p: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let _ = COUNT.try_with(|c| c.set(c.get() + 1));
-        unsafe { System.realloc(p, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// The length of the window of iterations in which nothing may be allocated. It starts once the memory of the method has filled,
 /// perhaps for the second time.
@@ -56,7 +30,7 @@ fn allocations(
         .exact_finish(false)
         .max_iterations(from + WINDOW)
         .observe(|p: &Progress<'_, f64>| {
-            let now = COUNT.with(Cell::get);
+            let now = so_far();
             if p.iteration == from {
                 first = now;
             }

@@ -1,9 +1,7 @@
 //! The reference runs of the paper's flows and schemes, and the theory along them.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-mod common;
-
-use common::data;
+use crate::common::data;
 use nalgebra::DMatrix;
 use reparam::flows::monitors::{Accelerated, Bregman, Conserved};
 use reparam::flows::{Flow, GradientFlow, MirrorFlow, Recording, RiemannianFlow, Trajectory};

@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{Case, judge};
+use crate::common::{Case, judge};
 use proptest::prelude::*;
 use reparam::nnls::Strategy as Choice;
 use reparam::operators::{Dense, LinearOperator, MatrixFree, SparseColumns};

@@ -1,10 +1,8 @@
 //! Direction 2: argmin's solvers on our maps. The matrix solver × map is printed by
-//! `cargo test --features argmin --test argmin_problem matrix -- --nocapture`.
+//! `cargo test --features argmin --test adapters argmin_problem::matrix -- --nocapture`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp, clippy::print_stdout)]
 
-#[path = "common/argmin.rs"]
-mod problems;
-
+use crate::problems::{Fit, read};
 use argmin::core::{
     CostFunction, Error, Executor, Gradient, Hessian, Jacobian, Operator, State, TerminationReason,
 };
@@ -21,7 +19,6 @@ use argmin::solver::quasinewton::{BFGS, DFP, LBFGS, SR1, SR1TrustRegion};
 use argmin::solver::trustregion::{CauchyPoint, Dogleg, Steihaug, TrustRegion};
 use argmin_math::ArgminDot;
 use nalgebra::{DMatrix, DVector};
-use problems::{Fit, read};
 use rand_xoshiro::rand_core::SeedableRng;
 use reparam::adapters::argmin::{Dense, LiftedHessian, Reparametrized};
 use reparam::adapters::{ParamMatrix, ParamVec};

@@ -1,6 +1,7 @@
 //! The loop of `Integrate` allocates nothing per step when nothing records. The counter is that of the thread.
-#![allow(unsafe_code, clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)]
 
+use crate::counting::counted;
 use reparam::flows::{GradientFlow, MirrorFlow, NesterovFlow, NewtonFlow, RiemannianFlow};
 use reparam::integrators::{
     AcceleratedMirror, Acceleration, BregmanProximal, Euler, Implicit, Integrator, Nesterov, Restart,
@@ -10,28 +11,6 @@ use reparam::maps::Squares;
 use reparam::objectives::LeastSquares;
 use reparam::steps::{Armijo, Backtracking, BarzilaiBorwein, Decaying, Kind};
 use reparam::{Integrate, Status};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-struct Counting;
-
-thread_local! {
-    /// Of this thread alone: the harness allocates in its own.
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = COUNT.try_with(|c| c.set(c.get() + 1));
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(p, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 fn check<I: Integrator<f64> + Clone>(integrator: &I) {
     let a = nalgebra::dmatrix![1.0, 0.3, -0.2, 0.5; -0.4, 0.8, 0.6, 0.1; 0.2, -0.5, 0.9, 0.7; 0.3, 0.3, 0.1, -0.9; 1.0, -1.0, 0.2, 0.3];
@@ -44,9 +23,7 @@ fn check<I: Integrator<f64> + Clone>(integrator: &I) {
             .start_u0(0.5)
             .ignore_residual()
             .max_iterations(steps);
-        let before = COUNT.with(Cell::get);
-        let run = problem.run().unwrap();
-        let count = COUNT.with(Cell::get) - before;
+        let (count, run) = counted(|| problem.run().unwrap());
         assert_eq!(
             (run.solution.status, run.solution.iterations),
             (Status::IterationLimit, steps)

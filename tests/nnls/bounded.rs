@@ -3,10 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-#[path = "common/polyhedra.rs"]
-mod polyhedra;
-
-use polyhedra::{Problem, Set, judge, problems};
+use crate::polyhedra::{Problem, Set, judge, problems};
 use proptest::prelude::*;
 use reparam::bounded::{BoundedLeastSquares, Strategy as Choice};
 use reparam::operators::{Dense, LinearOperator, MatrixFree, SparseColumns};

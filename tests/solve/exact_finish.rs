@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-mod common;
-
-use common::sets::{map_of, problems, set_of};
+use crate::common::sets::{map_of, problems, set_of};
 use proptest::prelude::*;
 use reparam::losses::Squared;
 use reparam::maps::{self, Reparametrization};

@@ -1,9 +1,7 @@
 //! Direction 1: our solvers in argmin's executor.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp)]
 
-#[path = "common/argmin.rs"]
-mod problems;
-
+use crate::problems::{Fit, read};
 use argmin::core::observers::{Observe, ObserverMode};
 use argmin::core::{
     ArgminFloat, CostFunction, Error, Executor, Gradient, IterState, KV, State, TerminationReason,
@@ -11,7 +9,6 @@ use argmin::core::{
 };
 use argmin_checkpointing_file::{CheckpointingFrequency, FileCheckpoint};
 use nalgebra::DVector;
-use problems::{Fit, read};
 use reparam::adapters::argmin::{NnlsSolver, ObjectiveProblem, ReparamSolver, Resume};
 use reparam::adapters::{ParamMatrix, ParamVec};
 use reparam::lifted::{Lifted, Point};

@@ -1,4 +1,4 @@
-//! basin in both directions. The matrix solver × map is printed by `cargo test --features basin --test basin matrix -- --nocapture`.
+//! basin in both directions. The matrix solver × map is printed by `cargo test --features basin --test adapters basin::matrix -- --nocapture`.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-mod common;
-
-use common::{bounded, convex, nist};
+use crate::common::{bounded, convex, nist};
 use proptest::prelude::*;
 use reparam::maps::{
     Bounds, Exponential, Identity, NormalizedSquares, Reparametrization, Squares, Trigonometric,

@@ -1,0 +1,14 @@
+//! Least squares with bounds: `Nnls`, `BoundedLeastSquares`, and the operators they work on.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/polyhedra.rs"]
+mod polyhedra;
+
+mod bounded;
+mod errors;
+mod invariances;
+mod operators;
+mod properties;
+mod reference;

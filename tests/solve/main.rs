@@ -1,0 +1,16 @@
+//! `Minimize`: objectives, methods, endings.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/counting.rs"]
+mod counting;
+
+mod allocations;
+mod exact_finish;
+mod false_claims;
+mod minimize;
+mod nonlinear;
+mod objectives;
+mod rational_rays;
+mod sets;
