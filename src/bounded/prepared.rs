@@ -35,7 +35,6 @@ pub(super) struct Prepared<'p, 'a, T: LinalgScalar> {
 }
 
 /// See [`Prepared::shared`].
-#[cfg(feature = "rayon")]
 #[derive(Clone)]
 pub(super) struct Shared<'p, T> {
     posed: Posed<'p, T>,
@@ -135,7 +134,6 @@ impl<'p, 'a, T: LinalgScalar> Prepared<'p, 'a, T> {
     }
 
     /// The same once more around `problem`, for another thread.
-    #[cfg(feature = "rayon")]
     pub(super) fn around<'b>(shared: &Shared<'p, T>, problem: Problem<'b, T>) -> Prepared<'p, 'b, T> {
         let Shared {
             posed,
@@ -156,7 +154,6 @@ impl<'p, 'a, T: LinalgScalar> Prepared<'p, 'a, T> {
     }
 
     /// What threads need beside the problem.
-    #[cfg(feature = "rayon")]
     pub(super) fn shared(&self) -> Shared<'p, T> {
         Shared {
             posed: self.posed.clone(),

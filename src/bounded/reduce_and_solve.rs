@@ -5,6 +5,7 @@ use super::reduction::{Change, Reduced};
 use super::{BoundedLeastSquares, Settings, Shape, Strategy, driver};
 use crate::checks::{check_finite, check_len, check_not_empty};
 use crate::linalg::{max_or_nan, norm2};
+use crate::nnls::many::in_order;
 use crate::nnls::problem::Problem;
 use crate::operators::{Dense, LinearOperator};
 use crate::sets::{CappedSimplex, ConstraintSet, L1Ball, MonotoneCone};
@@ -317,7 +318,6 @@ where
     }
 }
 
-/// One after the other, or by threads in chunks; which, and how many threads, changes no answer.
 fn solve_each<T: LinalgScalar>(
     prepared: &Prepared<'_, '_, T>,
     columns: &[&[T]],
@@ -326,29 +326,14 @@ fn solve_each<T: LinalgScalar>(
     clock: Instant,
 ) -> Result<Vec<Solution<T>>> {
     let many = columns.len() > 4;
-    let Some((first, rest)) = columns.split_first() else {
-        return Ok(Vec::new());
-    };
-    // what depends on A alone is made with the first
-    let mut solutions = vec![driver::solve(prepared, first, settings, start, many, clock)?];
-    #[cfg(feature = "rayon")]
-    if many && let Some(parts) = prepared.problem.parts() {
-        use rayon::prelude::*;
-        let shared = prepared.shared();
-        let solve = |chunk: &[&[T]]| -> Result<Vec<Solution<T>>> {
-            let prepared = Prepared::around(&shared, Problem::from_parts(&parts));
+    in_order(
+        columns,
+        |_, b| driver::solve(prepared, b, settings, start, many, clock),
+        || Some((prepared.problem.parts().filter(|_| many)?, prepared.shared())),
+        |(parts, shared), chunk| {
+            let prepared = Prepared::around(shared, Problem::from_parts(parts));
             let each = |b: &&[T]| driver::solve(&prepared, b, settings, start, many, clock);
             chunk.iter().map(each).collect()
-        };
-        let solved: Vec<Vec<Solution<T>>> = rest
-            .par_chunks(crate::nnls::CHUNK)
-            .map(solve)
-            .collect::<Result<_>>()?;
-        solutions.extend(solved.into_iter().flatten());
-        return Ok(solutions);
-    }
-    for b in rest {
-        solutions.push(driver::solve(prepared, b, settings, start, many, clock)?);
-    }
-    Ok(solutions)
+        },
+    )
 }

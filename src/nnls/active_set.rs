@@ -23,12 +23,12 @@ pub(super) struct Pricing<'s, T> {
     /// The most candidates that are kept from one pass.
     pub(super) pool: usize,
     /// Asked after every pricing pass: false ends the method there.
-    pub(super) go_on: &'s dyn Fn(&Progress<T>) -> bool,
+    pub(super) go_on: &'s dyn Fn(&Progress) -> bool,
 }
 
 /// What a pricing pass found.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Progress<T> {
+pub(super) struct Progress {
     /// Passes so far, this one included.
     pub(super) rounds: usize,
     /// Columns on the face.
@@ -36,9 +36,6 @@ pub(super) struct Progress<T> {
     /// Candidates of the passes before, and how many columns the face gained by them.
     pub(super) offered: usize,
     pub(super) gained: usize,
-    /// The best w_j/‖a_j‖, and that of the first pass.
-    pub(super) best: T,
-    pub(super) first: T,
 }
 
 /// How the method ended without hitting a limit.
@@ -80,8 +77,6 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
         face: 0,
         offered: 0,
         gained: 0,
-        best: T::zero(),
-        first: T::zero(),
     };
     // as many candidates as are likely to be taken: their inner products are formed together, wanted or not
     let mut pool = pricing.first;
@@ -118,10 +113,6 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
         progress.rounds += 1;
         progress.gained = face.members().len().saturating_sub(started);
         progress.face = face.members().len();
-        progress.best = best;
-        if progress.rounds == 1 {
-            progress.first = best;
-        }
         if !(pricing.go_on)(&progress) {
             return Ok(Ended::GivenUp);
         }

@@ -1,15 +1,10 @@
 //! From a prepared problem and b to a certified answer: which method runs, when the next one takes over, and the judgement.
 
-use super::active_set::{Ended as Growth, Pricing, Progress, active_set};
-use super::block_exchange::{Exchange, Failure, block_exchange};
 use super::coordinate_descent::{Outcome, coordinate_descent};
 use super::dual::duality_gap;
-use super::face::{Face, QrFace, drop_rounding, residual};
 use super::flow::flow;
-use super::growing_gram::GrowingGram;
-use super::interpolation::interpolate;
 use super::problem::Problem;
-use super::projected_cg::{Ended, Target, few_products, instead_of_a_gram_matrix, projected_cg};
+use super::projected_cg::{Ended, Target, projected_cg};
 use super::working_set::{self, working_set};
 use super::{Options, Strategy};
 use crate::linalg::{dot, exponent, norm2, pow2, safe_exponent};
@@ -20,33 +15,18 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 /// A QR factor of more elements than this (800 MB of f64) is not attempted.
-const QR_ELEMENTS: usize = 100_000_000;
-/// Up to so many columns the Gram matrix of them all costs less than to find out which are needed.
-const SMALL_GRAM: usize = 48;
-/// From so many columns on projected conjugate gradients are tried before a Gram matrix of them all; with fewer, the active set on
-/// a growing factor is as fast and ends at rounding.
-const MANY_COLUMNS: usize = 700;
+pub(super) const QR_ELEMENTS: usize = 100_000_000;
 /// With products only, a face of more columns than this is left to the flow first.
 const LARGE_FACE: usize = 1000;
 
-/// How the active set on a growing Gram factor ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Grown {
-    Exact,
-    /// At the caller's wish, or by a limit.
-    GivenUp,
-    /// The squared condition number is too much for this precision.
-    IllConditioned,
-}
-
 /// A feasible point on its way to judgement, in scaled units.
-struct Candidate<T> {
-    x: Vec<T>,
-    phase: Phase,
+pub(super) struct Candidate<T> {
+    pub(super) x: Vec<T>,
+    pub(super) phase: Phase,
     /// The limit that ended the method, if one did.
-    limit: Option<Status>,
+    pub(super) limit: Option<Status>,
     /// A direction w with Aᵀw > 0 on the face, for the dual bound.
-    dual: Option<Vec<T>>,
+    pub(super) dual: Option<Vec<T>>,
 }
 
 pub(super) fn solve<T: LinalgScalar>(
@@ -99,14 +79,14 @@ fn scale_start<T: LinalgScalar>(problem: &Problem<'_, T>, x: &[T], shift: i32) -
     x.iter().enumerate().map(|(j, v)| finite(scale(j, *v))).collect()
 }
 
-struct Context<'c, 'a, T: LinalgScalar> {
-    problem: &'c Problem<'a, T>,
-    b: &'c [T],
-    b_norm: T,
-    tolerance: T,
+pub(super) struct Context<'c, 'a, T: LinalgScalar> {
+    pub(super) problem: &'c Problem<'a, T>,
+    pub(super) b: &'c [T],
+    pub(super) b_norm: T,
+    pub(super) tolerance: T,
     /// What an exact method must reach to be believed.
-    exact: T,
-    start: Option<Vec<T>>,
+    pub(super) exact: T,
+    pub(super) start: Option<Vec<T>>,
     /// The last point whose ρ was computed. The judgement computes nothing twice for the very same point.
     looked_at: RefCell<Option<Looked<T>>>,
 }
@@ -119,7 +99,7 @@ struct Looked<T> {
 }
 
 impl<T: LinalgScalar> Context<'_, '_, T> {
-    fn zero_or_start(&self) -> Vec<T> {
+    pub(super) fn zero_or_start(&self) -> Vec<T> {
         self.start
             .clone()
             .unwrap_or_else(|| vec![T::zero(); self.problem.columns()])
@@ -168,196 +148,6 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
     }
 
-    /// The active set while few of the columns that are offered stay: they are correlated, and the face will be small. Then
-    /// projected conjugate gradients where they can beat a Gram matrix of all columns; block exchange; the active set from where it
-    /// ended when that is not exact.
-    fn dense(&self, run: &mut Run<'_>) -> Candidate<T> {
-        let p = self.problem;
-        let (m, n) = (p.rows(), p.columns());
-        let square = 5 * m < 6 * n;
-        let mut products = instead_of_a_gram_matrix(p, MANY_COLUMNS, self.target(0.0));
-        if n >= SMALL_GRAM && !p.expects_many() {
-            let many = products.is_some();
-            let one_direction = std::cell::Cell::new(false);
-            let go_on = |seen: &Progress<T>| {
-                if seen.rounds == 2 {
-                    one_direction.set(2 * seen.gained <= seen.offered);
-                }
-                let stays = 2 * seen.gained <= seen.offered;
-                if square {
-                    seen.rounds < 2 || stays
-                } else if many {
-                    seen.rounds < 4 || stays
-                } else {
-                    3 * seen.face <= 2 * n
-                }
-            };
-            let (candidate, grown) = self.growing_gram(&self.zero_or_start(), &go_on, run);
-            match grown {
-                Grown::Exact => return candidate,
-                Grown::IllConditioned => return self.growing_qr(&candidate.x, run),
-                Grown::GivenUp if candidate.limit.is_some() => return candidate,
-                Grown::GivenUp => {}
-            }
-            if square && one_direction.get() {
-                // one dominant singular value, and the rest may be as good as orthogonal: products settle that in a few dozen
-                products = few_products(p, MANY_COLUMNS, self.target(0.0));
-            }
-        }
-        let mut guess = None;
-        if let Some(target) = products {
-            let before = run.passes;
-            let (candidate, ended) = self.projected(self.zero_or_start(), &target, run);
-            if candidate.limit.is_some() || ended == Ended::Converged {
-                return candidate;
-            }
-            // given up early, most columns stay: the exchange starts from them all
-            guess = (run.passes - before >= target.passes).then_some(candidate.x);
-        }
-        let first = self.block_exchange(guess.as_deref(), run);
-        match first {
-            Some(candidate) if candidate.limit.is_some() => candidate,
-            Some(candidate) => {
-                let rho = self.rho(&candidate.x, run);
-                if rho <= self.exact {
-                    return candidate;
-                }
-                let second = self.growing_qr(&candidate.x, run);
-                let better = self.rho(&second.x, run);
-                if better < rho || rho.is_nan() {
-                    second
-                } else {
-                    Candidate {
-                        limit: second.limit,
-                        ..candidate
-                    }
-                }
-            }
-            // as fast as another Gram matrix where that is small, and sure
-            None if n < SMALL_GRAM => self.growing_qr(&self.zero_or_start(), run),
-            None => self.active_set(&self.zero_or_start(), run),
-        }
-    }
-
-    /// The active set; where the face would not stay small and b may well be A x for some x > 0, the flow and Newton steps to such an x.
-    fn wide(&self, run: &mut Run<'_>) -> Candidate<T> {
-        let p = self.problem;
-        let (m, n) = (p.rows(), p.columns());
-        let may_interpolate = m >= 128 && 10 * n >= 19 * m && m.saturating_mul(m) <= QR_ELEMENTS;
-        let go_on =
-            |seen: &Progress<T>| !may_interpolate || 4 * seen.face <= m || 2 * seen.gained <= seen.offered;
-        let (candidate, grown) = self.growing_gram(&self.zero_or_start(), &go_on, run);
-        match grown {
-            Grown::Exact => return candidate,
-            Grown::IllConditioned => return self.growing_qr(&candidate.x, run),
-            Grown::GivenUp if candidate.limit.is_some() => return candidate,
-            Grown::GivenUp => {}
-        }
-        let reached = flow(p, self.b, self.b_norm, None, T::lit(3e-4), 300, run);
-        if let (Some(a), None) = (p.dense(), &reached.limit) {
-            let mut x = reached.x;
-            match interpolate(p, &a, self.b, self.b_norm, &mut x, run) {
-                Ok(true) => {
-                    return Candidate {
-                        x,
-                        phase: Phase::Flow,
-                        limit: None,
-                        dual: None,
-                    };
-                }
-                Ok(false) => {}
-                Err(limit) => {
-                    return Candidate {
-                        limit: Some(limit),
-                        ..candidate
-                    };
-                }
-            }
-        }
-        self.active_set(&candidate.x, run)
-    }
-
-    /// None when the Gram matrix is too ill-conditioned or the signs cycle.
-    fn block_exchange(&self, guess: Option<&[T]>, run: &mut Run<'_>) -> Option<Candidate<T>> {
-        let p = self.problem;
-        let n = p.columns();
-        let inside: Vec<bool> = match guess.or(self.start.as_deref()) {
-            Some(x) => x.iter().map(|v| *v > T::zero()).collect(),
-            None => p.norms().iter().map(|c| *c > T::zero()).collect(),
-        };
-        let whole;
-        let gram: &[T] = match p.gram(run) {
-            Some(g) => g,
-            None => {
-                let everything: Vec<usize> = (0..n).collect();
-                let mut g = vec![T::zero(); n * n];
-                p.gram_of(&everything, &mut g, run);
-                whole = g;
-                &whole
-            }
-        };
-        let mut c = vec![T::zero(); n];
-        p.adjoint(self.b, &mut c, run);
-        match block_exchange(gram, &c, p.norms(), inside, p.whole_factor(gram, run), run) {
-            Ok(exchange) => Some(self.refine(&exchange, run)),
-            Err(Failure::Limit(status, face, x)) => Some(self.stopped(status, &face, &x, run)),
-            Err(Failure::Singular | Failure::Cycling) => None,
-        }
-    }
-
-    /// Iterative refinement with the residual in A: repairs what the squared condition number of the Gram matrix cost.
-    fn refine(&self, exchange: &Exchange<T>, run: &mut Run<'_>) -> Candidate<T> {
-        let p = self.problem;
-        let face = &exchange.face;
-        let mut x: Vec<T> = exchange.x.iter().map(|v| v.max(T::zero())).collect();
-        let mut r = vec![T::zero(); p.rows()];
-        let mut delta = vec![T::zero(); face.len()];
-        let mut last = T::infinity();
-        for _ in 0..4 {
-            residual(p, self.b, face, &x, &mut r, run);
-            p.combine_adjoint(face, &r, &mut delta, run);
-            exchange.solve(&mut delta);
-            // in column-norm units, relative to b
-            let size =
-                crate::linalg::max_or_nan(face.iter().zip(&delta).map(|(j, d)| (p.norms()[*j] * *d).abs()))
-                    / self.b_norm;
-            let feasible = x.iter().zip(&delta).all(|(v, d)| *v + *d >= T::zero());
-            if size.is_nan() || size >= T::lit(0.5) * last || !feasible {
-                break;
-            }
-            x.iter_mut().zip(&delta).for_each(|(v, d)| *v += *d);
-            last = size;
-        }
-        drop_rounding(&mut x, &delta, face.iter().map(|j| p.norms()[*j]), self.b_norm);
-        // w = A_F G⁻¹ ν with the column norms ν has A_Fᵀ w = ν > 0
-        let mut y: Vec<T> = face.iter().map(|j| p.norms()[*j]).collect();
-        exchange.solve(&mut y);
-        p.combine(face, &y, &mut r, run);
-        Candidate {
-            x: self.spread(face, &x),
-            phase: Phase::BlockExchange,
-            limit: None,
-            dual: Some(r),
-        }
-    }
-
-    /// What an interrupted exchange has to offer: its last solution made feasible, at the best multiple.
-    fn stopped(&self, status: Status, face: &[usize], x: &[T], run: &mut Run<'_>) -> Candidate<T> {
-        let p = self.problem;
-        let mut image = vec![T::zero(); p.rows()];
-        let mut clipped = self.spread(face, x);
-        clipped.iter_mut().for_each(|v| *v = v.max(T::zero()));
-        p.apply(&clipped, &mut image, run);
-        let multiple = (dot(&image, self.b) / dot(&image, &image)).max(T::zero());
-        clipped.iter_mut().for_each(|v| *v *= multiple);
-        Candidate {
-            x: clipped,
-            phase: Phase::BlockExchange,
-            limit: Some(status),
-            dual: None,
-        }
-    }
-
     /// Stopped early, the answer is never worse than the start, nor than zero.
     fn best_so_far(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
         let objective = |x: &[T], run: &mut Run<'_>| {
@@ -387,119 +177,6 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 dual: None,
                 ..candidate
             }
-        }
-    }
-
-    /// The active set from a feasible point: on a growing Gram factor, and on a growing QR factor where that is not exact.
-    fn active_set(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
-        match self.growing_gram(from, &|_| true, run) {
-            (candidate, Grown::Exact) => candidate,
-            (candidate, _) if candidate.limit.is_some() => candidate,
-            (candidate, _) => self.growing_qr(&candidate.x, run),
-        }
-    }
-
-    /// The active set on a growing Gram factor, from a feasible point, for as long as `go_on` says.
-    fn growing_gram(
-        &self,
-        from: &[T],
-        go_on: &dyn Fn(&Progress<T>) -> bool,
-        run: &mut Run<'_>,
-    ) -> (Candidate<T>, Grown) {
-        let p = self.problem;
-        if !p.has_columns() {
-            return (self.started(from, None), Grown::IllConditioned);
-        }
-        let mut face = GrowingGram::new(p, self.b);
-        let mut x = Vec::new();
-        let start: Vec<(T, usize)> = (0..from.len())
-            .filter(|j| from[*j] > T::zero())
-            .map(|j| (from[j], j))
-            .collect();
-        for pool in start.chunks(50) {
-            if let Err(limit) = run.check() {
-                return (self.started(from, Some(limit)), Grown::GivenUp);
-            }
-            face.prepare(pool, run);
-            for (v, j) in pool {
-                if face.append(*j, run) {
-                    x.push(*v);
-                }
-            }
-        }
-        if face.gives_up() {
-            return (self.started(from, None), Grown::IllConditioned);
-        }
-        let pricing = Pricing {
-            go_on,
-            ..self.pricing()
-        };
-        let outcome = active_set(&mut face, &mut x, &pricing, run);
-        let norms: Vec<T> = face.members().iter().map(|j| p.norms()[*j]).collect();
-        let candidate = Candidate {
-            x: self.spread(face.members(), &x),
-            phase: Phase::ActiveSet,
-            limit: outcome.err(),
-            dual: Some(face.dual_direction(norms)),
-        };
-        let grown = match outcome {
-            _ if face.gives_up() => Grown::IllConditioned,
-            Ok(Growth::Optimal) if self.rho(&candidate.x, run) <= self.exact => Grown::Exact,
-            Ok(Growth::Optimal) => Grown::IllConditioned,
-            Ok(Growth::GivenUp) | Err(_) => Grown::GivenUp,
-        };
-        (candidate, grown)
-    }
-
-    /// The active set on a growing QR factor, from a feasible point.
-    fn growing_qr(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
-        let p = self.problem;
-        let mut face = QrFace::new(p, self.b);
-        let mut x = Vec::new();
-        for (j, v) in from.iter().enumerate() {
-            // a dependent column is left to the method, which takes it in when it helps
-            if *v > T::zero() {
-                if let Err(limit) = run.check() {
-                    return self.started(from, Some(limit));
-                }
-                if face.append(j, run) {
-                    x.push(*v);
-                }
-            }
-        }
-        let outcome = active_set(&mut face, &mut x, &self.pricing(), run);
-        let norms: Vec<T> = face.members().iter().map(|j| p.norms()[*j]).collect();
-        let dual = Some(face.dual_direction(norms));
-        Candidate {
-            x: self.spread(face.members(), &x),
-            phase: Phase::ActiveSet,
-            limit: outcome.err(),
-            dual,
-        }
-    }
-
-    /// Partial pricing without an end.
-    fn pricing(&self) -> Pricing<'_, T> {
-        let p = self.problem;
-        Pricing {
-            norms: p.norms(),
-            b_norm: self.b_norm,
-            first: if p.rows().saturating_mul(p.columns()) > 5_000_000 {
-                32
-            } else {
-                10
-            },
-            pool: 64,
-            go_on: &|_| true,
-        }
-    }
-
-    fn started(&self, from: &[T], limit: Option<Status>) -> Candidate<T> {
-        Candidate {
-            x: from.to_vec(),
-            phase: Phase::Start,
-            limit,
-            dual: None,
         }
     }
 
@@ -573,7 +250,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     }
 
     /// The tolerance asked for, with a margin for what is computed afresh in the end.
-    fn target(&self, passes: f64) -> Target<T> {
+    pub(super) fn target(&self, passes: f64) -> Target<T> {
         Target {
             tolerance: T::lit(0.5) * self.tolerance,
             enough: T::lit(0.5) * self.tolerance,
@@ -583,7 +260,12 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     }
 
     /// Projected conjugate gradients from x.
-    fn projected(&self, mut x: Vec<T>, target: &Target<T>, run: &mut Run<'_>) -> (Candidate<T>, Ended) {
+    pub(super) fn projected(
+        &self,
+        mut x: Vec<T>,
+        target: &Target<T>,
+        run: &mut Run<'_>,
+    ) -> (Candidate<T>, Ended) {
         let ended = projected_cg(self.problem, self.b, None, self.b_norm, &mut x, target, run);
         let candidate = Candidate {
             x,
@@ -698,7 +380,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     }
 
     /// The natural residual at x.
-    fn rho(&self, x: &[T], run: &mut Run<'_>) -> T {
+    pub(super) fn rho(&self, x: &[T], run: &mut Run<'_>) -> T {
         let looked = self.look_at(x, run);
         let rho =
             Orthant::new(x.len()).natural_residual(x, &looked.g, Some(self.problem.norms())) / self.b_norm;
@@ -706,7 +388,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         rho
     }
 
-    fn spread(&self, face: &[usize], x: &[T]) -> Vec<T> {
+    pub(super) fn spread(&self, face: &[usize], x: &[T]) -> Vec<T> {
         let mut full = vec![T::zero(); self.problem.columns()];
         for (j, v) in face.iter().zip(x) {
             full[*j] = *v;

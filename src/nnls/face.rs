@@ -30,6 +30,15 @@ pub(super) trait Face<T: Scalar> {
     fn correction(&mut self, x: &[T], delta: &mut [T], run: &mut Run<'_>);
 }
 
+/// The size of a residual as [`price_all`](Face::price_all) reports it: an interpolated b leaves nothing but rounding to price.
+pub(super) fn meaningful<T: Scalar>(residual: T, b_norm: T) -> T {
+    if residual <= T::lit(50.0) * T::epsilon() * b_norm {
+        T::infinity()
+    } else {
+        residual
+    }
+}
+
 /// A_F = Q R with orthonormal Q: no squared condition number.
 pub(super) struct QrFace<'p, 'a, T: LinalgScalar> {
     problem: &'p Problem<'a, T>,
@@ -195,13 +204,7 @@ impl<T: LinalgScalar> Face<T> for QrFace<'_, '_, T> {
         // columns that lie almost in that range (collinear pairs, Hilbert, T2): w is then right to ε‖r‖.
         orthogonalise(&self.q, &mut self.residual, &mut [], &mut self.products);
         self.problem.adjoint(&self.residual, w, run);
-        let size = norm2(&self.residual);
-        // an interpolated b leaves nothing but rounding to price
-        if size <= T::lit(50.0) * T::epsilon() * self.b_norm {
-            T::infinity()
-        } else {
-            size
-        }
+        meaningful(norm2(&self.residual), self.b_norm)
     }
 
     fn price(&self, j: usize, _x: &[T]) -> Option<T> {

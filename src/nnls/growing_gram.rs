@@ -1,6 +1,6 @@
 //! The Cholesky factor of a growing face, from inner products with the candidates of one pricing pass, all formed at once.
 
-use super::face::{Face, gram_dependence};
+use super::face::{Face, gram_dependence, meaningful};
 use super::problem::Problem;
 use crate::LinalgScalar;
 use crate::linalg::{PackedUpper, dot, max_or_nan, norm2};
@@ -245,13 +245,7 @@ impl<T: LinalgScalar> Face<T> for GrowingGram<'_, '_, T> {
             }
             self.problem.adjoint(&self.residual, w, run);
         }
-        let size = norm2(&self.residual);
-        // an interpolated b leaves nothing but rounding to price
-        if size <= T::lit(50.0) * T::epsilon() * self.b_norm {
-            T::infinity()
-        } else {
-            size
-        }
+        meaningful(norm2(&self.residual), self.b_norm)
     }
 
     fn price(&self, j: usize, x: &[T]) -> Option<T> {

@@ -26,12 +26,14 @@
 pub(crate) mod active_set;
 pub(crate) mod block_exchange;
 mod coordinate_descent;
+mod dense;
 mod driver;
 mod dual;
 pub(crate) mod face;
 mod flow;
 mod growing_gram;
 mod interpolation;
+pub(crate) mod many;
 pub(crate) mod problem;
 pub(crate) mod projected_cg;
 mod working_set;
@@ -88,7 +90,8 @@ pub enum Strategy {
     /// Block exchange on the Gram matrix, refined in A. Fastest where A has full column rank and a moderate condition
     /// number (below about 10⁵ in `f64`); ends stalled elsewhere. Needs the columns.
     BlockExchange,
-    /// Monotone active set on a growing QR factor: always ends, does not square the condition number; memory m × support.
+    /// Monotone active set: on a growing Gram factor of what it needs, and from where that ended on a growing QR factor, which does
+    /// not square the condition number, when the answer is not exact. Always ends; memory m × support.
     ActiveSet,
     /// Coordinate descent: for sparse, nearly orthogonal columns. Needs the columns.
     CoordinateDescent,
@@ -117,10 +120,6 @@ pub struct Nnls<'a, T, A: ?Sized> {
     a: &'a A,
     options: Options<T>,
 }
-
-/// Right-hand sides that one thread takes at a time.
-#[cfg(feature = "rayon")]
-pub(crate) const CHUNK: usize = 8;
 
 /// What is asked of a solve, whatever A is.
 #[derive(Debug, Clone)]
@@ -321,28 +320,18 @@ where
         }
         check_finite("right-hand sides (column after column)", b)?;
         problem.expect_many();
-        let (first, rest) = b.split_at(m);
-        // what depends on A alone is made with the first
-        let mut solutions = vec![driver::solve(&problem, first, &self.options, clock, true)?];
-        #[cfg(feature = "rayon")]
-        if let Some(parts) = problem.parts().filter(|_| rest.len() > m) {
-            use rayon::prelude::*;
-            let options = &self.options;
-            // one after the other within a chunk: how they are split changes no answer
-            let solve = |chunk: &[T]| -> Result<Vec<Solution<T>>> {
-                let problem = Problem::from_parts(&parts);
-                let each = |column| driver::solve(&problem, column, options, clock, false);
-                chunk.chunks_exact(m).map(each).collect()
-            };
-            let solved: Vec<Vec<Solution<T>>> =
-                rest.par_chunks(CHUNK * m).map(solve).collect::<Result<_>>()?;
-            solutions.extend(solved.into_iter().flatten());
-            return Ok(solutions);
-        }
-        for column in rest.chunks_exact(m) {
-            solutions.push(driver::solve(&problem, column, &self.options, clock, false)?);
-        }
-        Ok(solutions)
+        let columns: Vec<&[T]> = b.chunks_exact(m).collect();
+        let options = &self.options;
+        many::in_order(
+            &columns,
+            |k, b| driver::solve(&problem, b, options, clock, k == 0),
+            || problem.parts(),
+            |parts, chunk| {
+                let problem = Problem::from_parts(parts);
+                let each = |b: &&[T]| driver::solve(&problem, b, options, clock, false);
+                chunk.iter().map(each).collect()
+            },
+        )
     }
 
     fn prepare(&self) -> Result<Problem<'a, T>> {

@@ -475,7 +475,6 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     /// What another thread needs to work on the same dense problem; None for other storage.
-    #[cfg(feature = "rayon")]
     pub(crate) fn parts(&self) -> Option<Parts<'_, T>> {
         Some(Parts {
             dense: self.dense()?,
@@ -487,7 +486,6 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     /// The same problem once more, with scratch of its own.
-    #[cfg(feature = "rayon")]
     pub(crate) fn from_parts(parts: &Parts<'a, T>) -> Self {
         Self {
             rows: parts.dense.rows(),
@@ -525,7 +523,6 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
 }
 
 /// What can be shared by threads of a dense problem.
-#[cfg(feature = "rayon")]
 pub(crate) struct Parts<'b, T> {
     dense: Dense<'b, T>,
     factors: Option<&'b [T]>,

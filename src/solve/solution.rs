@@ -20,7 +20,7 @@ pub enum Phase {
     Start,
     /// Block exchange of the active set on the Gram matrix, refined with the residual in A.
     BlockExchange,
-    /// A monotone active set on a QR factor that grows with the support.
+    /// A monotone active set on a Gram or QR factor that grows with the support.
     ActiveSet,
     /// Coordinate descent on the columns.
     CoordinateDescent,
@@ -53,7 +53,7 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Self::Start => "the start point",
             Self::BlockExchange => "block exchange on the Gram matrix",
-            Self::ActiveSet => "active set on a growing QR factor",
+            Self::ActiveSet => "active set on a growing factor",
             Self::CoordinateDescent => "coordinate descent",
             Self::WorkingSet => "working sets in a dense Gram matrix",
             Self::ProjectedGradient => "projected gradients",

@@ -329,6 +329,17 @@ fn threads_do_not_change_a_bit() {
                         .unwrap(),
                 );
             }
+            // many right-hand sides, the first of them zero
+            let mut many = vec![0.0; m];
+            many.extend((0..21).flat_map(|k| b.iter().map(move |v| v + 0.1 * f64::from(k))));
+            let a = Dense::column_major(&entries, m, n).unwrap();
+            all.extend(Nnls::new(&a).solve_many(&many).unwrap());
+            all.extend(
+                BoundedLeastSquares::new(&a, &vec![-0.01; n], &vec![0.02; n])
+                    .solve_many(&many)
+                    .unwrap(),
+            );
+            all.extend(BoundedLeastSquares::simplex(&a, 1.0).solve_many(&many).unwrap());
             all
         })
     };

@@ -1,0 +1,346 @@
+//! Dense matrices: which method runs when.
+
+use super::active_set::{Ended as Growth, Pricing, Progress, active_set};
+use super::block_exchange::{Exchange, Failure, block_exchange};
+use super::driver::{Candidate, Context, QR_ELEMENTS};
+use super::face::{Face, QrFace, drop_rounding, residual};
+use super::flow::flow;
+use super::growing_gram::GrowingGram;
+use super::interpolation::interpolate;
+use super::projected_cg::{Ended, few_products, instead_of_a_gram_matrix};
+use crate::LinalgScalar;
+use crate::linalg::dot;
+use crate::solve::{Phase, Run, Status};
+
+/// Up to so many columns the Gram matrix of them all costs less than to find out which are needed.
+const SMALL_GRAM: usize = 48;
+/// From so many columns on projected conjugate gradients are tried before a Gram matrix of them all; with fewer, the active set on
+/// a growing factor is as fast and ends at rounding.
+const MANY_COLUMNS: usize = 700;
+
+/// How the active set on a growing Gram factor ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grown {
+    Exact,
+    /// At the caller's wish, or by a limit.
+    GivenUp,
+    /// The squared condition number is too much for this precision.
+    IllConditioned,
+}
+
+impl<T: LinalgScalar> Context<'_, '_, T> {
+    /// The active set while few of the columns that are offered stay: they are correlated, and the face will be small. Then
+    /// projected conjugate gradients where they can beat a Gram matrix of all columns; block exchange; the active set from where it
+    /// ended when that is not exact.
+    pub(super) fn dense(&self, run: &mut Run<'_>) -> Candidate<T> {
+        let p = self.problem;
+        let (m, n) = (p.rows(), p.columns());
+        let square = 5 * m < 6 * n;
+        let mut products = instead_of_a_gram_matrix(p, MANY_COLUMNS, self.target(0.0));
+        // a factor of a large face grows column by column: from a start that has one the exchange is faster
+        let large_start = self.start.as_ref().is_some_and(|x| 3 * support(x) > n);
+        if n >= SMALL_GRAM && !p.expects_many() && !large_start {
+            let many = products.is_some();
+            let one_direction = std::cell::Cell::new(false);
+            let go_on = |seen: &Progress| {
+                if seen.rounds == 2 {
+                    one_direction.set(2 * seen.gained <= seen.offered);
+                }
+                let stays = 2 * seen.gained <= seen.offered;
+                if square {
+                    seen.rounds < 2 || stays
+                } else if many {
+                    seen.rounds < 4 || stays
+                } else {
+                    3 * seen.face <= 2 * n
+                }
+            };
+            if let Ok(candidate) = self.grow(&self.zero_or_start(), &go_on, run) {
+                return candidate;
+            }
+            if square && one_direction.get() {
+                // one dominant singular value, and the rest may be as good as orthogonal: products settle that in a few dozen
+                products = few_products(p, MANY_COLUMNS, self.target(0.0));
+            }
+        }
+        let mut guess = None;
+        if let Some(target) = products {
+            let before = run.passes;
+            let (candidate, ended) = self.projected(self.zero_or_start(), &target, run);
+            if candidate.limit.is_some() || ended == Ended::Converged {
+                return candidate;
+            }
+            // given up early, most columns stay: the exchange starts from them all
+            guess = (run.passes - before >= target.passes).then_some(candidate.x);
+        }
+        let first = self.block_exchange(guess.as_deref(), run);
+        match first {
+            Some(candidate) if candidate.limit.is_some() => candidate,
+            Some(candidate) => {
+                let rho = self.rho(&candidate.x, run);
+                if rho <= self.exact {
+                    return candidate;
+                }
+                let second = self.growing_qr(&candidate.x, run);
+                let better = self.rho(&second.x, run);
+                if better < rho || rho.is_nan() {
+                    second
+                } else {
+                    Candidate {
+                        limit: second.limit,
+                        ..candidate
+                    }
+                }
+            }
+            // as fast as another Gram matrix where that is small, and sure
+            None if n < SMALL_GRAM => self.growing_qr(&self.zero_or_start(), run),
+            None => self.active_set(&self.zero_or_start(), run),
+        }
+    }
+
+    /// The active set; where the face would not stay small and b may well be A x for some x > 0, the flow and Newton steps to such an x.
+    pub(super) fn wide(&self, run: &mut Run<'_>) -> Candidate<T> {
+        let p = self.problem;
+        let (m, n) = (p.rows(), p.columns());
+        let may_interpolate = m >= 128 && 10 * n >= 19 * m && m.saturating_mul(n) <= QR_ELEMENTS;
+        let go_on =
+            |seen: &Progress| !may_interpolate || 4 * seen.face <= m || 2 * seen.gained <= seen.offered;
+        let grown = match self.grow(&self.zero_or_start(), &go_on, run) {
+            Ok(candidate) => return candidate,
+            Err(grown) => grown,
+        };
+        let reached = flow(p, self.b, self.b_norm, None, T::lit(3e-4), 300, run);
+        if let (Some(a), None) = (p.dense(), &reached.limit) {
+            let mut x = reached.x;
+            match interpolate(p, &a, self.b, self.b_norm, &mut x, run) {
+                Ok(true) if self.rho(&x, run) <= self.tolerance => {
+                    return Candidate {
+                        x,
+                        phase: Phase::Flow,
+                        limit: None,
+                        dual: None,
+                    };
+                }
+                Ok(_) => {}
+                Err(limit) => {
+                    return Candidate {
+                        limit: Some(limit),
+                        ..grown
+                    };
+                }
+            }
+        }
+        self.active_set(&grown.x, run)
+    }
+
+    /// None when the Gram matrix is too ill-conditioned or the signs cycle.
+    pub(super) fn block_exchange(&self, guess: Option<&[T]>, run: &mut Run<'_>) -> Option<Candidate<T>> {
+        let p = self.problem;
+        let n = p.columns();
+        let inside: Vec<bool> = match guess.or(self.start.as_deref()) {
+            Some(x) => x.iter().map(|v| *v > T::zero()).collect(),
+            None => p.norms().iter().map(|c| *c > T::zero()).collect(),
+        };
+        let whole;
+        let gram: &[T] = match p.gram(run) {
+            Some(g) => g,
+            None => {
+                let everything: Vec<usize> = (0..n).collect();
+                let mut g = vec![T::zero(); n * n];
+                p.gram_of(&everything, &mut g, run);
+                whole = g;
+                &whole
+            }
+        };
+        let mut c = vec![T::zero(); n];
+        p.adjoint(self.b, &mut c, run);
+        match block_exchange(gram, &c, p.norms(), inside, p.whole_factor(gram, run), run) {
+            Ok(exchange) => Some(self.refine(&exchange, run)),
+            Err(Failure::Limit(status, face, x)) => Some(self.stopped(status, &face, &x, run)),
+            Err(Failure::Singular | Failure::Cycling) => None,
+        }
+    }
+
+    /// Iterative refinement with the residual in A: repairs what the squared condition number of the Gram matrix cost.
+    fn refine(&self, exchange: &Exchange<T>, run: &mut Run<'_>) -> Candidate<T> {
+        let p = self.problem;
+        let face = &exchange.face;
+        let mut x: Vec<T> = exchange.x.iter().map(|v| v.max(T::zero())).collect();
+        let mut r = vec![T::zero(); p.rows()];
+        let mut delta = vec![T::zero(); face.len()];
+        let mut last = T::infinity();
+        for _ in 0..4 {
+            residual(p, self.b, face, &x, &mut r, run);
+            p.combine_adjoint(face, &r, &mut delta, run);
+            exchange.solve(&mut delta);
+            // in column-norm units, relative to b
+            let size =
+                crate::linalg::max_or_nan(face.iter().zip(&delta).map(|(j, d)| (p.norms()[*j] * *d).abs()))
+                    / self.b_norm;
+            let feasible = x.iter().zip(&delta).all(|(v, d)| *v + *d >= T::zero());
+            if size.is_nan() || size >= T::lit(0.5) * last || !feasible {
+                break;
+            }
+            x.iter_mut().zip(&delta).for_each(|(v, d)| *v += *d);
+            last = size;
+        }
+        drop_rounding(&mut x, &delta, face.iter().map(|j| p.norms()[*j]), self.b_norm);
+        // w = A_F G⁻¹ ν with the column norms ν has A_Fᵀ w = ν > 0
+        let mut y: Vec<T> = face.iter().map(|j| p.norms()[*j]).collect();
+        exchange.solve(&mut y);
+        p.combine(face, &y, &mut r, run);
+        Candidate {
+            x: self.spread(face, &x),
+            phase: Phase::BlockExchange,
+            limit: None,
+            dual: Some(r),
+        }
+    }
+
+    /// What an interrupted exchange has to offer: its last solution made feasible, at the best multiple.
+    fn stopped(&self, status: Status, face: &[usize], x: &[T], run: &mut Run<'_>) -> Candidate<T> {
+        let p = self.problem;
+        let mut image = vec![T::zero(); p.rows()];
+        let mut clipped = self.spread(face, x);
+        clipped.iter_mut().for_each(|v| *v = v.max(T::zero()));
+        p.apply(&clipped, &mut image, run);
+        let multiple = (dot(&image, self.b) / dot(&image, &image)).max(T::zero());
+        clipped.iter_mut().for_each(|v| *v *= multiple);
+        Candidate {
+            x: clipped,
+            phase: Phase::BlockExchange,
+            limit: Some(status),
+            dual: None,
+        }
+    }
+
+    /// The active set from a feasible point: on a growing Gram factor, and on a growing QR factor where that is not exact.
+    pub(super) fn active_set(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
+        self.grow(from, &|_| true, run)
+            .unwrap_or_else(|grown| self.growing_qr(&grown.x, run))
+    }
+
+    /// The active set, as [`active_set`](Self::active_set), for as long as `go_on` says; else where it stood.
+    fn grow(
+        &self,
+        from: &[T],
+        go_on: &dyn Fn(&Progress) -> bool,
+        run: &mut Run<'_>,
+    ) -> std::result::Result<Candidate<T>, Candidate<T>> {
+        match self.growing_gram(from, go_on, run) {
+            (candidate, _) if candidate.limit.is_some() => Ok(candidate),
+            (candidate, Grown::Exact) => Ok(candidate),
+            (candidate, Grown::IllConditioned) => Ok(self.growing_qr(&candidate.x, run)),
+            (candidate, Grown::GivenUp) => Err(candidate),
+        }
+    }
+
+    /// The active set on a growing Gram factor, from a feasible point, for as long as `go_on` says.
+    fn growing_gram(
+        &self,
+        from: &[T],
+        go_on: &dyn Fn(&Progress) -> bool,
+        run: &mut Run<'_>,
+    ) -> (Candidate<T>, Grown) {
+        let p = self.problem;
+        if !p.has_columns() {
+            return (self.started(from, None), Grown::IllConditioned);
+        }
+        let mut face = GrowingGram::new(p, self.b);
+        let mut x = Vec::new();
+        let start: Vec<(T, usize)> = (0..from.len())
+            .filter(|j| from[*j] > T::zero())
+            .map(|j| (from[j], j))
+            .collect();
+        for pool in start.chunks(50) {
+            if let Err(limit) = run.check() {
+                return (self.started(from, Some(limit)), Grown::GivenUp);
+            }
+            face.prepare(pool, run);
+            for (v, j) in pool {
+                if face.append(*j, run) {
+                    x.push(*v);
+                }
+            }
+        }
+        if face.gives_up() {
+            return (self.started(from, None), Grown::IllConditioned);
+        }
+        let pricing = Pricing {
+            go_on,
+            ..self.pricing()
+        };
+        let outcome = active_set(&mut face, &mut x, &pricing, run);
+        let norms: Vec<T> = face.members().iter().map(|j| p.norms()[*j]).collect();
+        let candidate = Candidate {
+            x: self.spread(face.members(), &x),
+            phase: Phase::ActiveSet,
+            limit: outcome.err(),
+            dual: Some(face.dual_direction(norms)),
+        };
+        let grown = match outcome {
+            _ if face.gives_up() => Grown::IllConditioned,
+            Ok(Growth::Optimal) if self.rho(&candidate.x, run) <= self.exact => Grown::Exact,
+            Ok(Growth::Optimal) => Grown::IllConditioned,
+            Ok(Growth::GivenUp) | Err(_) => Grown::GivenUp,
+        };
+        (candidate, grown)
+    }
+
+    /// The active set on a growing QR factor, from a feasible point.
+    fn growing_qr(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
+        let p = self.problem;
+        let mut face = QrFace::new(p, self.b);
+        let mut x = Vec::new();
+        for (j, v) in from.iter().enumerate() {
+            // a dependent column is left to the method, which takes it in when it helps
+            if *v > T::zero() {
+                if let Err(limit) = run.check() {
+                    return self.started(from, Some(limit));
+                }
+                if face.append(j, run) {
+                    x.push(*v);
+                }
+            }
+        }
+        let outcome = active_set(&mut face, &mut x, &self.pricing(), run);
+        let norms: Vec<T> = face.members().iter().map(|j| p.norms()[*j]).collect();
+        let dual = Some(face.dual_direction(norms));
+        Candidate {
+            x: self.spread(face.members(), &x),
+            phase: Phase::ActiveSet,
+            limit: outcome.err(),
+            dual,
+        }
+    }
+
+    /// Partial pricing without an end.
+    fn pricing(&self) -> Pricing<'_, T> {
+        let p = self.problem;
+        Pricing {
+            norms: p.norms(),
+            b_norm: self.b_norm,
+            first: if p.rows().saturating_mul(p.columns()) > 5_000_000 {
+                32
+            } else {
+                10
+            },
+            pool: 64,
+            go_on: &|_| true,
+        }
+    }
+
+    fn started(&self, from: &[T], limit: Option<Status>) -> Candidate<T> {
+        Candidate {
+            x: from.to_vec(),
+            phase: Phase::Start,
+            limit,
+            dual: None,
+        }
+    }
+}
+
+/// How many coordinates are not zero.
+fn support<T: LinalgScalar>(x: &[T]) -> usize {
+    x.iter().filter(|v| **v > T::zero()).count()
+}

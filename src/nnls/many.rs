@@ -1,0 +1,46 @@
+//! Many right-hand sides with one matrix: what they share is made once, and threads take the rest in chunks.
+
+use crate::{Result, Scalar};
+
+/// So many right-hand sides a thread takes at once.
+#[cfg(feature = "rayon")]
+const CHUNK: usize = 8;
+
+/// One answer for each right-hand side, in their order.
+///
+/// `here` solves the k-th with the problem at hand; from the first that is not zero on, what depends on A alone is there. The
+/// others go to threads in chunks, each with a problem of its own `around` what is `shared` by then (None: they stay here).
+/// How many threads there are, and how they divide the work, changes no bit: every answer depends on its own right-hand side only.
+pub(crate) fn in_order<T: Scalar, S: Send, P: Sync>(
+    columns: &[&[T]],
+    mut here: impl FnMut(usize, &[T]) -> Result<S>,
+    shared: impl FnOnce() -> Option<P>,
+    around: impl Fn(&P, &[&[T]]) -> Result<Vec<S>> + Sync,
+) -> Result<Vec<S>> {
+    // b = 0 needs nothing of A, and leaves nothing behind
+    let first = columns.iter().position(|b| b.iter().any(|v| *v != T::zero()));
+    let ahead = first.map_or(columns.len(), |k| k + 1);
+    let mut solutions = Vec::with_capacity(columns.len());
+    for (k, b) in columns[..ahead].iter().enumerate() {
+        solutions.push(here(k, b)?);
+    }
+    let rest = &columns[ahead..];
+    #[cfg(feature = "rayon")]
+    if rest.len() > 1
+        && let Some(shared) = shared()
+    {
+        use rayon::prelude::*;
+        let solved: Vec<Vec<S>> = rest
+            .par_chunks(CHUNK)
+            .map(|chunk| around(&shared, chunk))
+            .collect::<Result<_>>()?;
+        solutions.extend(solved.into_iter().flatten());
+        return Ok(solutions);
+    }
+    #[cfg(not(feature = "rayon"))]
+    let _ = (shared, around);
+    for (k, b) in rest.iter().enumerate() {
+        solutions.push(here(ahead + k, b)?);
+    }
+    Ok(solutions)
+}
