@@ -10,6 +10,8 @@ mod acceleration;
 mod baselines;
 mod coordinate_convergence;
 mod families;
+#[path = "../../src/bin/reparam/figure.rs"]
+#[allow(dead_code)] // the program uses more of it
 mod figure;
 mod fourier;
 mod implicit_bias;

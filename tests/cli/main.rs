@@ -7,3 +7,4 @@ mod bench;
 mod bounded;
 mod faults;
 mod nnls;
+mod plot;

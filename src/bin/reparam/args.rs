@@ -70,6 +70,14 @@ pub(crate) struct Common {
     #[arg(long)]
     pub(crate) json: bool,
 
+    /// Draw fit, coefficients and the convergence of ρ as SVG (for which the problem is solved again, with fewer iterations)
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) plot: Option<PathBuf>,
+
+    /// Which of several right-hand sides --plot draws, from 0
+    #[arg(long, value_name = "K", requires = "plot")]
+    pub(crate) plot_number: Option<usize>,
+
     /// Solve N times from scratch and report the median time
     #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one, allow_hyphen_values = true)]
     pub(crate) repeat: usize,

@@ -27,6 +27,9 @@ pub(crate) enum Failure {
         /// The solver's own sentence.
         source: Box<reparam::Error>,
     },
+    /// An option that does not fit the data or the program.
+    #[error("{0}")]
+    Usage(String),
     /// The machine did not grant what an option asks for.
     #[error("{what}: {why}")]
     Environment {

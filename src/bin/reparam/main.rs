@@ -4,6 +4,10 @@
 
 mod args;
 mod error;
+#[cfg(feature = "plot")]
+#[allow(dead_code)] // the examples use more of it
+mod figure;
+mod plot;
 mod read;
 mod report;
 mod solve;
@@ -78,14 +82,40 @@ fn run<C: Class>(
         })?;
     }
     let output = write::Output::prepare(&common.out)?;
+    let picture = match &common.plot {
+        Some(path) => {
+            plot::check()?;
+            Some(write::Output::prepare(path)?)
+        }
+        None => None,
+    };
 
     let progress = Progress::start();
     progress.say(format!("reading {}", common.matrix.display()));
     let (system, bounds) = read::read(&common.matrix, &common.rhs, bounds)?;
+    let drawn = match picture {
+        Some(picture) => Some((picture, plot::number(common, system.kind)?)),
+        None => None,
+    };
     progress.say(format!("solving {} × {}", system.rows, system.columns));
-    let outcome = solve::solve(&system, &class(bounds), common, &cancel)?;
+    let class = class(bounds);
+    let outcome = solve::solve(&system, &class, common, &cancel)?;
     progress.say(format!("writing {}", common.out.display()));
     output.write(&outcome.solutions, system.kind)?;
+    #[cfg(feature = "plot")]
+    if let Some((picture, number)) = &drawn {
+        progress.say(format!("drawing number {number}"));
+        let solution = &outcome.solutions[*number];
+        let convergence = solve::convergence(&system, &class, *number, solution, common, &cancel)?;
+        picture.write_text(&plot::svg(&plot::Shown {
+            rhs: &system.rhs[number * system.rows..(number + 1) * system.rows],
+            solution,
+            bounds: class.bounds(),
+            convergence: &convergence,
+        })?)?;
+    }
+    #[cfg(not(feature = "plot"))]
+    drop(drawn);
     drop(progress);
 
     let summary = Summary::new(&system, &outcome);

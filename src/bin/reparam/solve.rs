@@ -14,6 +14,12 @@ pub(crate) trait Class: Sync {
     fn solve<A>(&self, a: &A, rhs: &[f64], many: bool, limits: Limits) -> Result<Vec<Solution<f64>>, Error>
     where
         A: LinearOperator<f64> + Sync;
+
+    /// Lower and upper bounds, where they are data.
+    #[cfg(feature = "plot")]
+    fn bounds(&self) -> Option<(&[f64], &[f64])> {
+        None
+    }
 }
 
 /// Non-negative least squares.
@@ -51,6 +57,11 @@ impl Class for Bounded {
     {
         let solver = BoundedLeastSquares::new(a, &self.bounds.lower, &self.bounds.upper);
         answers(solver.limits(limits), self.tolerance, rhs, many)
+    }
+
+    #[cfg(feature = "plot")]
+    fn bounds(&self) -> Option<(&[f64], &[f64])> {
+        Some((&self.bounds.lower, &self.bounds.upper))
     }
 }
 
@@ -182,6 +193,73 @@ fn once(
             .solve(a, rhs, many, budget.limits())
             .map_err(fail(String::new())),
     }
+}
+
+/// The solution of right-hand side `number`, alone.
+#[cfg(feature = "plot")]
+fn alone(
+    system: &System,
+    class: &impl Class,
+    number: usize,
+    limits: Limits,
+) -> Result<Vec<Solution<f64>>, Error> {
+    let (rows, columns) = (system.rows, system.columns);
+    let b = &system.rhs[number * rows..(number + 1) * rows];
+    match (&system.matrix, system.kind) {
+        (Matrix::Dense { data, column_major }, kind) => {
+            let first = match kind {
+                Kind::Batch(_) => number * rows * columns,
+                Kind::Vector | Kind::Columns(_) => 0,
+            };
+            let a = view(&data[first..first + rows * columns], rows, columns, *column_major)?;
+            class.solve(&a, b, false, limits)
+        }
+        (Matrix::Sparse(a), _) => class.solve(a, b, false, limits),
+    }
+}
+
+/// (iterations, ρ) of the answers to right-hand side `number` when at most 0, 1, 2, … iterations are allowed, and of `last`.
+///
+/// The solvers keep no history, which would cost products with A. Each of these answers is judged as any other; the limits grow
+/// by a half each time, and a time limit or an interrupt leaves points out.
+#[cfg(feature = "plot")]
+pub(crate) fn convergence(
+    system: &System,
+    class: &impl Class,
+    number: usize,
+    last: &Solution<f64>,
+    common: &Common,
+    cancel: &CancelToken,
+) -> Result<Vec<(f64, f64)>, Failure> {
+    let budget = Budget {
+        start: Instant::now(),
+        time: common.max_seconds,
+        cancel: cancel.clone(),
+    };
+    let mut out: Vec<(f64, f64)> = Vec::new();
+    let mut allowed = 0;
+    while allowed < last.iterations {
+        let mut limits = budget.limits();
+        if cancel.is_cancelled() || limits.time.is_some_and(|t| t.is_zero()) {
+            break;
+        }
+        limits.iterations = Some(allowed);
+        let answers = alone(system, class, number, limits).map_err(|source| Failure::Solver {
+            matrix: common.matrix.clone(),
+            rhs: common.rhs.clone(),
+            context: "for the picture: ".into(),
+            source: Box::new(source),
+        })?;
+        for s in answers {
+            let at = s.iterations as f64;
+            if s.iterations < last.iterations && out.last().is_none_or(|p| p.0 < at) {
+                out.push((at, s.certificate.natural_residual));
+            }
+        }
+        allowed += (allowed / 2).max(1);
+    }
+    out.push((last.iterations as f64, last.certificate.natural_residual));
+    Ok(out)
 }
 
 fn view(data: &[f64], rows: usize, columns: usize, column_major: bool) -> Result<Dense<'_, f64>, Error> {

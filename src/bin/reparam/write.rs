@@ -66,18 +66,28 @@ impl Output {
     /// Writes the answers as one array: (n,), (n, k), or (k, n) for a batch.
     pub(crate) fn write(&self, solutions: &[Solution<f64>], kind: Kind) -> Result<(), Failure> {
         let columns = solutions.first().map_or(0, |s| s.x.len());
+        self.put(|file| write_array(file, solutions, columns, kind))
+    }
+
+    /// Writes a text.
+    #[cfg(feature = "plot")]
+    pub(crate) fn write_text(&self, text: &str) -> Result<(), Failure> {
+        self.put(|mut file| file.write_all(text.as_bytes()))
+    }
+
+    fn put(&self, fill: impl FnOnce(&File) -> io::Result<()>) -> Result<(), Failure> {
         let written = if self.device {
-            File::create(&self.target).and_then(|file| write_array(file, solutions, columns, kind).map(drop))
+            File::create(&self.target).and_then(|file| fill(&file))
         } else {
-            self.replace(solutions, columns, kind)
+            self.replace(fill)
         };
         written.map_err(|e| Fault::io("cannot be written")(e).of(&self.path))
     }
 
     /// Into a new file beside the old one, which takes its place when it is complete.
-    fn replace(&self, solutions: &[Solution<f64>], columns: usize, kind: Kind) -> io::Result<()> {
+    fn replace(&self, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".reparam-").suffix(".npy");
+        builder.prefix(".reparam-").suffix(".part");
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -85,7 +95,7 @@ impl Output {
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
         let temporary = builder.tempfile_in(&self.directory)?;
-        write_array(temporary.as_file(), solutions, columns, kind)?;
+        fill(temporary.as_file())?;
         temporary.as_file().sync_all()?;
         if let Ok(old) = fs::metadata(&self.target) {
             // overwriting a file leaves its permissions alone

@@ -1,4 +1,5 @@
-//! Figures: panels of curves as data, written as CSV and, with the feature `plot`, drawn as SVG.
+//! Figures: panels of curves as data, written as CSV and, with the feature `plot`, drawn as SVG. The program and the examples
+//! `paper` and `gallery` share this file.
 
 use std::io::Write;
 
@@ -9,6 +10,12 @@ pub(crate) enum Style {
     Dashed,
     /// A line with a marker at every point.
     Marked,
+    /// Markers alone.
+    Points,
+    /// A marker at every point, on a line from zero.
+    Stems,
+    /// A short level bar at every point.
+    Ticks,
 }
 
 #[derive(Debug, Clone)]
@@ -25,22 +32,22 @@ pub(crate) struct Series {
 #[derive(Debug, Clone)]
 #[cfg_attr(not(feature = "plot"), allow(dead_code))]
 pub(crate) struct Axis {
-    pub(crate) label: &'static str,
+    pub(crate) label: String,
     pub(crate) logarithmic: bool,
     /// Values outside are not shown.
     pub(crate) limits: Option<(f64, f64)>,
 }
 
 impl Axis {
-    pub(crate) fn linear(label: &'static str) -> Self {
+    pub(crate) fn linear(label: impl Into<String>) -> Self {
         Self {
-            label,
+            label: label.into(),
             logarithmic: false,
             limits: None,
         }
     }
 
-    pub(crate) fn logarithmic(label: &'static str) -> Self {
+    pub(crate) fn logarithmic(label: impl Into<String>) -> Self {
         Self {
             logarithmic: true,
             ..Self::linear(label)
@@ -246,11 +253,14 @@ mod draw {
         }
     }
 
-    /// Drops points that fall within three pixels of the last kept one, on an axis of 1000: pictures stay small. The ends stay.
-    fn thin(points: &[(f64, f64)], x: &Scale) -> Vec<(f64, f64)> {
+    /// Drops points that fall within three pixels of the last kept one, on axes of 1000: pictures stay small. The ends stay.
+    fn thin(points: &[(f64, f64)], x: &Scale, y: &Scale) -> Vec<(f64, f64)> {
+        let pixel = |scale: &Scale, v: f64| scale.map(&v, (0, 1000));
         let mut out: Vec<(f64, f64)> = Vec::new();
         for (i, p) in points.iter().enumerate() {
-            let far = |q: &(f64, f64)| x.map(&p.0, (0, 1000)) - x.map(&q.0, (0, 1000)) >= 3;
+            let far = |q: &(f64, f64)| {
+                (pixel(x, p.0) - pixel(x, q.0)).abs() >= 3 || (pixel(y, p.1) - pixel(y, q.1)).abs() >= 3
+            };
             if i + 1 == points.len() || out.last().is_none_or(far) {
                 out.push(*p);
             }
@@ -280,8 +290,8 @@ mod draw {
             }
         }
         out.retain(|p| !p.is_empty());
-        if s.style != Style::Marked {
-            out = out.iter().map(|p| without_level(&thin(p, x), y)).collect();
+        if matches!(s.style, Style::Line | Style::Dashed) {
+            out = out.iter().map(|p| without_level(&thin(p, x, y), y)).collect();
         }
         out
     }
@@ -292,7 +302,8 @@ mod draw {
     {
         let points = || p.series.iter().flat_map(|s| s.points.iter());
         let x = Scale::of(&p.x, points().map(|q| q.0));
-        let y = Scale::of(&p.y, points().map(|q| q.1));
+        let stems = p.series.iter().any(|s| s.style == Style::Stems);
+        let y = Scale::of(&p.y, points().map(|q| q.1).chain(stems.then_some(0.0)));
         let mut chart = ChartBuilder::on(area)
             .caption(&p.title, ("sans-serif", 15))
             .margin(8)
@@ -304,8 +315,8 @@ mod draw {
             .configure_mesh()
             .light_line_style(TRANSPARENT)
             .bold_line_style(RGBColor(225, 225, 225))
-            .x_desc(p.x.label)
-            .y_desc(p.y.label)
+            .x_desc(p.x.label.as_str())
+            .y_desc(p.y.label.as_str())
             .x_labels(7)
             .y_labels(8)
             .label_style(("sans-serif", 12))
@@ -326,6 +337,23 @@ mod draw {
                             LineSeries::new(piece, colour.filled().stroke_width(2)).point_size(3),
                         )?;
                     }
+                    Style::Points => {
+                        let dots = piece.into_iter().map(|q| Circle::new(q, 2, colour.filled()));
+                        chart.draw_series(dots)?;
+                    }
+                    Style::Stems => {
+                        let lines = piece.iter().filter(|q| q.1 != 0.0);
+                        chart.draw_series(lines.map(|q| PathElement::new(vec![(q.0, 0.0), *q], colour)))?;
+                        let dots = piece.iter().map(|q| Circle::new(*q, 2, colour.filled()));
+                        chart.draw_series(dots)?;
+                    }
+                    Style::Ticks => {
+                        let bar = |q: (f64, f64)| {
+                            EmptyElement::at(q)
+                                + PathElement::new(vec![(-4, 0), (4, 0)], colour.stroke_width(2))
+                        };
+                        chart.draw_series(piece.into_iter().map(bar))?;
+                    }
                 }
             }
         }
@@ -345,6 +373,16 @@ mod draw {
         }
 
         pub(crate) fn draw(&self, path: &Path) -> Outcome {
+            Ok(std::fs::write(path, self.svg()?)?)
+        }
+
+        pub(crate) fn svg(&self) -> Result<String, Box<dyn std::error::Error>> {
+            let mut text = String::new();
+            self.draw_into(&mut text)?;
+            Ok(text)
+        }
+
+        fn draw_into(&self, text: &mut String) -> Outcome {
             let columns = self.columns.min(self.panels.len()).max(1);
             let rows = self.panels.len().div_ceil(columns);
             // a single panel is wider, for its legend
@@ -359,7 +397,7 @@ mod draw {
             let per_row = ((f64::from(width) - 40.0) / cell).floor().max(1.0) as usize;
             let legend = LEGEND_ROW * entries.len().div_ceil(per_row) as u32 + 12;
             let height = PANEL.1 * rows as u32;
-            let root = SVGBackend::new(path, (width, height + legend)).into_drawing_area();
+            let root = SVGBackend::with_string(text, (width, height + legend)).into_drawing_area();
             root.fill(&WHITE)?;
             let (plots, below) = root.split_vertically(height);
             for (area, p) in plots.split_evenly((rows, columns)).iter().zip(&self.panels) {
@@ -383,7 +421,9 @@ mod draw {
                         below.draw(&ends(24, 32))?;
                     }
                     Style::Line => below.draw(&ends(0, 32))?,
-                    Style::Marked => {
+                    Style::Points => below.draw(&Circle::new((left + 16, middle), 2, style.filled()))?,
+                    Style::Ticks => below.draw(&ends(12, 20))?,
+                    Style::Marked | Style::Stems => {
                         below.draw(&ends(0, 32))?;
                         below.draw(&Circle::new((left + 16, middle), 3, style.filled()))?;
                     }
