@@ -858,7 +858,7 @@ fn files_that_are_not_there_or_are_no_files() {
         "A.csv",
         "b.npy",
         &[],
-        "A.csv: has an unknown format: a matrix is read from .npy or .mtx",
+        "A.csv: has an unknown format: a matrix is read from .npy or .mtx (text becomes .npy in Python: numpy.save(\"A.npy\", numpy.loadtxt(\"A.txt\")))",
     );
     if Path::new("/dev/zero").exists() {
         bench.refused(
@@ -1165,4 +1165,20 @@ fn a_solution_that_overflows_names_both_files() {
         "Kb.npy",
         &["reparam: K.npy with Kb.npy: problem 1: ", "overflows"],
     );
+}
+
+#[test]
+fn a_wrong_size_says_what_may_be_behind_it() {
+    let bench = Bench::new();
+    bench.c("A.npy", &[3, 2], &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+    bench.c("b2.npy", &[2], &[1.0, 2.0]);
+    bench.c("lying.npy", &[1, 3], &[1.0, 2.0, 3.0]);
+    bench.c("rows.npy", &[4, 3], &[1.0; 12]);
+    let of = "expected 3 (the rows of A.npy)";
+    let sentence = format!("b2.npy: has 2 rows, {of}; it fits the transposed matrix");
+    bench.refused("A.npy", "b2.npy", &[], &sentence);
+    let sentence = format!("lying.npy: has 1 rows, {of}; one right-hand side has the shape (rows,)");
+    bench.refused("A.npy", "lying.npy", &[], &sentence);
+    let sentence = format!("rows.npy: has 4 rows, {of}; right-hand sides are columns: is it transposed?");
+    bench.refused("A.npy", "rows.npy", &[], &sentence);
 }

@@ -55,7 +55,9 @@ pub(crate) enum Fault {
     #[error("is {0}, not a file")]
     NotAFile(&'static str),
     /// The extension names no known format.
-    #[error("has an unknown format: a matrix is read from .npy or .mtx")]
+    #[error(
+        "has an unknown format: a matrix is read from .npy or .mtx (text becomes .npy in Python: numpy.save(\"A.npy\", numpy.loadtxt(\"A.txt\")))"
+    )]
     UnknownFormat,
     /// The bytes are not in the format.
     #[error("is not a {format} file that can be read: {why}")]
@@ -103,7 +105,7 @@ pub(crate) enum Fault {
         expected: &'static str,
     },
     /// A size disagrees with the matrix.
-    #[error("has {found} {what}, expected {expected} (the {of} of {})", matrix.display())]
+    #[error("has {found} {what}, expected {expected} (the {of} of {}){hint}", matrix.display())]
     Mismatch {
         /// What is counted in this file.
         what: &'static str,
@@ -115,6 +117,8 @@ pub(crate) enum Fault {
         of: &'static str,
         /// The file of the matrix.
         matrix: PathBuf,
+        /// What may have happened, or nothing.
+        hint: &'static str,
     },
     /// NaN or infinity.
     #[error("{0} is not finite")]

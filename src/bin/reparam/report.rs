@@ -94,6 +94,7 @@ impl<'a> Summary<'a> {
         let mut text = format!("problem     {} × {}", self.rows, self.columns);
         match self.kind {
             Kind::Vector => {}
+            Kind::Columns(1) => text += ", 1 right-hand side",
             Kind::Columns(k) => text += &format!(", {k} right-hand sides"),
             Kind::Batch(k) => text += &format!(", a batch of {k}"),
         }

@@ -69,7 +69,7 @@ pub(crate) fn read(
     let a = open_matrix(matrix)?;
     let b = npy::open(rhs)?;
     let (rows, columns, batch) = a.sizes(matrix)?;
-    let kind = check_rhs(rows, batch, &b.shape, matrix).map_err(|fault| fault.of(rhs))?;
+    let kind = check_rhs((rows, columns), batch, &b.shape, matrix).map_err(|fault| fault.of(rhs))?;
     let bounds = match bounds {
         None => Bounds::default(),
         Some((lower, upper)) => read_bounds(lower, upper, columns, matrix)?,
@@ -108,6 +108,7 @@ fn read_bounds(lower: &Path, upper: &Path, columns: usize, matrix: &Path) -> Res
                 expected: columns,
                 of: "columns",
                 matrix: matrix.to_path_buf(),
+                hint: "",
             },
             ref other => Fault::Dimensions {
                 found: other.len(),
@@ -195,7 +196,19 @@ impl Pending {
 }
 
 /// The right-hand sides must match the rows of the matrix, or a batch in both sizes.
-fn check_rhs(rows: usize, batch: Option<usize>, shape: &[usize], matrix: &Path) -> Result<Kind, Fault> {
+fn check_rhs(
+    (rows, columns): (usize, usize),
+    batch: Option<usize>,
+    shape: &[usize],
+    matrix: &Path,
+) -> Result<Kind, Fault> {
+    // what most often is behind a wrong size
+    let hint = match *shape {
+        [1, m] if m == rows => "; one right-hand side has the shape (rows,)",
+        [m, k] if k == rows && m != rows => "; right-hand sides are columns: is it transposed?",
+        [m] | [m, _] if m == columns && m != rows => "; it fits the transposed matrix",
+        _ => "",
+    };
     let expect = |what, found, expected, of| {
         if found == expected {
             Ok(())
@@ -206,6 +219,7 @@ fn check_rhs(rows: usize, batch: Option<usize>, shape: &[usize], matrix: &Path) 
                 expected,
                 of,
                 matrix: matrix.to_path_buf(),
+                hint: if batch.is_none() { hint } else { "" },
             })
         }
     };
