@@ -1,4 +1,41 @@
-#![doc = include_str!("../README.md")]
+//! Constrained optimization without constraints, and certified non-negative least squares.
+//!
+//! A smooth surjection x = φ(u) onto the feasible set X turns min f(x), x ∈ X into min f(φ(u)) over all u.
+//!
+//! # The way in
+//!
+//! 1. **Least squares** ½‖A x − b‖² over x ≥ 0: [`nnls`], and [`Nnls`] with options, warm starts and many right-hand sides. Over bounds,
+//!    a simplex, an ℓ1 ball, monotone sequences: [`BoundedLeastSquares`]. These are exact, and need no map.
+//! 2. **Everything else**: a map onto the set ([`maps`]), an objective ([`objectives`], made of [`losses`] and [`operators`], or a
+//!    closure), and [`Minimize`], which picks a method ([`methods`]).
+//! 3. **The answer** is a [`Solution`]: x in the set, a [`Status`], and a [`Certificate`] computed from the problem and x alone.
+//! 4. **The dynamics**: [`Integrate`], [`flows`], [`integrators`], [`steps`]; the implicit bias of small starts: [`flows::bias`].
+//! 5. **Your own** map, set, operator or objective implements a trait, and [`testing`] checks it.
+//! 6. **Other libraries** (features `argmin`, `basin`): `reparam::adapters`.
+//!
+//! ```
+//! use nalgebra::{dmatrix, dvector};
+//! // a line through four points with a non-negative intercept and slope
+//! let a = dmatrix![1.0, 0.0; 1.0, 1.0; 1.0, 2.0; 1.0, 3.0];
+//! let solution = reparam::nnls(&a, &dvector![-0.1, 0.9, 2.1, 2.9])?;
+//! assert!(solution.status.is_solved());
+//! assert_eq!(solution.x[0], 0.0); // an exact zero: the intercept would be negative
+//! # Ok::<(), reparam::Error>(())
+//! ```
+//!
+//! ```
+//! use reparam::{Minimize, losses::Poisson, maps::Squares, objectives::Composite};
+//! // counts y with expectation A x, x ≥ 0: greatest likelihood
+//! let a = nalgebra::dmatrix![1.0, 0.2; 0.5, 0.5; 0.1, 1.0];
+//! let f = Composite::new(&a, Poisson::new(&[12.0, 9.0, 8.0])?)?;
+//! let solution = Minimize::new(f, Squares::new(2))?.run()?;
+//! assert!(solution.status.is_converged());
+//! # Ok::<(), reparam::Error>(())
+//! ```
+//!
+//! The guide, a table of maps, the methods, measurements and pictures are Markdown files in `docs/` of the source.
+//!
+//! Features: `sparse` and `faer` (default), `rayon`, `serde`, `tracing`, `argmin`, `basin`; `cli` and `plot` are for the program.
 
 #[cfg(any(feature = "argmin", feature = "basin"))]
 pub mod adapters;
@@ -44,4 +81,17 @@ pub mod prelude {
     pub use crate::{
         BoundedLeastSquares, CancelToken, Error, LinalgScalar, Nnls, Scalar, Solution, Status, nnls,
     };
+}
+
+// the code of the pages that belong to no module runs as doctests
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/guide.md")]
+    struct Guide;
+    #[doc = include_str!("../docs/nnls.md")]
+    struct NnlsPage;
+    #[doc = include_str!("../docs/sceptics.md")]
+    struct Sceptics;
 }
