@@ -154,7 +154,9 @@ pub enum Error {
 #[non_exhaustive]
 pub enum MapError {
     /// The point is not in the set.
-    #[error("coordinate {index} = {value:e} lies outside the set (where coordinates are coupled by a sum or a norm: the first of those that break it)")]
+    #[error(
+        "coordinate {index} = {value:e} lies outside the set (where coordinates are coupled by a sum or a norm: the first of those that break it)"
+    )]
     Outside {
         /// The coordinate, from 0 (of a coupled set: the first that is involved).
         index: usize,
