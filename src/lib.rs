@@ -4,7 +4,7 @@
 //!
 //! # The way in
 //!
-//! 1. **Least squares** ½‖A x − b‖² over x ≥ 0: [`nnls`], and [`Nnls`] with options, warm starts and many right-hand sides. Over bounds,
+//! 1. **Least squares** ½‖A x − b‖² over x ≥ 0: [`nnls()`], and [`Nnls`] with options, warm starts and many right-hand sides. Over bounds,
 //!    a simplex, an ℓ1 ball, monotone sequences: [`BoundedLeastSquares`]. These are exact, and need no map.
 //! 2. **Everything else**: a map onto the set ([`maps`]), an objective ([`objectives`], made of [`losses`] and [`operators`], or a
 //!    closure), and [`Minimize`], which picks a method ([`methods`]).
