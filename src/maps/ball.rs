@@ -237,6 +237,7 @@ impl<T: Scalar> Reparametrization<T> for Ball<T> {
 ///
 /// Curvature: that of the sphere in $`\mathbb{R}^{n+1}`$ at $`(u, 1)`$, the last coordinate held fast.
 ///
+/// Elementary: y is (u, 1), centrally projected to the upper half of the sphere in $`\mathbb{R}^{n+1}`$, its last coordinate dropped.
 /// A diffeomorphism: no spurious critical points, but a solution on the boundary is reached only as ‖u‖ → ∞. Prefer
 /// [`Ball`] unless the solution is known to lie inside.
 ///

@@ -15,7 +15,8 @@ use crate::{MapError, Result, Scalar};
 /// \end{aligned}
 /// ```
 ///
-/// The squaring map of the spin factor, a Euclidean Jordan algebra, as squares are for the orthant and UUᵀ for matrices. No
+/// The squaring map of the spin factor, a Euclidean Jordan algebra (Alizadeh & Goldfarb, Math. Program. 2003), as squares are for
+/// the orthant and UUᵀ for matrices. No
 /// theorem on its landscape is claimed here: J is singular where s = 0 in the interior too (u and −u meet there), hence
 /// the tag. J Jᵀ depends on the signs of √λ and is no function of x.
 ///

@@ -93,7 +93,8 @@ fn metric_of<T: Scalar>(x: &[T], g: &[T], r: T, out: &mut [T]) {
 /// \end{aligned}
 /// ```
 ///
-/// The exponentials are shifted by max u. The boundary is never reached: a solution with a zero is approached as
+/// The exponentials are shifted by max u (Blanchard, Higham & Higham, IMA J. Numer. Anal. 2021). The boundary is never
+/// reached: a solution with a zero is approached as
 /// u_j → −∞, where the gradient in u vanishes long before it does in x; [`NormalizedSquares`](super::NormalizedSquares) has
 /// no such trouble. Adding a constant to u changes nothing: J has the kernel 1, which
 /// [`ReducedSoftmax`] removes.

@@ -17,7 +17,9 @@ use crate::{MapError, Result, Scalar};
 /// ```
 ///
 /// The sphere is a manifold without boundary and u ↦ u/‖u‖ a submersion, so f∘φ has exactly the critical points of f on
-/// the sphere. Invariant to scaling u: [`renormalize`](Reparametrization::renormalize) brings it to norm R. At u = 0, φ is
+/// the sphere (Absil, Mahony & Sepulchre, Optimization Algorithms on Matrix Manifolds, 2008).
+///
+/// Invariant to scaling u: [`renormalize`](Reparametrization::renormalize) brings it to norm R. At u = 0, φ is
 /// a + R e₁ by convention, with derivatives 0.
 ///
 /// ```

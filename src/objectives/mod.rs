@@ -14,6 +14,7 @@
 //! A new objective is one file here.
 
 mod composite;
+mod composite_view;
 mod convexity;
 mod differences;
 mod finite_difference;
@@ -29,7 +30,8 @@ mod robust;
 mod scaled;
 mod sum;
 
-pub use composite::{Composite, CompositeView, Curve};
+pub use composite::Composite;
+pub use composite_view::{CompositeView, Curve};
 pub use convexity::Convexity;
 pub use differences::Differences;
 pub use finite_difference::FiniteDifference;

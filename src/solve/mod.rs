@@ -10,6 +10,7 @@ mod limits;
 mod minimize;
 #[cfg(feature = "serde")]
 pub(crate) mod sealed;
+mod snapshot;
 mod solution;
 mod status;
 
@@ -18,12 +19,13 @@ pub use certificate::Certificate;
 #[cfg(any(feature = "argmin", feature = "basin"))]
 pub(crate) use finish::{is_due, is_left};
 pub use history::{History, Record};
-pub use integrate::{Integrate, Integrated, Snapshot, StopAnswer};
+pub use integrate::{Integrate, StopAnswer};
 #[cfg(any(feature = "argmin", feature = "basin"))]
 pub(crate) use judge::{Judge, section};
 pub use limits::Limits;
 pub(crate) use limits::Run;
 pub use minimize::{Checkpoint, Minimize, Progress};
+pub use snapshot::{Integrated, Snapshot};
 pub use solution::{Counts, Phase, Solution};
 pub use status::Status;
 
