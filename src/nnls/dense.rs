@@ -7,7 +7,7 @@ use super::face::{Face, QrFace, drop_rounding, residual};
 use super::flow::flow;
 use super::growing_gram::GrowingGram;
 use super::interpolation::interpolate;
-use super::projected_cg::{Ended, few_products, instead_of_a_gram_matrix};
+use super::projected_cg::{Ended, Target, few_products, instead_of_a_gram_matrix, projected_cg};
 use crate::LinalgScalar;
 use crate::linalg::dot;
 use crate::solve::{Phase, Run, Status};
@@ -36,15 +36,16 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let p = self.problem;
         let (m, n) = (p.rows(), p.columns());
         let square = 5 * m < 6 * n;
+        let mut one_direction = false;
         let mut products = instead_of_a_gram_matrix(p, MANY_COLUMNS, self.target(0.0));
         // a factor of a large face grows column by column: from a start that has one the exchange is faster
         let large_start = self.start.as_ref().is_some_and(|x| 3 * support(x) > n);
         if n >= SMALL_GRAM && !p.expects_many() && !large_start {
             let many = products.is_some();
-            let one_direction = std::cell::Cell::new(false);
+            let cut_by_half = std::cell::Cell::new(false);
             let go_on = |seen: &Progress| {
                 if seen.rounds == 2 {
-                    one_direction.set(2 * seen.gained <= seen.offered);
+                    cut_by_half.set(2 * seen.gained <= seen.offered);
                 }
                 let stays = 2 * seen.gained <= seen.offered;
                 if square {
@@ -58,7 +59,8 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             if let Ok(candidate) = self.grow(&self.zero_or_start(), &go_on, run) {
                 return candidate;
             }
-            if square && one_direction.get() {
+            one_direction = square && cut_by_half.get();
+            if one_direction {
                 // one dominant singular value, and the rest may be as good as orthogonal: products settle that in a few dozen
                 products = few_products(p, MANY_COLUMNS, self.target(0.0));
             }
@@ -66,7 +68,12 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let mut guess = None;
         if let Some(target) = products {
             let before = run.passes;
-            let (candidate, ended) = self.projected(self.zero_or_start(), &target, run);
+            let from = if one_direction && self.start.is_none() {
+                self.without_bounds(run)
+            } else {
+                self.zero_or_start()
+            };
+            let (candidate, ended) = self.projected(from, &target, run);
             if candidate.limit.is_some() || ended == Ended::Converged {
                 return candidate;
             }
@@ -98,6 +105,30 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
     }
 
+    /// A rough solution of A x = b by conjugate gradients without bounds, cut off at zero. Projected steps from zero overshoot along a
+    /// dominant direction and come back; these take it out in a step or two, and where the solution is interior the signs are right at once.
+    fn without_bounds(&self, run: &mut Run<'_>) -> Vec<T> {
+        let n = self.problem.columns();
+        let rough = Target {
+            tolerance: T::lit(1e-2),
+            enough: T::lit(1e-2),
+            ..self.target(16.0)
+        };
+        let (lo, hi) = (vec![T::neg_infinity(); n], vec![T::infinity(); n]);
+        let mut x = vec![T::zero(); n];
+        projected_cg(
+            self.problem,
+            self.b,
+            Some((&lo, &hi)),
+            self.b_norm,
+            &mut x,
+            &rough,
+            run,
+        );
+        x.iter_mut().for_each(|v| *v = v.max(T::zero()));
+        x
+    }
+
     /// The active set; where the face would not stay small and b may well be A x for some x > 0, the flow and Newton steps to such an x.
     pub(super) fn wide(&self, run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
@@ -109,7 +140,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             Ok(candidate) => return candidate,
             Err(grown) => grown,
         };
-        let reached = flow(p, self.b, self.b_norm, None, T::lit(3e-4), 300, run);
+        let reached = flow(p, self.b, self.b_norm, None, T::lit(1e-4), 300, run);
         if let (Some(a), None) = (p.dense(), &reached.limit) {
             let mut x = reached.x;
             match interpolate(p, &a, self.b, self.b_norm, &mut x, run) {

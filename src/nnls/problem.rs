@@ -6,7 +6,9 @@ use crate::checks::check_len;
 use crate::checks::check_not_empty;
 use crate::linalg::{axpy, dot, exponent, norm2, safe_exponent};
 use crate::operators::dense_products::{self, PARTS};
-use crate::operators::{ColumnScaled, Dense, LinearOperator, SparseColumns, power_of_two_factor};
+use crate::operators::{
+    ColumnScaled, Dense, LinearOperator, SparseColumns, power_of_two_factor, sparse_products,
+};
 use crate::solve::Run;
 use crate::{Error, LinalgScalar, Result};
 use std::cell::RefCell;
@@ -253,7 +255,9 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         match self.operator() {
             Operator::Dense(d) if d.is_column_major() => dense_products::combine(&d, self.everything(), x, y),
             Operator::Dense(d) => dense_products::rows_apply(&d, x, y),
-            Operator::Sparse(s) => s.apply(x, y),
+            Operator::Sparse(s) => self.with_spare(sparse_products::PARTS * self.rows, |partial| {
+                sparse_products::combine(s, self.columns, None, x, y, partial);
+            }),
             Operator::Products(p) => p.apply(x, y),
         }
     }
@@ -268,7 +272,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             Operator::Dense(d) => self.with_spare(PARTS * self.columns, |partial| {
                 dense_products::rows_adjoint(&d, y, x, partial);
             }),
-            Operator::Sparse(s) => s.apply_adjoint(y, x),
+            Operator::Sparse(s) => sparse_products::combine_adjoint(s, self.columns, None, y, x),
             Operator::Products(p) => p.apply_adjoint(y, x),
         }
     }
@@ -277,8 +281,13 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     pub(crate) fn pair(&self, p: &[T], q: &[T], ap: &mut [T], aq: &mut [T], run: &mut Run<'_>) {
         run.passes += 2.0;
         match self.operator() {
+            Operator::Dense(d) if d.is_column_major() => {
+                dense_products::pair(&d, self.everything(), p, q, ap, aq)
+            }
             Operator::Dense(d) => d.apply_pair(p, q, ap, aq),
-            Operator::Sparse(s) => s.apply_pair(p, q, ap, aq),
+            Operator::Sparse(s) => self.with_spare(2 * sparse_products::PARTS * self.rows, |partial| {
+                sparse_products::pair(s, p, q, ap, aq, partial);
+            }),
             Operator::Products(o) => o.apply_pair(p, q, ap, aq),
         }
     }
@@ -299,12 +308,9 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
                     *yi = face.iter().zip(x).map(|(j, v)| row[*j] * *v).sum();
                 }
             }
-            Operator::Sparse(s) => {
-                y.fill(T::zero());
-                for (j, v) in face.iter().zip(x) {
-                    s.add_column(*j, *v, y);
-                }
-            }
+            Operator::Sparse(s) => self.with_spare(sparse_products::PARTS * self.rows, |partial| {
+                sparse_products::combine(s, self.columns, Some(face), x, y, partial);
+            }),
             Operator::Products(p) => {
                 let mut full = vec![T::zero(); self.columns];
                 for (j, v) in face.iter().zip(x) {
@@ -339,11 +345,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
                     }
                 }
             }
-            Operator::Sparse(s) => {
-                for (j, o) in face.iter().zip(out.iter_mut()) {
-                    *o = s.column_dot(*j, y);
-                }
-            }
+            Operator::Sparse(s) => sparse_products::combine_adjoint(s, self.columns, Some(face), y, out),
             Operator::Products(p) => {
                 let mut full = vec![T::zero(); self.columns];
                 p.apply_adjoint(y, &mut full);

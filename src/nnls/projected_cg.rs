@@ -86,8 +86,6 @@ pub(crate) fn few_products<T: LinalgScalar>(
 ) -> Option<Target<T>> {
     let n = problem.columns();
     (n >= fewest).then(|| Target {
-        // a handful of products more is a better answer than was asked for
-        tolerance: target.tolerance.min(T::epsilon().powf(T::lit(0.65))),
         passes: n as f64 / 6.0,
         ..target
     })

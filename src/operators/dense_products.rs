@@ -44,7 +44,7 @@ where
 }
 
 /// Runs `f` on the chunks of a slice, with the number of the chunk.
-fn each<T: Send, F>(a: &mut [T], chunk: usize, threads: bool, f: F)
+pub(super) fn each<T: Send, F>(a: &mut [T], chunk: usize, threads: bool, f: F)
 where
     F: Fn(usize, &mut [T]) + Sync + Send,
 {
@@ -167,6 +167,37 @@ pub(crate) fn combine<T: LinalgScalar>(a: &Dense<'_, T>, face: &[usize], v: &[T]
     );
 }
 
+/// ap ← A p and aq ← A q of a column-major matrix, in one pass over memory.
+pub(crate) fn pair<T: LinalgScalar>(
+    a: &Dense<'_, T>,
+    all: &[usize],
+    p: &[T],
+    q: &[T],
+    ap: &mut [T],
+    aq: &mut [T],
+) {
+    let (part, threads) = split(a.rows(), all.len());
+    chunks(
+        ap,
+        part,
+        aq,
+        part,
+        threads,
+        #[inline(always)]
+        |i, ap, aq| {
+            ap.fill(T::zero());
+            aq.fill(T::zero());
+            // four columns of these rows stay in cache for the second image
+            for (f, j) in all.chunks(4).enumerate() {
+                let rows = i * part..i * part + ap.len();
+                let of = 4 * f..4 * f + j.len();
+                add_columns(a, j, &p[of.clone()], rows.clone(), ap);
+                add_columns(a, j, &q[of], rows, aq);
+            }
+        },
+    );
+}
+
 /// out_f ← ⟨a_{face(f)}, y⟩ of a column-major matrix.
 pub(crate) fn combine_adjoint<T: LinalgScalar>(a: &Dense<'_, T>, face: &[usize], y: &[T], out: &mut [T]) {
     let (_, threads) = split(a.rows(), face.len());
@@ -282,7 +313,7 @@ pub(crate) fn columns_normal<T: LinalgScalar>(
 }
 
 /// x ← the sum of the first `parts` vectors of `partial`.
-fn add_up<T: LinalgScalar>(partial: &[T], parts: usize, x: &mut [T]) {
+pub(super) fn add_up<T: LinalgScalar>(partial: &[T], parts: usize, x: &mut [T]) {
     let n = x.len();
     if n == 0 {
         return;

@@ -5,7 +5,7 @@ use crate::Scalar;
 use crate::flows::Trajectory;
 use crate::integrators::Integrator;
 
-/// What a run of [`Integrate`] gives.
+/// What a run of [`Integrate`](crate::Integrate) gives.
 ///
 /// ```
 /// use reparam::{Integrate, flows::Recording, maps::Squares, objectives::LeastSquares};
@@ -22,11 +22,11 @@ pub struct Integrated<T, I> {
     pub solution: Solution<T>,
     /// What was recorded.
     pub trajectory: Trajectory<T>,
-    /// The whole state at the end: [`Integrate::resume`] goes on from it.
+    /// The whole state at the end: [`Integrate::resume`](crate::Integrate::resume) goes on from it.
     pub snapshot: Snapshot<T, I>,
 }
 
-/// The whole state of a run of [`Integrate`] between two steps. With the feature `serde` it can be written and read.
+/// The whole state of a run of [`Integrate`](crate::Integrate) between two steps. With the feature `serde` it can be written and read.
 ///
 /// ```
 /// use reparam::{Integrate, maps::Squares, objectives::LeastSquares};

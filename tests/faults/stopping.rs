@@ -289,6 +289,50 @@ fn no_time_at_all() {
 
 // ---- threads ----------------------------------------------------------------------------------------------
 
+/// The same of sparse products, large enough to be split.
+#[cfg(feature = "rayon")]
+#[test]
+fn threads_do_not_change_a_bit_of_sparse_products() {
+    let (m, n) = (500, 1000);
+    let mut random = Random::new(6);
+    let triplets: Vec<(usize, usize, f64)> = (0..n * 200)
+        .map(|k| ((k * 7 + k / n * 3) % m, k % n, random.uniform()))
+        .collect();
+    let a = reparam::operators::SparseColumns::from_triplets(m, n, &triplets).unwrap();
+    let b: Vec<f64> = random.normals(m);
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            [
+                Strategy::Auto,
+                Strategy::WorkingSet,
+                Strategy::Flow,
+                Strategy::ProjectedGradients,
+            ]
+            .map(|strategy| {
+                Nnls::new(&a)
+                    .strategy(strategy)
+                    .max_iterations(40)
+                    .solve(&b)
+                    .unwrap()
+            })
+        })
+    };
+    let (one, two, four) = (with(1), with(2), with(4));
+    for (k, s) in one.iter().enumerate() {
+        assert!(
+            s.objective < 0.5 * b.iter().map(|v| v * v).sum::<f64>(),
+            "{k}: {s}"
+        );
+        for t in [&two[k], &four[k]] {
+            assert_eq!((&s.x, s.counts), (&t.x, t.counts), "run {k}, {}", s.phase);
+        }
+    }
+}
+
 /// One thread or more: the same bits. (Work is cut into parts by size, not by the number of threads.)
 #[cfg(feature = "rayon")]
 #[test]
