@@ -22,6 +22,8 @@ use crate::{Result, Scalar};
 /// approached from farther away in u than with [`Logistic`](super::Logistic), but with larger gradients on the way.
 /// The tails use $`h (1 - |u| r) = h\,r / (\sqrt{1 + u^2} + |u|)`$, without which \[0, 1e10\] could not hold 1e-9.
 ///
+/// Elementary; among sigmoids it is the one that needs no exponential.
+///
 /// ```
 /// use reparam::maps::{Algebraic, Reparametrization};
 /// let mut x = [0.0; 3];

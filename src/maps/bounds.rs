@@ -23,6 +23,8 @@ use crate::{MapError, Result, Scalar};
 /// second-order. s is the distance from the bound where the map turns linear; set it with
 /// [`with_scales`](Self::with_scales) if the natural size of x_j is far from max(1, |bound|).
 ///
+/// The maps are those of the table; choosing by kind of bound is what MINUIT and lmfit do.
+///
 /// ```
 /// use reparam::maps::{Boundary, Bounds, Reparametrization};
 /// let inf = f64::INFINITY;

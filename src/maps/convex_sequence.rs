@@ -18,6 +18,8 @@ use crate::{MapError, Result, Scalar};
 /// A linear image of Rᵃ × orthant, which keeps the landscape. For convex regression on an even grid. The double sums
 /// amplify rounding by about n²: scale long sequences.
 ///
+/// The set is that of convex regression (Hildreth, JASA 49, 1954); sums of squares onto it are elementary.
+///
 /// ```
 /// use reparam::maps::{ConvexSequence, Reparametrization};
 /// let mut x = [0.0; 4];

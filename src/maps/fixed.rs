@@ -8,6 +8,8 @@ use crate::{MapError, Result, Scalar};
 
 /// Constants: $`x = c`$, u empty. A block for the coordinates of a product that are not to move.
 ///
+/// Elementary.
+///
 /// ```
 /// use reparam::maps::{Fixed, Reparametrization};
 /// let map = Fixed::new(vec![3.0, -1.0]).unwrap();

@@ -7,6 +7,8 @@ use std::marker::PhantomData;
 
 /// The identity on $`\mathbb{R}^n`$: $`x = u`$, $`J = I`$. For coordinates without a constraint.
 ///
+/// Elementary.
+///
 /// ```
 /// use reparam::maps::{Identity, Reparametrization};
 /// let mut x = [0.0; 2];

@@ -22,6 +22,8 @@ use crate::{Result, Scalar};
 /// The log-odds transformation of statistics (Stan's for bounded parameters). A solution on the boundary lies at
 /// infinity, where ∇(f∘φ) vanishes whatever ∇f does: judge by the natural residual in x.
 ///
+/// The logistic function of Verhulst (1838), its inverse the log-odds of Berkson (JASA 39, 1944).
+///
 /// ```
 /// use reparam::maps::{Boundary, Logistic, Reparametrization};
 /// let map = Logistic::uniform(1, 0.0, 1e10).unwrap();

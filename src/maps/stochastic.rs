@@ -14,6 +14,8 @@ use crate::{MapError, Result, Scalar};
 /// The matrix x is row-major; u holds line after line. A product of
 /// [`NormalizedSquares`](super::NormalizedSquares), with its derivatives and landscape, and each block invariant to scaling.
 ///
+/// Lines of a Hadamard-parametrised simplex: see [`NormalizedSquares`](super::NormalizedSquares) for its source.
+///
 /// ```
 /// use reparam::maps::{Reparametrization, Stochastic};
 /// let map = Stochastic::by_columns(2, 2).unwrap();

@@ -17,6 +17,8 @@ use crate::{MapError, Result, Scalar};
 /// one, so the landscape is that of φ. For coordinates free and bounded in any mixture take
 /// [`ScalarBounds`](super::ScalarBounds) as the scalar map.
 ///
+/// Elementary: a linear image of a separable map.
+///
 /// ```
 /// use reparam::maps::{Reparametrization, Squares, Tied};
 /// let map = Tied::new(Squares::new(2), &[0, 1, 0]).unwrap(); // x₀ = x₂
