@@ -37,10 +37,13 @@
 //!
 //! Features: `sparse` and `faer` (default), `rayon`, `serde`, `tracing`, `argmin`, `basin`; `cli` and `plot` are for the program.
 
+#![forbid(unsafe_code)]
+
 #[cfg(any(feature = "argmin", feature = "basin"))]
 pub mod adapters;
 pub mod bounded;
 mod checks;
+mod clock;
 mod error;
 pub mod flows;
 pub mod integrators;

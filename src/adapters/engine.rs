@@ -1,6 +1,7 @@
 //! What the adapters of the first direction share: a method of ours, one iteration at a time.
 
 use crate::checks::{check_finite, check_len, check_positive};
+use crate::clock::Instant;
 use crate::lifted::{Lifted, Point, Workspace};
 use crate::maps::Reparametrization;
 use crate::methods::{Method, State};
@@ -10,7 +11,7 @@ use crate::solve::{
 };
 use crate::{Error, Result, Scalar};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// All that changes in one of our solvers during a run: what a checkpoint holds of it. With the feature `serde` it can be written
 /// and read.

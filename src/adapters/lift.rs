@@ -1,13 +1,14 @@
 //! What the adapters of the second direction share: a solver of another library moves u, everything that is reported is x.
 
 use crate::checks::{check_finite, check_len, check_positive};
+use crate::clock::Instant;
 use crate::lifted::{Lifted, Point};
 use crate::maps::{Boundary, Reparametrization};
 use crate::methods::{Method, Step};
 use crate::objectives::{Convexity, Objective};
 use crate::solve::{Checkpoint, Counts, Judge, Solution, Status, section};
 use crate::{Error, MapError, Result, Scalar};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The last point that a solver asked for, with what is known there, and the best so far.
 #[derive(Debug, Clone)]

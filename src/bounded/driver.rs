@@ -6,12 +6,12 @@ use super::projected_gradient::projected_gradient;
 use super::region::Region;
 use super::working_set::{self, working_set};
 use super::{Settings, Strategy};
+use crate::clock::Instant;
 use crate::linalg::{max_or_nan, norm2, pow2};
 use crate::nnls::problem::Problem;
 use crate::nnls::projected_cg::{Ended, Target, projected_cg};
 use crate::solve::{Phase, Run, Solution, Status};
 use crate::{LinalgScalar, Result};
-use std::time::Instant;
 
 /// A QR factor of more elements than this (800 MB of f64) is not attempted.
 const QR_ELEMENTS: usize = 100_000_000;

@@ -41,10 +41,11 @@ mod region;
 mod working_set;
 
 use crate::checks::check_not_empty;
+use crate::clock::Instant;
 use crate::operators::LinearOperator;
 use crate::solve::{CancelToken, Limits, Solution};
 use crate::{Error, LinalgScalar, Result};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The method of a solve over bounds.
 ///

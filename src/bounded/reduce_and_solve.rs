@@ -4,6 +4,7 @@ use super::prepared::{Posed, Prepared, sum_of};
 use super::reduction::{Change, Reduced};
 use super::{BoundedLeastSquares, Settings, Shape, Strategy, driver};
 use crate::checks::{check_finite, check_len, check_not_empty};
+use crate::clock::Instant;
 use crate::linalg::{max_or_nan, norm2};
 use crate::nnls::many::in_order;
 use crate::nnls::problem::Problem;
@@ -11,7 +12,6 @@ use crate::operators::{Dense, LinearOperator};
 use crate::sets::{CappedSimplex, ConstraintSet, L1Ball, MonotoneCone};
 use crate::solve::{Solution, Status};
 use crate::{Error, LinalgScalar, Result};
-use std::time::Instant;
 
 impl<T, A> BoundedLeastSquares<'_, T, A>
 where

@@ -113,7 +113,11 @@ mod tests {
         let a = Dense::column_major(&data, 3, 2).unwrap();
         let problem = Problem::new(&a, true).unwrap();
         let limits = Limits::default();
-        let mut run = Run::new(&limits, std::time::Instant::now(), std::time::Instant::now());
+        let mut run = Run::new(
+            &limits,
+            crate::clock::Instant::now(),
+            crate::clock::Instant::now(),
+        );
         let (mut x, b) = (vec![0.0; 2], [4.0, -3.0, 1.0]);
         let outcome = coordinate_descent(&problem, &b, &mut x, 1e-12, 100, &mut run).unwrap();
         assert_eq!((outcome, x), (Outcome::Converged, vec![2.0, 0.0]));

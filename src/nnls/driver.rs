@@ -7,12 +7,12 @@ use super::problem::Problem;
 use super::projected_cg::{Ended, Target, projected_cg};
 use super::working_set::{self, working_set};
 use super::{Options, Strategy};
+use crate::clock::Instant;
 use crate::linalg::{dot, exponent, norm2, pow2, safe_exponent};
 use crate::sets::{ConstraintSet, Orthant};
 use crate::solve::{Certificate, Phase, Run, Solution, Status};
 use crate::{Error, LinalgScalar, Result};
 use std::cell::RefCell;
-use std::time::Instant;
 
 /// A QR factor of more elements than this (800 MB of f64) is not attempted.
 pub(super) const QR_ELEMENTS: usize = 100_000_000;

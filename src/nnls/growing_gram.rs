@@ -279,7 +279,7 @@ mod tests {
             let a = Dense::column_major(&data, m, n).unwrap();
             let problem = Problem::new(&a, true).unwrap();
             let limits = Limits::default();
-            let now = std::time::Instant::now();
+            let now = crate::clock::Instant::now();
             let mut run = Run::new(&limits, now, now);
             let mut gram = GrowingGram::new(&problem, &b);
             let mut qr = QrFace::new(&problem, &b);
@@ -331,7 +331,7 @@ mod tests {
         let a = Dense::column_major(&data, 3, 2).unwrap();
         let problem = Problem::new(&a, true).unwrap();
         let limits = Limits::default();
-        let now = std::time::Instant::now();
+        let now = crate::clock::Instant::now();
         let mut run = Run::new(&limits, now, now);
         let mut face = GrowingGram::new(&problem, &[1.0, 1.0, 1.0]);
         assert!(face.append(0, &mut run) && !face.append(1, &mut run));

@@ -129,7 +129,7 @@ mod tests {
         let truth: Vec<f64> = (0..n).map(|_| 0.1 + random.uniform::<f64>()).collect();
         let a = Dense::column_major(&data, m, n).unwrap();
         let limits = Limits::default();
-        let now = std::time::Instant::now();
+        let now = crate::clock::Instant::now();
         let mut run = Run::new(&limits, now, now);
         let problem = Problem::new(&a, true).unwrap();
         let mut b = vec![0.0; m];

@@ -39,11 +39,12 @@ pub(crate) mod projected_cg;
 mod working_set;
 
 use crate::checks::{check_finite, check_len, check_not_empty};
+use crate::clock::Instant;
 use crate::operators::LinearOperator;
 use crate::solve::{CancelToken, Limits, Solution};
 use crate::{Error, LinalgScalar, Result};
 use problem::Problem;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Solves min ½‖A x − b‖² over x ≥ 0 with all defaults.
 ///

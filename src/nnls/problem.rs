@@ -282,7 +282,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         run.passes += 2.0;
         match self.operator() {
             Operator::Dense(d) if d.is_column_major() => {
-                dense_products::pair(&d, self.everything(), p, q, ap, aq)
+                dense_products::pair(&d, self.everything(), p, q, ap, aq);
             }
             Operator::Dense(d) => d.apply_pair(p, q, ap, aq),
             Operator::Sparse(s) => self.with_spare(2 * sparse_products::PARTS * self.rows, |partial| {

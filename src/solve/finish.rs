@@ -9,13 +9,13 @@ use super::judge::{Judge, section};
 use super::minimize::Checkpoint;
 use crate::bounded::finish::{Exact, Finish, Form};
 use crate::bounded::flat::Flat;
+use crate::clock::Instant;
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{max_abs, max_or_nan};
 use crate::maps::Reparametrization;
 use crate::objectives::{CompositeView, Convexity, Objective};
 use crate::operators::SparseColumns;
 use crate::{Error, Result, Scalar};
-use std::time::Instant;
 
 /// At most this many numbers (200 MB of f64) are written out, …
 const ELEMENTS: usize = 25_000_000;

@@ -4,6 +4,7 @@ use super::judge::Judge;
 use super::minimize::{Checkpoint, limit};
 use super::{CancelToken, Integrated, Limits, Phase, Progress, Snapshot, Status};
 use crate::checks::{check_finite, check_len, check_positive};
+use crate::clock::Instant;
 use crate::flows::monitors::Moment;
 use crate::flows::trajectory::Recorder;
 use crate::flows::{GradientFlow, Recording};
@@ -14,7 +15,7 @@ use crate::methods::{Lbfgs, Step};
 use crate::objectives::{Convexity, Objective};
 use crate::{Result, Scalar};
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Where a run starts.
 #[derive(Debug, Clone)]

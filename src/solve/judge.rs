@@ -2,13 +2,14 @@
 
 use super::minimize::Checkpoint;
 use super::{Certificate, Phase, Solution, Status};
+use crate::clock::Instant;
 use crate::lifted::{Lifted, Point};
 use crate::linalg::max_abs;
 use crate::maps::{Boundary, Reparametrization};
 use crate::methods::{Method, Step};
 use crate::objectives::{Convexity, Objective};
 use crate::{Error, MapError, Result, Scalar};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// u with φ(u) = x; a map that never reaches the boundary starts as near to it as its size allows.
 pub(crate) fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(

@@ -1,7 +1,8 @@
 //! Budgets of a solve, and the counters that are held against them.
 
 use super::{CancelToken, Counts, Status};
-use std::time::{Duration, Instant};
+use crate::clock::Instant;
+use std::time::Duration;
 
 /// What may end a solve early. Nothing is limited by default.
 ///

@@ -4,6 +4,7 @@ use super::finish::{self, Finished};
 use super::judge::{Judge, RECENT, section};
 use super::{CancelToken, Counts, Limits, Phase, Solution, Status};
 use crate::checks::check_len;
+use crate::clock::Instant;
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{max_abs, max_or_nan};
 use crate::maps::Reparametrization;
@@ -11,7 +12,7 @@ use crate::methods::{BoxLbfgs, Lbfgs, LevenbergMarquardt, Method, State};
 use crate::objectives::Objective;
 use crate::{Error, Result, Scalar};
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What an observer sees, once per iteration.
 ///

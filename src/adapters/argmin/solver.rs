@@ -3,6 +3,7 @@
 use super::super::engine::{Engine, Saved};
 use super::super::{ParamVec, refill};
 use super::{Access, Cache, FirstOrder, FullObjective, Residuals, SecondOrder, theirs};
+use crate::clock::Instant;
 use crate::maps::Reparametrization;
 use crate::methods::Method;
 use crate::solve::{CancelToken, Solution, Status};
@@ -11,7 +12,6 @@ use argmin::core::{
     ArgminFloat, IterState, KV, KvValue, Problem, Solver, State, TerminationReason, TerminationStatus,
 };
 use std::marker::PhantomData;
-use std::time::Instant;
 
 type Iterate<X, T> = IterState<X, X, (), (), (), T>;
 

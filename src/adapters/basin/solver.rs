@@ -5,6 +5,7 @@ use super::super::{ParamVec, refill};
 use super::bridge::Bridge;
 use super::{Access, Failure, FirstOrder, SecondOrder, status_of};
 use crate::Scalar;
+use crate::clock::Instant;
 use crate::maps::Reparametrization;
 use crate::methods::Method;
 use crate::solve::{Solution, Status};
@@ -13,7 +14,6 @@ use basin::core::problem::Problem;
 use basin::core::termination::{Convergence, ConvergenceCriterion, ConvergenceEvidence, ConvergenceTest};
 use basin::{CostFunction, FirstOrderState, Gradient, Solver, SolverStep, Stall, State, Termination};
 use std::marker::PhantomData;
-use std::time::Instant;
 
 /// Any [`Method`] on the lift f∘φ, run by basin's `Executor` on a problem in x.
 ///

@@ -2,6 +2,8 @@
 //!
 //! Exit status: 0 with a solution, 2 when stopped early (the best x is written), 1 on an error.
 
+#![forbid(unsafe_code)]
+
 mod args;
 mod error;
 #[cfg(feature = "plot")]
