@@ -15,7 +15,7 @@
 //! dense, n > m            the active set on a growing Gram factor, then QR; with n ≥ 1.9 m and a face beyond m/4 the flow, and Newton
 //!                         steps to a point with A x = b if there is one
 //! sparse, large           coordinate descent; where it slows down projected conjugate gradients to 1e-5, then working sets in a
-//!                         dense Gram matrix
+//!                         dense Gram matrix; with a face of more than 3000 columns the flow on the lift
 //! sparse, small           made dense
 //! products only           the flow on the lift x = u∘u, then the active set from the face it found;
 //!                         written out when n ≤ 512
