@@ -56,6 +56,15 @@ fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
+/// What the page says of a picture.
+fn claim(holds: bool, words: &str) -> Result<(), BoxError> {
+    if holds {
+        Ok(())
+    } else {
+        Err(format!("a claim of docs/gallery.md does not hold: {words}").into())
+    }
+}
+
 fn draw(figure: &Figure, path: &Path) -> Result<(), BoxError> {
     figure.draw(path).map_err(|e| e.to_string().into())
 }
@@ -101,6 +110,18 @@ fn decay() -> Result<Figure, BoxError> {
     let (data, lifetime, a, b) = decay_problem();
     let s = nnls(&a, &b)?;
     solved(s.status)?;
+    claim(s.support_len() == 5, "five amplitudes of fifty")?;
+    let short: f64 =
+        s.x.iter()
+            .zip(&lifetime)
+            .filter(|(_, t)| **t < 0.5)
+            .map(|(x, _)| x)
+            .sum();
+    let long = s.x.iter().sum::<f64>() - short;
+    claim(
+        (short - 2.0).abs() < 0.1 && (long - 1.0).abs() < 0.1,
+        "their sums are those of the truth",
+    )?;
     let mut figure = Figure::new(2);
     let mut fit = Panel::new(
         "A decay and its non-negative fit",
@@ -153,16 +174,29 @@ fn convergence() -> Result<Figure, BoxError> {
             .run()?
     };
     solved(s.status)?;
-    let rho = history
+    let rho: Points = history
         .records()
         .iter()
-        .map(|r| (r.iteration as f64, r.natural_residual));
+        .map(|r| (r.iteration as f64, r.natural_residual))
+        .collect();
+    let (Some(first), Some(at_start)) = (rho.first(), lifted.first()) else {
+        return Err("nothing was recorded".into());
+    };
+    claim(
+        at_start.1 < 1e-3 && first.1 > 0.1,
+        "at the start the gradient is small and ρ is not",
+    )?;
+    let before = rho.iter().zip(&lifted).skip(1);
+    claim(
+        before.clone().count() == rho.len() - 1 && before.clone().any(|(r, l)| l.1 < 0.1 * r.1),
+        "later the gradient falls below a tenth of ρ again",
+    )?;
     let mut panel = Panel::new(
         "A small gradient in u is no proof, a small ρ is",
         Axis::linear("iterations of L-BFGS on the lift"),
         Axis::logarithmic("relative size, no unit"),
     );
-    panel.add("ρ(x), the certificate", BLUE, Style::Marked, rho.collect());
+    panel.add("ρ(x), the certificate", BLUE, Style::Marked, rho);
     panel.add("‖∇(f∘φ)(u)‖ / ‖b‖²", ORANGE, Style::Dashed, lifted);
     let mut figure = Figure::new(1);
     figure.panels.push(panel);
@@ -229,6 +263,23 @@ fn maps() -> Result<Figure, BoxError> {
     Ok(figure)
 }
 
+/// The least Σ x over x ≥ 0, A x = b, by linear programming.
+fn least_sum(a: &DMatrix<f64>, b: &[f64]) -> Result<f64, BoxError> {
+    use microlp::{ComparisonOp, OptimizationDirection, Problem, SolveOutcome};
+    let mut program = Problem::new(OptimizationDirection::Minimize);
+    let x: Vec<_> = (0..a.ncols())
+        .map(|_| program.add_var(1.0, (0.0, f64::INFINITY)))
+        .collect();
+    for (row, b) in a.row_iter().zip(b) {
+        let terms: Vec<_> = x.iter().copied().zip(row.iter().copied()).collect();
+        program.add_constraint(&terms, ComparisonOp::Eq, *b);
+    }
+    match program.solve()? {
+        SolveOutcome::Solution(s) => Ok(s.objective()),
+        _ => Err("the linear program has no solution".into()),
+    }
+}
+
 /// 10 equations, 50 unknowns: the limit of the flow from small starts, and what an active set ends with.
 fn bias() -> Result<Figure, BoxError> {
     let (m, n) = (10, 50);
@@ -237,6 +288,11 @@ fn bias() -> Result<Figure, BoxError> {
     let mut truth = DVector::zeros(n);
     (truth[7], truth[21], truth[40]) = (1.0, 0.6, 1.3);
     let b = &a * &truth;
+    let least = least_sum(&a, b.as_slice())?;
+    claim(
+        (least - truth.sum()).abs() < 1e-9,
+        "the truth is the solution of least sum",
+    )?;
     let number = |x: &[f64]| {
         x.iter()
             .enumerate()
@@ -244,10 +300,14 @@ fn bias() -> Result<Figure, BoxError> {
             .collect::<Points>()
     };
     let mut figure = Figure::new(2);
+    let mut sums = Vec::new();
     for (size, words) in [(1.0, "large"), (1e-3, "small")] {
         let limits = AlphaPath::new(&a, b.as_slice(), 2)?.sizes_u0(&[size])?.run()?;
         let limit = limits.first().ok_or("no limit")?;
         solved(limit.status)?;
+        let misfit = &a * DVector::from_column_slice(&limit.x) - &b;
+        claim(misfit.norm() < 1e-6 * b.norm(), "both limits satisfy A x = b")?;
+        sums.push(limit.l1);
         let mut panel = Panel::new(
             format!("Start u₀ = {size}, {words}: Σx = {:.3}", limit.l1),
             Axis::linear("column of A"),
@@ -270,6 +330,10 @@ fn bias() -> Result<Figure, BoxError> {
         );
         figure.panels.push(panel);
     }
+    claim(
+        sums[0] > 10.0 * least && sums[1] < 1.05 * least,
+        "the sum of the small start is near the least one, the sum of the large one is not",
+    )?;
     Ok(figure)
 }
 
@@ -330,6 +394,18 @@ fn deconvolution() -> Result<Figure, BoxError> {
     let a = blur.insert_column(n, 1.0);
     let s = Minimize::new(Composite::new(&a, Poisson::new(&counts)?)?, Squares::new(n + 1))?.run()?;
     solved(s.status)?;
+    claim(s.x[n] < 0.5, "the dark count comes out next to zero")?;
+    let near = |from: usize, to: usize| s.x[from..to].iter().sum::<f64>();
+    for (found, truth) in [
+        (near(14, 21), 900.0),
+        (near(22, 28), 500.0),
+        (near(41, 48), 700.0),
+    ] {
+        claim(
+            (found / truth - 1.0).abs() < 0.2,
+            "the sums of neighbours are within a fifth of the truth",
+        )?;
+    }
     let fitted = &a * DVector::from_column_slice(&s.x);
     let number = |x: &[f64]| {
         x.iter()
@@ -345,7 +421,7 @@ fn deconvolution() -> Result<Figure, BoxError> {
     data.add("counts", BLACK, Style::Points, number(&counts));
     data.add("expected A x", BLUE, Style::Line, number(fitted.as_slice()));
     let mut lines = Panel::new(
-        format!("Lines of greatest likelihood, dark count {:.1}", s.x[n]),
+        format!("Lines of greatest likelihood, dark count {:.1} (truth 2)", s.x[n]),
         Axis::linear("channel"),
         Axis::linear("intensity / counts"),
     );

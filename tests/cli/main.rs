@@ -8,3 +8,4 @@ mod bounded;
 mod faults;
 mod nnls;
 mod plot;
+mod text;

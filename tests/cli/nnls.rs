@@ -817,7 +817,7 @@ fn files_that_are_not_there_or_are_no_files() {
     let bench = small();
     fs::create_dir(bench.path("folder.npy")).unwrap();
     fs::create_dir(bench.path("folder.mtx")).unwrap();
-    bench.bytes("A.csv", b"1,2\n");
+    bench.bytes("A.dat", b"1,2\n");
     bench.refused(
         "no.npy",
         "b.npy",
@@ -855,10 +855,10 @@ fn files_that_are_not_there_or_are_no_files() {
         "folder.npy: is a directory, not a file",
     );
     bench.refused(
-        "A.csv",
+        "A.dat",
         "b.npy",
         &[],
-        "A.csv: has an unknown format: a matrix is read from .npy or .mtx (text becomes .npy in Python: numpy.save(\"A.npy\", numpy.loadtxt(\"A.txt\")))",
+        "A.dat: has an unknown format: a matrix is read from .npy, .mtx, .csv, .tsv or .txt",
     );
     if Path::new("/dev/zero").exists() {
         bench.refused(

@@ -121,5 +121,23 @@ mod drawn {
             &["--plot", "."],
             ".: cannot be written: it is a directory",
         );
+        for (place, why) in [
+            ("p.png", "pictures are written as .svg"),
+            ("x.svg", "x goes there"),
+            ("./x.svg", "x goes there"),
+        ] {
+            let args = [
+                "nnls", "--matrix", "A.npy", "--rhs", "b.npy", "--out", "x.svg", "--plot", place,
+            ];
+            let ran = bench.run(&args);
+            assert_eq!(
+                ran.stderr,
+                format!("reparam: {place}: cannot be written: {why}\n")
+            );
+            assert_eq!(
+                (ran.code, bench.names()),
+                (Some(1), vec!["A.npy".into(), "b.npy".into()])
+            );
+        }
     }
 }

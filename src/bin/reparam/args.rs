@@ -5,12 +5,11 @@ use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Constrained least squares from files: numpy arrays and Matrix Market files in, a numpy array out.
+/// Constrained least squares from files: numpy arrays, Matrix Market files and tables of text in, a numpy array or text out
 #[derive(Debug, Parser)]
 #[command(
     name = "reparam",
     version,
-    about,
     after_help = "\
 Exit status: 0 with a solution, 2 when stopped early (the best x is written), 1 on an error.
 Interrupt (Ctrl-C) to stop early with the best x so far; a second interrupt aborts at once."
@@ -32,12 +31,12 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
 
-        /// Lower bounds: numpy array (n,), entries may be -inf
-        #[arg(long, value_name = "lo.npy")]
+        /// Lower bounds: (n,) in .npy, .csv, .tsv or .txt, entries may be -inf; or one number for all
+        #[arg(long, value_name = "lo.npy|NUMBER", allow_hyphen_values = true)]
         lower: PathBuf,
 
-        /// Upper bounds: numpy array (n,), entries may be inf
-        #[arg(long, value_name = "hi.npy")]
+        /// Upper bounds: (n,) in .npy, .csv, .tsv or .txt, entries may be inf; or one number for all
+        #[arg(long, value_name = "hi.npy|NUMBER", allow_hyphen_values = true)]
         upper: PathBuf,
     },
     /// Least squares over a simplex: minimise ½‖A x − b‖² over x ≥ 0 with a given sum
@@ -54,16 +53,16 @@ pub(crate) enum Command {
 /// What every problem class reads, writes and is limited by.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// A: numpy array (m, n) or a batch (k, m, n) in .npy, or Matrix Market in .mtx
-    #[arg(long, value_name = "A.npy|A.mtx")]
+    /// A: (m, n) in .npy, .mtx (Matrix Market), .csv, .tsv or .txt; or a batch (k, m, n) in .npy
+    #[arg(long, value_name = "A.npy|A.mtx|A.csv")]
     pub(crate) matrix: PathBuf,
 
-    /// b: numpy array (m,), or (m, k) for k right-hand sides; (k, m) for a batch
-    #[arg(long, value_name = "b.npy")]
+    /// b: (m,), or (m, k) for k right-hand sides, in .npy, .csv, .tsv or .txt; (k, m) for a batch
+    #[arg(long, value_name = "b.npy|b.csv")]
     pub(crate) rhs: PathBuf,
 
-    /// Where x goes, as float64: (n,), (n, k), or (k, n) for a batch
-    #[arg(long, value_name = "x.npy")]
+    /// Where x goes: (n,), (n, k), or (k, n) for a batch; text if named .csv, .tsv or .txt, else .npy in float64
+    #[arg(long, value_name = "x.npy|x.csv")]
     pub(crate) out: PathBuf,
 
     /// Print one JSON object on standard output instead of the report

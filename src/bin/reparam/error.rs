@@ -55,10 +55,16 @@ pub(crate) enum Fault {
     #[error("is {0}, not a file")]
     NotAFile(&'static str),
     /// The extension names no known format.
-    #[error(
-        "has an unknown format: a matrix is read from .npy or .mtx (text becomes .npy in Python: numpy.save(\"A.npy\", numpy.loadtxt(\"A.txt\")))"
-    )]
+    #[error("has an unknown format: a matrix is read from .npy, .mtx, .csv, .tsv or .txt")]
     UnknownFormat,
+    /// A line of a text is no row of numbers.
+    #[error("line {line}: {why}")]
+    Line {
+        /// From 1.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The bytes are not in the format.
     #[error("is not a {format} file that can be read: {why}")]
     Format {

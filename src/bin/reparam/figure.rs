@@ -131,6 +131,7 @@ mod draw {
     use plotters::coord::types::RangedCoordf64;
     use plotters::prelude::*;
     use plotters::series::DashedLineSeries;
+    use plotters::style::text_anchor::{HPos, Pos, VPos};
     use std::ops::Range;
     use std::path::Path;
 
@@ -148,6 +149,8 @@ mod draw {
         RGBColor(170, 170, 170),
     ];
     const PANEL: (u32, u32) = (460, 360);
+    /// plotters rounds to whole pixels, which makes steps of smooth curves: it draws this many times larger, and the SVG is shown at size.
+    const FINE: u32 = 4;
     const LEGEND_ROW: u32 = 22;
     /// Pixels of a character of the legend, generously.
     const CHARACTER: f64 = 7.6;
@@ -304,53 +307,60 @@ mod draw {
         let x = Scale::of(&p.x, points().map(|q| q.0));
         let stems = p.series.iter().any(|s| s.style == Style::Stems);
         let y = Scale::of(&p.y, points().map(|q| q.1).chain(stems.then_some(0.0)));
+        // not as a caption, whose distance from the plot plotters gives in its own pixels
+        let title = TextStyle::from(("sans-serif", 15 * FINE).into_font());
+        let middle = (area.dim_in_pixel().0 / 2) as i32;
+        let top = Pos::new(HPos::Center, VPos::Top);
+        area.draw_text(&p.title, &title.pos(top), (middle, 9 * FINE as i32))?;
         let mut chart = ChartBuilder::on(area)
-            .caption(&p.title, ("sans-serif", 15))
-            .margin(8)
-            .margin_right(18)
-            .x_label_area_size(42)
-            .y_label_area_size(62)
+            .margin(8 * FINE)
+            .margin_top(32 * FINE)
+            .margin_right(18 * FINE)
+            .x_label_area_size(42 * FINE)
+            .y_label_area_size(62 * FINE)
             .build_cartesian_2d(x.clone(), y.clone())?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
-            .bold_line_style(RGBColor(225, 225, 225))
+            .bold_line_style(RGBColor(225, 225, 225).stroke_width(FINE))
+            .axis_style(BLACK.stroke_width(FINE))
+            .set_all_tick_mark_size(5 * FINE)
             .x_desc(p.x.label.as_str())
             .y_desc(p.y.label.as_str())
             .x_labels(7)
             .y_labels(8)
-            .label_style(("sans-serif", 12))
-            .axis_desc_style(("sans-serif", 13))
+            .label_style(("sans-serif", 12 * FINE))
+            .axis_desc_style(("sans-serif", 13 * FINE))
             .draw()?;
         for s in &p.series {
             let colour = PALETTE[s.colour % PALETTE.len()];
+            let thick = colour.filled().stroke_width(2 * FINE);
+            let thin = colour.stroke_width(FINE);
             for piece in pieces(s, &x, &y) {
                 match s.style {
                     Style::Dashed => {
-                        chart.draw_series(DashedLineSeries::new(piece, 6, 5, colour.stroke_width(1)))?;
+                        chart.draw_series(DashedLineSeries::new(piece, 7 * FINE, 4 * FINE, thick))?;
                     }
                     Style::Line => {
-                        chart.draw_series(LineSeries::new(piece, colour.stroke_width(2)))?;
+                        chart.draw_series(LineSeries::new(piece, thick))?;
                     }
                     Style::Marked => {
-                        chart.draw_series(
-                            LineSeries::new(piece, colour.filled().stroke_width(2)).point_size(3),
-                        )?;
+                        chart.draw_series(LineSeries::new(piece, thick).point_size(3 * FINE))?;
                     }
                     Style::Points => {
-                        let dots = piece.into_iter().map(|q| Circle::new(q, 2, colour.filled()));
+                        let dots = piece.into_iter().map(|q| Circle::new(q, 2 * FINE, thick));
                         chart.draw_series(dots)?;
                     }
                     Style::Stems => {
                         let lines = piece.iter().filter(|q| q.1 != 0.0);
-                        chart.draw_series(lines.map(|q| PathElement::new(vec![(q.0, 0.0), *q], colour)))?;
-                        let dots = piece.iter().map(|q| Circle::new(*q, 2, colour.filled()));
+                        chart.draw_series(lines.map(|q| PathElement::new(vec![(q.0, 0.0), *q], thin)))?;
+                        let dots = piece.iter().map(|q| Circle::new(*q, 2 * FINE, thick));
                         chart.draw_series(dots)?;
                     }
                     Style::Ticks => {
+                        let half = 4 * FINE as i32;
                         let bar = |q: (f64, f64)| {
-                            EmptyElement::at(q)
-                                + PathElement::new(vec![(-4, 0), (4, 0)], colour.stroke_width(2))
+                            EmptyElement::at(q) + PathElement::new(vec![(-half, 0), (half, 0)], thick)
                         };
                         chart.draw_series(piece.into_iter().map(bar))?;
                     }
@@ -397,9 +407,10 @@ mod draw {
             let per_row = ((f64::from(width) - 40.0) / cell).floor().max(1.0) as usize;
             let legend = LEGEND_ROW * entries.len().div_ceil(per_row) as u32 + 12;
             let height = PANEL.1 * rows as u32;
-            let root = SVGBackend::with_string(text, (width, height + legend)).into_drawing_area();
+            let (all, shown) = (height + legend, text.len());
+            let root = SVGBackend::with_string(text, (width * FINE, all * FINE)).into_drawing_area();
             root.fill(&WHITE)?;
-            let (plots, below) = root.split_vertically(height);
+            let (plots, below) = root.split_vertically(height * FINE);
             for (area, p) in plots.split_evenly((rows, columns)).iter().zip(&self.panels) {
                 panel(area, p)?;
             }
@@ -407,13 +418,13 @@ mod draw {
                 let (row, column) = (i / per_row, i % per_row);
                 let left = 30 + (cell * column as f64) as i32;
                 let middle = LEGEND_ROW as i32 * row as i32 + 12;
-                let style = PALETTE[s.colour % PALETTE.len()];
-                let ends = |a: i32, b: i32| {
-                    PathElement::new(
-                        vec![(left + a, middle), (left + b, middle)],
-                        style.stroke_width(2),
-                    )
+                let at = |right: i32, down: i32| {
+                    let fine = FINE as i32;
+                    (fine * (left + right), fine * (middle + down))
                 };
+                let thick = PALETTE[s.colour % PALETTE.len()].filled().stroke_width(2 * FINE);
+                let ends = |a: i32, b: i32| PathElement::new(vec![at(a, 0), at(b, 0)], thick);
+                let dot = |size: u32| Circle::new(at(16, 0), size * FINE, thick);
                 match s.style {
                     Style::Dashed => {
                         below.draw(&ends(0, 8))?;
@@ -421,17 +432,25 @@ mod draw {
                         below.draw(&ends(24, 32))?;
                     }
                     Style::Line => below.draw(&ends(0, 32))?,
-                    Style::Points => below.draw(&Circle::new((left + 16, middle), 2, style.filled()))?,
+                    Style::Points => below.draw(&dot(2))?,
                     Style::Ticks => below.draw(&ends(12, 20))?,
                     Style::Marked | Style::Stems => {
                         below.draw(&ends(0, 32))?;
-                        below.draw(&Circle::new((left + 16, middle), 3, style.filled()))?;
+                        below.draw(&dot(3))?;
                     }
                 }
-                let text = TextStyle::from(("sans-serif", 13).into_font());
-                below.draw_text(&s.name, &text, (left + 38, middle - 6))?;
+                let words = TextStyle::from(("sans-serif", 13 * FINE).into_font());
+                below.draw_text(&s.name, &words, at(38, -6))?;
             }
             root.present()?;
+            drop((plots, below, root));
+            // shown at size: the view box keeps the fine coordinates
+            let drawn = format!("width=\"{}\" height=\"{}\"", width * FINE, all * FINE);
+            let wanted = format!("width=\"{width}\" height=\"{all}\"");
+            match text[shown..].find(&drawn) {
+                Some(at) => text.replace_range(shown + at..shown + at + drawn.len(), &wanted),
+                None => return Err("the head of the SVG is not as expected".into()),
+            }
             Ok(())
         }
     }

@@ -23,7 +23,7 @@ use read::Bounds;
 use reparam::Status;
 use report::Summary;
 use solve::{Bounded, Class, NonNegative, OnSimplex};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use terminal::Progress;
 
@@ -83,11 +83,20 @@ fn run<C: Class>(
             why: e.to_string(),
         })?;
     }
+    let mut read: Vec<&Path> = vec![&common.matrix, &common.rhs];
+    read.extend(
+        bounds
+            .iter()
+            .flat_map(|(lower, upper)| [lower.as_path(), upper.as_path()]),
+    );
     let output = write::Output::prepare(&common.out)?;
+    output.spare(&read, None)?;
     let picture = match &common.plot {
         Some(path) => {
-            plot::check()?;
-            Some(write::Output::prepare(path)?)
+            plot::check(path)?;
+            let picture = write::Output::prepare(path)?;
+            picture.spare(&read, Some(&output))?;
+            Some(picture)
         }
         None => None,
     };

@@ -2,7 +2,10 @@
 
 use crate::args::Common;
 use crate::error::Failure;
+#[cfg(feature = "plot")]
+use crate::error::Fault;
 use crate::read::Kind;
+use std::path::Path;
 
 /// Which right-hand side is drawn; a refusal where that is not clear.
 pub(crate) fn number(common: &Common, kind: Kind) -> Result<usize, Failure> {
@@ -23,16 +26,21 @@ pub(crate) fn number(common: &Common, kind: Kind) -> Result<usize, Failure> {
 
 /// Refuses the option in a program that cannot draw.
 #[cfg(not(feature = "plot"))]
-pub(crate) fn check() -> Result<(), Failure> {
+pub(crate) fn check(_: &Path) -> Result<(), Failure> {
     Err(Failure::Usage(
         "--plot needs a program that can draw: cargo build --release --features cli,plot".into(),
     ))
 }
 
+/// Refuses a name that promises another format than SVG.
 #[cfg(feature = "plot")]
-#[allow(clippy::unnecessary_wraps)] // refuses without the feature
-pub(crate) fn check() -> Result<(), Failure> {
-    Ok(())
+pub(crate) fn check(path: &Path) -> Result<(), Failure> {
+    match path.extension() {
+        Some(extension) if !extension.eq_ignore_ascii_case("svg") => {
+            Err(Fault::Unwritable("pictures are written as .svg".into()).of(path))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(feature = "plot")]

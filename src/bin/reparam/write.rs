@@ -66,6 +66,9 @@ impl Output {
     /// Writes the answers as one array: (n,), (n, k), or (k, n) for a batch.
     pub(crate) fn write(&self, solutions: &[Solution<f64>], kind: Kind) -> Result<(), Failure> {
         let columns = solutions.first().map_or(0, |s| s.x.len());
+        if crate::read::is_text(&self.path) {
+            return self.put(|file| write_table(file, solutions, columns, kind, self.separator()));
+        }
         self.put(|file| write_array(file, solutions, columns, kind))
     }
 
@@ -73,6 +76,33 @@ impl Output {
     #[cfg(feature = "plot")]
     pub(crate) fn write_text(&self, text: &str) -> Result<(), Failure> {
         self.put(|mut file| file.write_all(text.as_bytes()))
+    }
+
+    /// What stands between the numbers of a line.
+    fn separator(&self) -> char {
+        let extension = self.path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
+        match extension.as_ref().and_then(|e| e.to_str()) {
+            Some("csv") => ',',
+            _ => '\t',
+        }
+    }
+
+    /// Refuses to write over a file that the problem is read from, or over the other answer. Devices are not written over.
+    pub(crate) fn spare(&self, read: &[&Path], other: Option<&Output>) -> Result<(), Failure> {
+        let place = |target: &Path| fs::canonicalize(target).ok();
+        let refuse = |why: &str| Err(Fault::Unwritable(why.into()).of(&self.path));
+        if self.device {
+            return Ok(());
+        }
+        let here = place(&self.target);
+        if here.is_some() && read.iter().any(|path| place(path) == here) {
+            return refuse("the problem is read from it");
+        }
+        let within = |o: &Output| Some((place(&o.directory)?, o.target.file_name()?.to_owned()));
+        match other {
+            Some(other) if within(self) == within(other) => refuse("x goes there"),
+            _ => Ok(()),
+        }
     }
 
     fn put(&self, fill: impl FnOnce(&File) -> io::Result<()>) -> Result<(), Failure> {
@@ -104,6 +134,39 @@ impl Output {
         temporary.persist(&self.target)?;
         Ok(())
     }
+}
+
+/// Text: the rows of the array that `write_array` writes, of which a vector is a column. What is written is read back bit for bit.
+fn write_table<W: Write>(
+    file: W,
+    solutions: &[Solution<f64>],
+    columns: usize,
+    kind: Kind,
+    separator: char,
+) -> io::Result<()> {
+    let mut out = BufWriter::new(file);
+    let mut line = |numbers: &mut dyn Iterator<Item = f64>| -> io::Result<()> {
+        for (k, x) in numbers.enumerate() {
+            if k > 0 {
+                write!(out, "{separator}")?;
+            }
+            write!(out, "{x:?}")?;
+        }
+        writeln!(out)
+    };
+    match kind {
+        Kind::Vector | Kind::Columns(_) => {
+            for j in 0..columns {
+                line(&mut solutions.iter().map(|s| s.x[j]))?;
+            }
+        }
+        Kind::Batch(_) => {
+            for s in solutions {
+                line(&mut s.x.iter().copied())?;
+            }
+        }
+    }
+    out.flush()
 }
 
 /// numpy's format in C order.

@@ -2,11 +2,14 @@
 
 mod matrix_market;
 mod npy;
+mod text;
 
-use crate::error::{Failure, Fault};
+use crate::error::{Failure, Fault, Position};
 use reparam::operators::SparseColumns;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+
+pub(crate) use text::is_named as is_text;
 
 /// A linear least squares problem, or several that are solved together.
 pub(crate) struct System {
@@ -67,9 +70,9 @@ pub(crate) fn read(
     bounds: Option<(&PathBuf, &PathBuf)>,
 ) -> Result<(System, Bounds), Failure> {
     let a = open_matrix(matrix)?;
-    let b = npy::open(rhs)?;
+    let b = Vectors::open(rhs, false)?;
     let (rows, columns, batch) = a.sizes(matrix)?;
-    let kind = check_rhs((rows, columns), batch, &b.shape, matrix).map_err(|fault| fault.of(rhs))?;
+    let kind = check_rhs((rows, columns), batch, b.shape(), matrix).map_err(|fault| fault.of(rhs))?;
     let bounds = match bounds {
         None => Bounds::default(),
         Some((lower, upper)) => read_bounds(lower, upper, columns, matrix)?,
@@ -99,9 +102,20 @@ pub(crate) fn read(
 
 fn read_bounds(lower: &Path, upper: &Path, columns: usize, matrix: &Path) -> Result<Bounds, Failure> {
     let open = |path: &Path| {
-        let pending = npy::open(path)?;
-        let fault = match *pending.shape.as_slice() {
-            [n] if n == columns => return Ok(pending),
+        // one number for all coordinates
+        let all = path.to_str().and_then(|word| word.parse::<f64>().ok());
+        if let Some(bound) = all {
+            return if bound.is_nan() {
+                Err(Fault::NotANumber(Position(vec![0])).of(path))
+            } else {
+                Ok(vec![bound; columns])
+            };
+        }
+        let pending = Vectors::open(path, true)?;
+        let fault = match *pending.shape() {
+            [n] if n == columns => return Ok(pending.read()?.data),
+            // a line of text is as good as a column
+            [1, n] if n == columns && matches!(pending, Vectors::Text(_)) => return Ok(pending.read()?.data),
             [n] => Fault::Mismatch {
                 what: "entries",
                 found: n,
@@ -117,10 +131,9 @@ fn read_bounds(lower: &Path, upper: &Path, columns: usize, matrix: &Path) -> Res
         };
         Err(fault.of(path))
     };
-    let (lo, hi) = (open(lower)?, open(upper)?);
     let bounds = Bounds {
-        lower: lo.read_with_infinities()?.data,
-        upper: hi.read_with_infinities()?.data,
+        lower: open(lower)?,
+        upper: open(upper)?,
     };
     for (index, (lo, hi)) in bounds.lower.iter().zip(&bounds.upper).enumerate() {
         if lo > hi || *lo == f64::INFINITY || *hi == f64::NEG_INFINITY {
@@ -136,9 +149,49 @@ fn read_bounds(lower: &Path, upper: &Path, columns: usize, matrix: &Path) -> Res
     Ok(bounds)
 }
 
+/// Right-hand sides or bounds.
+enum Vectors {
+    Npy { pending: npy::Pending, infinities: bool },
+    Text(npy::Array),
+}
+
+impl Vectors {
+    fn open(path: &Path, infinities: bool) -> Result<Self, Failure> {
+        if !is_text(path) {
+            let pending = npy::open(path)?;
+            return Ok(Self::Npy { pending, infinities });
+        }
+        let mut table = text::read(path, infinities)?;
+        // one column of text is a vector
+        if let [rows, 1] = *table.shape {
+            table.shape = vec![rows];
+        }
+        Ok(Self::Text(table))
+    }
+
+    fn shape(&self) -> &[usize] {
+        match self {
+            Self::Npy { pending, .. } => &pending.shape,
+            Self::Text(table) => &table.shape,
+        }
+    }
+
+    fn read(self) -> Result<npy::Array, Failure> {
+        match self {
+            Self::Npy {
+                pending,
+                infinities: true,
+            } => pending.read_with_infinities(),
+            Self::Npy { pending, .. } => pending.read(),
+            Self::Text(table) => Ok(table),
+        }
+    }
+}
+
 enum Pending {
     Npy(npy::Pending),
     MatrixMarket(matrix_market::Pending),
+    Text(npy::Array),
 }
 
 fn open_matrix(path: &Path) -> Result<Pending, Failure> {
@@ -146,6 +199,7 @@ fn open_matrix(path: &Path) -> Result<Pending, Failure> {
     match extension.as_deref() {
         Some("npy") => npy::open(path).map(Pending::Npy),
         Some("mtx") => matrix_market::open(path).map(Pending::MatrixMarket),
+        _ if is_text(path) => text::read(path, false).map(Pending::Text),
         _ => Err(Fault::UnknownFormat.of(path)),
     }
 }
@@ -155,7 +209,7 @@ impl Pending {
     fn sizes(&self, path: &Path) -> Result<(usize, usize, Option<usize>), Failure> {
         match self {
             Self::MatrixMarket(a) => Ok((a.rows(), a.columns(), None)),
-            Self::Npy(a) => match *a.shape.as_slice() {
+            Self::Npy(npy::Pending { shape, .. }) | Self::Text(npy::Array { shape, .. }) => match **shape {
                 [m, n] => Ok((m, n, None)),
                 [k, m, n] => Ok((m, n, Some(k))),
                 ref other => {
@@ -178,6 +232,10 @@ impl Pending {
                     column_major: true,
                 },
                 matrix_market::Parsed::Sparse(sparse) => Matrix::Sparse(sparse),
+            }),
+            Self::Text(table) => Ok(Matrix::Dense {
+                data: table.data,
+                column_major: false,
             }),
             Self::Npy(a) => {
                 let a = a.read()?;

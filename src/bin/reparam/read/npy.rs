@@ -77,7 +77,7 @@ fn read_header(reader: &mut impl Read, bytes: u64) -> Result<Vec<u8>, Fault> {
         .read_exact(&mut text)
         .map_err(Fault::io("cannot be read"))?;
     if &text[..6] != b"\x93NUMPY" {
-        return Err(malformed("it does not begin with the magic bytes of one (text becomes .npy in Python: numpy.save(\"b.npy\", numpy.loadtxt(\"b.txt\")))".into()));
+        return Err(malformed("it does not begin with the magic bytes of one (text is read from files named .csv, .tsv or .txt)".into()));
     }
     let length = match text[6] {
         1 => u64::from(u16::from_le_bytes([text[8], text[9]])),

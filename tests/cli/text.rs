@@ -1,0 +1,151 @@
+//! Tables of text in and out, and files that must not be written over.
+#![allow(clippy::unwrap_used)]
+
+use crate::bench::*;
+use std::fs;
+
+/// Refused with status 1 and exactly this sentence.
+#[track_caller]
+fn refused(ran: &Ran, sentence: &str) {
+    assert_eq!(ran.stderr, format!("reparam: {sentence}\n"));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+}
+
+/// `small()` as text, the way spreadsheets and instruments write it.
+fn text() -> Bench {
+    let bench = Bench::new();
+    bench.bytes("A.csv", b"first,second\n1,1\n0,1\n1,0\n");
+    bench.bytes("b.txt", b"# counts\n1\n2\n-1\n");
+    bench
+}
+
+#[test]
+fn a_problem_in_text_and_its_answer() {
+    let bench = text();
+    let args = |out| ["nnls", "--matrix", "A.csv", "--rhs", "b.txt", "--out", out];
+    bench.run(&args("x.npy")).solved();
+    assert_close(&bench.x().1, &X);
+    bench.run(&args("x.csv")).solved();
+    assert_eq!(fs::read_to_string(bench.path("x.csv")).unwrap(), "0.0\n1.5\n");
+    // several right-hand sides are columns, and so are their answers; what was written can be read
+    bench.bytes("B.tsv", b"1\t3\n2\t2\n-1\t2\n");
+    let mut args = args("X.csv");
+    args[4] = "B.tsv";
+    bench.run(&args).solved();
+    let written = fs::read_to_string(bench.path("X.csv")).unwrap();
+    let rows: Vec<Vec<f64>> = written
+        .lines()
+        .map(|l| l.split(',').map(|c| c.parse().unwrap()).collect())
+        .collect();
+    assert_close(&rows.concat(), &[0.0, X2[0], 1.5, X2[1]]);
+    bench.npy("B.npy", &[3, 2], npyz::Order::C, &[1.0, 3.0, 2.0, 2.0, -1.0, 2.0]);
+    args[4] = "B.npy";
+    args[6] = "x.npy";
+    bench.run(&args).solved();
+    assert_eq!(bench.x(), (vec![2, 2], rows.concat()));
+}
+
+#[test]
+fn what_is_no_table_names_the_line() {
+    let bench = text();
+    let case = |name: &str, content: &str, sentence: &str| {
+        bench.bytes(name, content.as_bytes());
+        let (a, b) = if name == "A.csv" {
+            (name, "b.txt")
+        } else {
+            ("A.csv", name)
+        };
+        refused(&bench.nnls(a, b, &[]), &format!("{name}: {sentence}"));
+        assert!(!bench.path("x.npy").exists());
+    };
+    case("c.txt", "1\nnan\n3\n", "line 2: 'nan' is not a number");
+    case(
+        "c.txt",
+        "1 2 3\n",
+        "has 1 rows, expected 3 (the rows of A.csv); one right-hand side has the shape (rows,)",
+    );
+    case(
+        "c.txt",
+        "channel\nnumber\n1\n2\n",
+        "line 2: 'number' is not a number (one header line may stand above the numbers; more of them begin with #)",
+    );
+    case(
+        "c.csv",
+        "1;0,5\n2;0,5\n",
+        "line 1: '0,5' is not a number: decimal commas are not read",
+    );
+    case(
+        "A.csv",
+        "1,1\n0,1,7\n",
+        "line 2: it has 3 numbers, where line 1 has 2",
+    );
+    case(
+        "A.csv",
+        "",
+        "is not a text file that can be read: it holds no row of numbers",
+    );
+    case(
+        "A.csv",
+        "\u{0}\u{1}",
+        "line 1: '\u{fffd}\u{fffd}' is not a number (one header line may stand above the numbers; more of them begin with #)",
+    );
+    bench.bytes("A.csv", &fs::read(small().path("A.npy")).unwrap());
+    refused(
+        &bench.nnls("A.csv", "b.txt", &[]),
+        "A.csv: is not a text file that can be read: it begins as a .npy file does: name it so",
+    );
+}
+
+#[test]
+fn bounds_in_text_or_as_one_number() {
+    let bench = text();
+    let bvls = |lower: &str, upper: &str| {
+        let mut args = vec!["bvls", "--matrix", "A.csv", "--rhs", "b.txt", "--out", "x.npy"];
+        args.extend(["--lower", lower, "--upper", upper]);
+        bench.run(&args)
+    };
+    bench.bytes("lo.txt", b"-0.5\n-inf\n");
+    bench.bytes("hi.csv", b"inf,inf\n");
+    bvls("lo.txt", "hi.csv").solved();
+    assert_close(&bench.x().1, &[-0.5, 1.75]);
+    bvls("-inf", "1e0").solved();
+    assert_eq!(bench.x().1[1], 1.0);
+    bvls("-0.5", "inf").solved();
+    assert_close(&bench.x().1, &[-0.5, 1.75]);
+    refused(&bvls("0", "nan"), "nan: entry 0 is not a number");
+    refused(
+        &bvls("2", "1"),
+        "1: entry 0 is 1e0, where 2 has 2e0: no number lies between",
+    );
+}
+
+#[test]
+fn nothing_that_is_read_is_written_over() {
+    let bench = small();
+    let before = [
+        fs::read(bench.path("A.npy")).unwrap(),
+        fs::read(bench.path("b.npy")).unwrap(),
+    ];
+    bench.bounds(&[0.0; 2], &[1.0; 2]);
+    let base = [
+        "bvls", "--matrix", "A.npy", "--rhs", "b.npy", "--lower", "lo.npy", "--upper", "hi.npy", "--out",
+    ];
+    for name in ["A.npy", "b.npy", "./b.npy", "lo.npy", "hi.npy"] {
+        let mut args = base.to_vec();
+        args.push(name);
+        let sentence = format!("{name}: cannot be written: the problem is read from it");
+        refused(&bench.run(&args), &sentence);
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("b.npy", bench.path("link.npy")).unwrap();
+        let mut args = base.to_vec();
+        args.push("link.npy");
+        refused(
+            &bench.run(&args),
+            "link.npy: cannot be written: the problem is read from it",
+        );
+    }
+    assert_eq!(fs::read(bench.path("A.npy")).unwrap(), before[0]);
+    assert_eq!(fs::read(bench.path("b.npy")).unwrap(), before[1]);
+}
