@@ -2,14 +2,14 @@
 //!
 //! As in [`dense_products`](super::dense_products) the sizes alone say how a sum is split: the same bits with any number of threads.
 
-use super::SparseColumns;
 use super::dense_products::{add_up, each};
+use super::{LinearOperator, SparseColumns};
 use crate::LinalgScalar;
 
 /// Parts into which columns are split for sums over columns: each needs a vector of its own, so they are few.
 pub(crate) const PARTS: usize = 4;
-/// Entries below which one part, and one thread, does it all.
-const SMALL: usize = 1 << 17;
+/// Entries below which one part, and one thread, does it all: with 3·10⁵ the vectors of the parts still cost what a second thread gains.
+const SMALL: usize = 1 << 20;
 
 /// Whether a product with k columns is split, and how many columns a part has. Not where the vectors of the parts would outweigh the entries.
 fn split<T: LinalgScalar>(a: &SparseColumns<T>, rows: usize, columns: usize, k: usize) -> (usize, bool) {
@@ -38,7 +38,12 @@ pub(crate) fn combine<T: LinalgScalar>(
         }
     };
     if !threads {
-        return add(0, y);
+        y.fill(T::zero());
+        match face {
+            Some(face) => face.iter().zip(x).for_each(|(j, v)| a.add_column(*j, *v, y)),
+            None => add(0, y),
+        }
+        return;
     }
     let parts = x.len().div_ceil(part);
     each(&mut partial[..parts * m], m, threads, add);
@@ -54,9 +59,20 @@ pub(crate) fn combine_adjoint<T: LinalgScalar>(
     out: &mut [T],
 ) {
     let entries = a.nonzeros() / columns.max(1) * out.len();
+    if entries < SMALL {
+        match face {
+            Some(face) => {
+                for (o, j) in out.iter_mut().zip(face) {
+                    *o = a.column_dot(*j, y);
+                }
+            }
+            None => a.apply_adjoint(y, out),
+        }
+        return;
+    }
     // every entry of out is a sum of its own: nothing is split
     let part = out.len().div_ceil(4 * PARTS).max(1);
-    each(out, part, entries >= SMALL, |i, out| {
+    each(out, part, true, |i, out| {
         for (f, o) in out.iter_mut().enumerate() {
             let f = i * part + f;
             *o = a.column_dot(face.map_or(f, |face| face[f]), y);
@@ -75,6 +91,9 @@ pub(crate) fn pair<T: LinalgScalar>(
 ) {
     let (m, n) = (ap.len(), p.len());
     let (part, threads) = split(a, m, n, n);
+    if !threads {
+        return a.apply_pair(p, q, ap, aq);
+    }
     let parts = n.div_ceil(part.max(1)).max(1);
     // the two images of a row lie side by side
     each(&mut partial[..parts * 2 * m], 2 * m, threads, |i, both| {
@@ -100,13 +119,12 @@ pub(crate) fn pair<T: LinalgScalar>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operators::LinearOperator;
     use crate::testing::Random;
 
     /// Against the plain products, on both sides of the threshold.
     #[test]
     fn agree_with_plain_products() {
-        for (m, n, each) in [(1, 1, 1), (9, 5, 3), (300, 40, 7), (400, 900, 160)] {
+        for (m, n, each) in [(1, 1, 1), (9, 5, 3), (300, 40, 7), (1100, 1000, 1050)] {
             let mut random = Random::new(n as u64);
             let triplets: Vec<(usize, usize, f64)> = (0..n)
                 .flat_map(|j| (0..each).map(move |k| ((j * 7 + k * 3) % m, j)))

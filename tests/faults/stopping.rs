@@ -293,9 +293,9 @@ fn no_time_at_all() {
 #[cfg(feature = "rayon")]
 #[test]
 fn threads_do_not_change_a_bit_of_sparse_products() {
-    let (m, n) = (500, 1000);
+    let (m, n) = (1100, 1000);
     let mut random = Random::new(6);
-    let triplets: Vec<(usize, usize, f64)> = (0..n * 200)
+    let triplets: Vec<(usize, usize, f64)> = (0..n * 1050)
         .map(|k| ((k * 7 + k / n * 3) % m, k % n, random.uniform()))
         .collect();
     let a = reparam::operators::SparseColumns::from_triplets(m, n, &triplets).unwrap();
@@ -315,7 +315,7 @@ fn threads_do_not_change_a_bit_of_sparse_products() {
             .map(|strategy| {
                 Nnls::new(&a)
                     .strategy(strategy)
-                    .max_iterations(40)
+                    .max_iterations(10)
                     .solve(&b)
                     .unwrap()
             })
