@@ -28,8 +28,18 @@ pub(crate) fn wide<R>(f: impl FnOnce() -> R) -> R {
     }
 }
 
+/// Partial sums of an inner product.
+const LANES: usize = 8;
+
 /// Vectors shorter than this are done where they are.
 const SHORT: usize = 48;
+
+/// The sum of eight partial sums, half on half: in an order in which they stay in the lanes where they were added up. (By neighbours,
+/// the compiler would shuffle the lanes inside the loop that feeds them.)
+#[inline(always)]
+fn halves<T: Scalar>(s: &[T; LANES]) -> T {
+    ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+}
 
 /// ⟨a, b⟩ with eight partial sums, which lets the compiler vectorise and shortens the rounding chain.
 #[inline]
@@ -47,50 +57,41 @@ pub(crate) fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
 #[inline(always)]
 pub(crate) fn dot_body<T: Scalar>(a: &[T], b: &[T]) -> T {
     debug_assert_eq!(a.len(), b.len());
-    let mut s = [T::zero(); 8];
-    let (ac, bc) = (a.chunks_exact(8), b.chunks_exact(8));
-    let (ra, rb) = (ac.remainder(), bc.remainder());
+    let mut s = [T::zero(); LANES];
+    let (ac, bc) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest = rest_of_dot(ac.remainder(), bc.remainder());
     for (p, q) in ac.zip(bc) {
-        for k in 0..8 {
+        for k in 0..LANES {
             s[k] += p[k] * q[k];
         }
     }
-    let mut t = T::zero();
-    for (p, q) in ra.iter().zip(rb) {
-        t += *p * *q;
-    }
-    t + (((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7])))
+    rest + halves(&s)
 }
 
 /// Σᵢ term(i) with the eight partial sums of [`dot`].
 pub(crate) fn sum_of<T: Scalar>(m: usize, term: impl Fn(usize) -> T) -> T {
-    let mut s = [T::zero(); 8];
-    let whole = m - m % 8;
+    let mut s = [T::zero(); LANES];
+    let whole = m - m % LANES;
     let mut i = 0;
     while i < whole {
         for (k, s) in s.iter_mut().enumerate() {
             *s += term(i + k);
         }
-        i += 8;
+        i += LANES;
     }
     let rest: T = (whole..m).map(&term).sum();
-    rest + (((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7])))
+    rest + halves(&s)
 }
 
-/// Four inner products with one vector, which is read once; for use inside [`wide`].
+/// Partial sums of four inner products, `LANES` each; whole groups of `LANES` only.
 #[inline(always)]
-pub(crate) fn dot4_body<T: Scalar>(a: [&[T]; 4], b: &[T]) -> [T; 4] {
-    const LANES: usize = 8;
-    let len = b.len();
-    let mut s = [[T::zero(); LANES]; 4];
-    let whole = len - len % LANES;
-    debug_assert!(a.iter().all(|v| v.len() == len));
-    for ((((c0, c1), c2), c3), d) in a[0][..whole]
+fn add_products<T: Scalar>(s: &mut [[T; LANES]; 4], a: [&[T]; 4], b: &[T]) {
+    for ((((c0, c1), c2), c3), d) in a[0]
         .chunks_exact(LANES)
-        .zip(a[1][..whole].chunks_exact(LANES))
-        .zip(a[2][..whole].chunks_exact(LANES))
-        .zip(a[3][..whole].chunks_exact(LANES))
-        .zip(b[..whole].chunks_exact(LANES))
+        .zip(a[1].chunks_exact(LANES))
+        .zip(a[2].chunks_exact(LANES))
+        .zip(a[3].chunks_exact(LANES))
+        .zip(b.chunks_exact(LANES))
     {
         for k in 0..LANES {
             s[0][k] += c0[k] * d[k];
@@ -99,15 +100,46 @@ pub(crate) fn dot4_body<T: Scalar>(a: [&[T]; 4], b: &[T]) -> [T; 4] {
             s[3][k] += c3[k] * d[k];
         }
     }
-    let mut out = [T::zero(); 4];
-    for ((o, v), p) in out.iter_mut().zip(&a).zip(&s) {
-        let mut t = T::zero();
-        for k in whole..len {
-            t += v[k] * b[k];
-        }
-        *o = t + (((p[0] + p[4]) + (p[1] + p[5])) + ((p[2] + p[6]) + (p[3] + p[7])));
+}
+
+/// Four inner products with one vector, which is read once, each summed as [`dot`] does; for use inside [`wide`].
+#[inline(always)]
+pub(crate) fn dot4_body<T: Scalar>(a: [&[T]; 4], b: &[T]) -> [T; 4] {
+    let whole = b.len() - b.len() % LANES;
+    let mut s = [[T::zero(); LANES]; 4];
+    add_products(&mut s, a.map(|v| &v[..whole]), &b[..whole]);
+    // (by way of memory: or else the compiler shuffles lanes in the loop to have the four results side by side at its end)
+    let s = std::hint::black_box(s);
+    std::array::from_fn(|f| rest_of_dot(&a[f][whole..], &b[whole..]) + halves(&s[f]))
+}
+
+/// Eight inner products: more columns are on their way from memory at a time.
+#[inline(always)]
+pub(crate) fn dot8_body<T: Scalar>(a: [&[T]; 8], b: &[T]) -> [T; 8] {
+    /// Elements of a column before it is the turn of the other four.
+    const TURN: usize = 8 * LANES;
+    let whole = b.len() - b.len() % LANES;
+    let mut s = [[[T::zero(); LANES]; 4]; 2];
+    let mut from = 0;
+    while from < whole {
+        let rows = from..(from + TURN).min(whole);
+        let part = |f: usize| &a[f][rows.clone()];
+        add_products(&mut s[0], [part(0), part(1), part(2), part(3)], &b[rows.clone()]);
+        add_products(&mut s[1], [part(4), part(5), part(6), part(7)], &b[rows.clone()]);
+        from += TURN;
     }
-    out
+    let s = std::hint::black_box(s);
+    std::array::from_fn(|f| rest_of_dot(&a[f][whole..], &b[whole..]) + halves(&s[f / 4][f % 4]))
+}
+
+/// What is left of an inner product behind the last group of `LANES`.
+#[inline(always)]
+fn rest_of_dot<T: Scalar>(a: &[T], b: &[T]) -> T {
+    let mut t = T::zero();
+    for (p, q) in a.iter().zip(b) {
+        t += *p * *q;
+    }
+    t
 }
 
 /// y += α x
