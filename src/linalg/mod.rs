@@ -29,7 +29,7 @@ pub(crate) fn wide<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// Partial sums of an inner product.
-const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
 
 /// Vectors shorter than this are done where they are.
 const SHORT: usize = 48;
@@ -37,7 +37,7 @@ const SHORT: usize = 48;
 /// The sum of eight partial sums, half on half: in an order in which they stay in the lanes where they were added up. (By neighbours,
 /// the compiler would shuffle the lanes inside the loop that feeds them.)
 #[inline(always)]
-fn halves<T: Scalar>(s: &[T; LANES]) -> T {
+pub(crate) fn halves<T: Scalar>(s: &[T; LANES]) -> T {
     ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 }
 
@@ -83,53 +83,27 @@ pub(crate) fn sum_of<T: Scalar>(m: usize, term: impl Fn(usize) -> T) -> T {
     rest + halves(&s)
 }
 
-/// Partial sums of four inner products, `LANES` each; whole groups of `LANES` only.
+/// `K` inner products with one vector, which is read once, each summed as [`dot`] does; for use inside [`wide`].
+///
+/// The columns go side by side: one after the other they would come from memory at half its rate.
 #[inline(always)]
-fn add_products<T: Scalar>(s: &mut [[T; LANES]; 4], a: [&[T]; 4], b: &[T]) {
-    for ((((c0, c1), c2), c3), d) in a[0]
-        .chunks_exact(LANES)
-        .zip(a[1].chunks_exact(LANES))
-        .zip(a[2].chunks_exact(LANES))
-        .zip(a[3].chunks_exact(LANES))
-        .zip(b.chunks_exact(LANES))
-    {
-        for k in 0..LANES {
-            s[0][k] += c0[k] * d[k];
-            s[1][k] += c1[k] * d[k];
-            s[2][k] += c2[k] * d[k];
-            s[3][k] += c3[k] * d[k];
+pub(crate) fn dots_body<T: Scalar, const K: usize>(a: [&[T]; K], b: &[T]) -> [T; K] {
+    let mut s = [[T::zero(); LANES]; K];
+    let (of_b, rest) = b.as_chunks::<LANES>();
+    let groups = a.map(
+        #[inline(always)]
+        |v| &v.as_chunks::<LANES>().0[..of_b.len()],
+    );
+    for (i, q) in of_b.iter().enumerate() {
+        for k in 0..K {
+            for l in 0..LANES {
+                s[k][l] += groups[k][i][l] * q[l];
+            }
         }
     }
-}
-
-/// Four inner products with one vector, which is read once, each summed as [`dot`] does; for use inside [`wide`].
-#[inline(always)]
-pub(crate) fn dot4_body<T: Scalar>(a: [&[T]; 4], b: &[T]) -> [T; 4] {
-    let whole = b.len() - b.len() % LANES;
-    let mut s = [[T::zero(); LANES]; 4];
-    add_products(&mut s, a.map(|v| &v[..whole]), &b[..whole]);
-    // (by way of memory: or else the compiler shuffles lanes in the loop to have the four results side by side at its end)
+    // (by way of memory: or else the compiler shuffles lanes in the loop to have the results side by side at its end)
     let s = std::hint::black_box(s);
-    std::array::from_fn(|f| rest_of_dot(&a[f][whole..], &b[whole..]) + halves(&s[f]))
-}
-
-/// Eight inner products: more columns are on their way from memory at a time.
-#[inline(always)]
-pub(crate) fn dot8_body<T: Scalar>(a: [&[T]; 8], b: &[T]) -> [T; 8] {
-    /// Elements of a column before it is the turn of the other four.
-    const TURN: usize = 8 * LANES;
-    let whole = b.len() - b.len() % LANES;
-    let mut s = [[[T::zero(); LANES]; 4]; 2];
-    let mut from = 0;
-    while from < whole {
-        let rows = from..(from + TURN).min(whole);
-        let part = |f: usize| &a[f][rows.clone()];
-        add_products(&mut s[0], [part(0), part(1), part(2), part(3)], &b[rows.clone()]);
-        add_products(&mut s[1], [part(4), part(5), part(6), part(7)], &b[rows.clone()]);
-        from += TURN;
-    }
-    let s = std::hint::black_box(s);
-    std::array::from_fn(|f| rest_of_dot(&a[f][whole..], &b[whole..]) + halves(&s[f / 4][f % 4]))
+    std::array::from_fn(|f| rest_of_dot(&a[f][b.len() - rest.len()..], rest) + halves(&s[f]))
 }
 
 /// What is left of an inner product behind the last group of `LANES`.
@@ -160,6 +134,20 @@ pub(crate) fn axpy_body<T: Scalar>(alpha: T, x: &[T], y: &mut [T]) {
     debug_assert_eq!(x.len(), y.len());
     for (yi, xi) in y.iter_mut().zip(x) {
         *yi += alpha * *xi;
+    }
+}
+
+/// y += Σ_k α_k a_k for eight vectors: y is read and written once; for use inside [`wide`].
+#[inline(always)]
+pub(crate) fn axpys_body<T: Scalar>(alpha: [T; 8], a: [&[T]; 8], y: &mut [T]) {
+    let a = a.map(
+        #[inline(always)]
+        |v| &v[..y.len()],
+    );
+    for (i, y) in y.iter_mut().enumerate() {
+        let product = |k: usize| alpha[k] * a[k][i];
+        let fours = |k: usize| (product(k) + product(k + 1)) + (product(k + 2) + product(k + 3));
+        *y += fours(0) + fours(4);
     }
 }
 
@@ -194,17 +182,26 @@ pub(crate) fn max_abs<T: Scalar>(v: &[T]) -> T {
 
 /// ‖v‖₂ without overflow or underflow: exact scaling by a power of two when the entries are extreme.
 pub(crate) fn norm2<T: Scalar>(v: &[T]) -> T {
-    let m = max_abs(v);
-    if m == T::zero() || !m.is_finite() {
-        return m;
+    root_of_squares(dot(v, v)).unwrap_or_else(|| norm2_of_any_size(v.len(), |i| v[i]))
+}
+
+/// √s for a sum of squares in the order of [`dot`] that neither overflowed nor lost a digit to underflow.
+pub(crate) fn root_of_squares<T: Scalar>(s: T) -> Option<T> {
+    // (squares lost to underflow are smaller than the smallest number over its unit roundoff: far below the last digit of s)
+    let largest = pow2::<T>(i32::try_from(safe_exponent::<T>() / 6 * 5).unwrap_or(100));
+    (s <= largest && s * largest >= T::one()).then(|| s.sqrt())
+}
+
+/// [`norm2`] of the numbers v(0), …, v(m − 1), whose squares may overflow or underflow.
+pub(crate) fn norm2_of_any_size<T: Scalar>(m: usize, v: impl Fn(usize) -> T) -> T {
+    let largest = max_or_nan((0..m).map(|i| v(i).abs()));
+    if largest == T::zero() || !largest.is_finite() {
+        return largest;
     }
-    let e = exponent(m);
-    if e.unsigned_abs() < safe_exponent::<T>() / 2 {
-        return dot(v, v).sqrt();
-    }
+    let e = exponent(largest);
     let s = pow2::<T>(-e);
     // (in the order of `dot`: a norm scaled by a power of two is the scaled norm, to the last bit)
-    let sum = sum_of(v.len(), |i| (v[i] * s) * (v[i] * s));
+    let sum = sum_of(m, |i| (v(i) * s) * (v(i) * s));
     sum.sqrt() * pow2::<T>(e)
 }
 

@@ -1,7 +1,7 @@
 //! The factor of a face: the columns that may be positive, and how the least-squares problem on them is solved.
 
 use super::problem::Problem;
-use crate::linalg::{PackedUpper, axpy, axpy_body, dot, dot_body, dot4_body, norm2, wide};
+use crate::linalg::{PackedUpper, axpy, axpy_body, dot, dot_body, dots_body, norm2, wide};
 use crate::solve::Run;
 use crate::{LinalgScalar, Scalar};
 
@@ -96,7 +96,7 @@ pub(crate) fn orthogonalise<T: Scalar>(q: &[T], column: &mut [T], coefficients: 
             let fours = q.chunks_exact(4 * m);
             let rest = fours.remainder();
             for c in fours {
-                h.extend_from_slice(&dot4_body(
+                h.extend_from_slice(&dots_body(
                     [&c[..m], &c[m..2 * m], &c[2 * m..3 * m], &c[3 * m..]],
                     column,
                 ));

@@ -1,8 +1,9 @@
 //! Dense matrices: views of slices in either order, and nalgebra matrices.
 
 use super::LinearOperator;
+use super::dense_products::{add_runs, column_norms, dot_runs};
 use crate::checks::check_len;
-use crate::linalg::{axpy, dot, norm2};
+use crate::linalg::{dot, wide};
 use crate::{Error, Result, Scalar};
 
 /// A dense m×n matrix in somebody else's memory, column- or row-major, possibly with gaps between columns (rows).
@@ -203,23 +204,13 @@ impl<T: Copy> Dense<'_, T> {
     }
 }
 
-/// y ← Σ_k x_k run_k, four runs at a time so that y is read and written a quarter as often.
+/// y ← Σ_k x_k run_k.
 fn combine<T: Scalar>(a: &Dense<'_, T>, x: &[T], y: &mut [T]) {
     y.fill(T::zero());
-    let mut k = 0;
-    while k + 4 <= x.len() {
-        let (x0, x1, x2, x3) = (x[k], x[k + 1], x[k + 2], x[k + 3]);
-        if x0 != T::zero() || x1 != T::zero() || x2 != T::zero() || x3 != T::zero() {
-            let (r0, r1, r2, r3) = (a.run(k), a.run(k + 1), a.run(k + 2), a.run(k + 3));
-            for ((((yi, a0), a1), a2), a3) in y.iter_mut().zip(r0).zip(r1).zip(r2).zip(r3) {
-                *yi += (x0 * *a0 + x1 * *a1) + (x2 * *a2 + x3 * *a3);
-            }
-        }
-        k += 4;
-    }
-    for (j, xj) in x.iter().enumerate().skip(k) {
-        axpy(*xj, a.run(j), y);
-    }
+    wide(
+        #[inline(always)]
+        || add_runs(a, 0, x, y),
+    );
 }
 
 /// Two combinations in one pass over A.
@@ -245,16 +236,18 @@ impl<T: Scalar> LinearOperator<T> for Dense<'_, T> {
         if self.column_major {
             combine(self, x, y);
         } else {
-            for (i, yi) in y.iter_mut().enumerate() {
-                *yi = dot(self.run(i), x);
-            }
+            wide(
+                #[inline(always)]
+                || dot_runs(self, 0, x, y),
+            );
         }
     }
     fn apply_adjoint(&self, y: &[T], x: &mut [T]) {
         if self.column_major {
-            for (j, xj) in x.iter_mut().enumerate() {
-                *xj = dot(self.run(j), y);
-            }
+            wide(
+                #[inline(always)]
+                || dot_runs(self, 0, y, x),
+            );
         } else {
             combine(self, y, x);
         }
@@ -271,17 +264,7 @@ impl<T: Scalar> LinearOperator<T> for Dense<'_, T> {
         }
     }
     fn column_norms(&self, out: &mut [T]) -> bool {
-        if self.column_major {
-            for (j, c) in out.iter_mut().enumerate() {
-                *c = norm2(self.run(j));
-            }
-        } else {
-            let mut buffer = vec![T::zero(); self.rows];
-            for (j, c) in out.iter_mut().enumerate() {
-                self.column(j, &mut buffer);
-                *c = norm2(&buffer);
-            }
-        }
+        column_norms(self, out);
         true
     }
     fn column(&self, j: usize, out: &mut [T]) -> bool {

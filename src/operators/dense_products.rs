@@ -4,8 +4,11 @@
 //! many, bit for bit.
 
 use super::Dense;
-use crate::LinalgScalar;
-use crate::linalg::{axpy, axpy_body, dot_body, dot8_body, wide};
+use crate::linalg::{
+    LANES, axpy, axpy_body, axpys_body, dot_body, dots_body, halves, norm2, norm2_of_any_size,
+    root_of_squares, wide,
+};
+use crate::{LinalgScalar, Scalar};
 use std::ops::Range;
 
 /// Parts into which rows are split for sums over rows; as many threads can help.
@@ -68,20 +71,16 @@ where
     }
 }
 
-/// y += Σ_f v_f a_{face(f)} on some rows of a column-major matrix. Four columns at a time: y is read and written a quarter as often.
+/// y += Σ_f v_f a_{face(f)} on some rows of a column-major matrix. Eight columns at a time: y is read and written an eighth as often.
 #[inline(always)]
-fn add_columns<T: LinalgScalar>(a: &Dense<'_, T>, face: &[usize], v: &[T], rows: Range<usize>, y: &mut [T]) {
-    let (fours, values) = (face.chunks_exact(4), v.chunks_exact(4));
-    let last = (fours.remainder(), values.remainder());
-    for (j, x) in fours.zip(values) {
-        let run = |i: usize| &a.run(j[i])[rows.clone()];
-        let (a0, a1, a2, a3) = (run(0), run(1), run(2), run(3));
-        for ((((yi, b0), b1), b2), b3) in y.iter_mut().zip(a0).zip(a1).zip(a2).zip(a3) {
-            *yi += (x[0] * *b0 + x[1] * *b1) + (x[2] * *b2 + x[3] * *b3);
-        }
+fn add_columns<T: Scalar>(a: &Dense<'_, T>, face: &[usize], v: &[T], rows: Range<usize>, y: &mut [T]) {
+    let run = |j: usize| &a.run(j)[rows.clone()];
+    let ((eights, last), (values, last_values)) = (face.as_chunks::<8>(), v.as_chunks::<8>());
+    for (j, x) in eights.iter().zip(values) {
+        axpys_body(*x, j.map(run), y);
     }
-    for (j, x) in last.0.iter().zip(last.1) {
-        axpy_body(*x, &a.run(*j)[rows.clone()], y);
+    for (j, x) in last.iter().zip(last_values) {
+        axpy_body(*x, run(*j), y);
     }
 }
 
@@ -99,7 +98,7 @@ fn dot_columns<T: LinalgScalar>(
     let eights = face.chunks_exact(8);
     let last = eights.remainder();
     for (j, o) in eights.zip(&mut results) {
-        let sums = dot8_body(
+        let sums = dots_body::<T, 8>(
             std::array::from_fn(
                 #[inline(always)]
                 |f| run(j[f]),
@@ -115,43 +114,41 @@ fn dot_columns<T: LinalgScalar>(
     }
 }
 
-/// out += Σ_i y_i row_i over some rows of a row-major matrix, four rows at a time.
+/// out += Σ_k v_k run_{start + k}, eight runs (rows of a row-major matrix, columns of a column-major one) at a time.
 #[inline(always)]
-fn add_rows<T: LinalgScalar>(a: &Dense<'_, T>, start: usize, y: &[T], out: &mut [T]) {
-    let mut i = start;
-    let fours = y.chunks_exact(4);
-    let last = fours.remainder();
-    for w in fours {
-        let (r0, r1, r2, r3) = (a.run(i), a.run(i + 1), a.run(i + 2), a.run(i + 3));
-        for ((((o, b0), b1), b2), b3) in out.iter_mut().zip(r0).zip(r1).zip(r2).zip(r3) {
-            *o += (w[0] * *b0 + w[1] * *b1) + (w[2] * *b2 + w[3] * *b3);
+pub(super) fn add_runs<T: Scalar>(a: &Dense<'_, T>, start: usize, v: &[T], out: &mut [T]) {
+    let mut k = start;
+    let (eights, last) = v.as_chunks::<8>();
+    for w in eights {
+        if *w != [T::zero(); 8] {
+            axpys_body(*w, std::array::from_fn(|f| a.run(k + f)), out);
         }
-        i += 4;
+        k += 8;
     }
     for w in last {
-        axpy_body(*w, a.run(i), out);
-        i += 1;
+        axpy_body(*w, a.run(k), out);
+        k += 1;
     }
 }
 
-/// y_i ← ⟨row_i, x⟩ over some rows of a row-major matrix, eight rows at a time.
+/// out_k ← ⟨run_{start + k}, v⟩, eight runs (rows of a row-major matrix, columns of a column-major one) at a time.
 #[inline(always)]
-fn dot_rows<T: LinalgScalar>(a: &Dense<'_, T>, start: usize, x: &[T], y: &mut [T]) {
-    let mut i = start;
-    let mut eights = y.chunks_exact_mut(8);
+pub(super) fn dot_runs<T: Scalar>(a: &Dense<'_, T>, start: usize, v: &[T], out: &mut [T]) {
+    let mut k = start;
+    let mut eights = out.chunks_exact_mut(8);
     for o in &mut eights {
-        o.copy_from_slice(&dot8_body(
+        o.copy_from_slice(&dots_body::<T, 8>(
             std::array::from_fn(
                 #[inline(always)]
-                |f| a.run(i + f),
+                |f| a.run(k + f),
             ),
-            x,
+            v,
         ));
-        i += 8;
+        k += 8;
     }
     for o in eights.into_remainder() {
-        *o = dot_body(a.run(i), x);
-        i += 1;
+        *o = dot_body(a.run(k), v);
+        k += 1;
     }
 }
 
@@ -197,10 +194,10 @@ pub(crate) fn pair<T: LinalgScalar>(
         |i, ap, aq| {
             ap.fill(T::zero());
             aq.fill(T::zero());
-            // four columns of these rows stay in cache for the second image
-            for (f, j) in all.chunks(4).enumerate() {
+            // eight columns of these rows stay in cache for the second image
+            for (f, j) in all.chunks(8).enumerate() {
                 let rows = i * part..i * part + ap.len();
-                let of = 4 * f..4 * f + j.len();
+                let of = 8 * f..8 * f + j.len();
                 add_columns(a, j, &p[of.clone()], rows.clone(), ap);
                 add_columns(a, j, &q[of], rows, aq);
             }
@@ -230,6 +227,61 @@ pub(crate) fn combine_adjoint<T: LinalgScalar>(a: &Dense<'_, T>, face: &[usize],
     );
 }
 
+/// The Euclidean norms of the columns, each rounded as [`norm2`] does, whatever the order of the matrix.
+pub(crate) fn column_norms<T: Scalar>(a: &Dense<'_, T>, out: &mut [T]) {
+    let (_, threads) = split(a.rows(), a.columns());
+    each(
+        out,
+        NORMS,
+        threads,
+        #[inline(always)]
+        |i, out| {
+            let first = i * NORMS;
+            if a.is_column_major() {
+                norms_of_runs(a, first, out);
+            } else {
+                norms_across_rows(a, first, out);
+            }
+        },
+    );
+}
+
+/// Columns whose norms are taken together: in row-major order their partial sums stay in a second-level cache, and the pieces of
+/// rows are long enough to come from memory at its full rate.
+const NORMS: usize = 2048;
+
+/// Norms of some columns of a column-major matrix.
+#[inline(always)]
+fn norms_of_runs<T: Scalar>(a: &Dense<'_, T>, first: usize, out: &mut [T]) {
+    for (j, c) in out.iter_mut().enumerate() {
+        let v = a.run(first + j);
+        *c = root_of_squares(dot_body(v, v)).unwrap_or_else(|| norm2(v));
+    }
+}
+
+/// Norms of some columns of a row-major matrix, in one pass: row i adds its squares to the partial sums number i mod [`LANES`].
+#[inline(always)]
+fn norms_across_rows<T: Scalar>(a: &Dense<'_, T>, first: usize, out: &mut [T]) {
+    let (m, k) = (a.rows(), out.len());
+    let columns = first..first + k;
+    let whole = m - m % LANES;
+    let mut sums = vec![T::zero(); (LANES + 1) * k];
+    for i in 0..m {
+        let lane = if i < whole { i % LANES } else { LANES };
+        for (s, v) in sums[lane * k..][..k].iter_mut().zip(&a.run(i)[columns.clone()]) {
+            *s += *v * *v;
+        }
+    }
+    for (j, c) in out.iter_mut().enumerate() {
+        let lanes = std::array::from_fn(
+            #[inline(always)]
+            |l| sums[l * k + j],
+        );
+        *c = root_of_squares(sums[LANES * k + j] + halves(&lanes))
+            .unwrap_or_else(|| norm2_of_any_size(m, |i| a.get(i, first + j)));
+    }
+}
+
 /// y ← A x of a row-major matrix.
 pub(crate) fn rows_apply<T: LinalgScalar>(a: &Dense<'_, T>, x: &[T], y: &mut [T]) {
     let (part, threads) = split(a.rows(), a.columns());
@@ -239,7 +291,7 @@ pub(crate) fn rows_apply<T: LinalgScalar>(a: &Dense<'_, T>, x: &[T], y: &mut [T]
         threads,
         #[inline(always)]
         |i, y| {
-            dot_rows(a, i * part.next_multiple_of(8), x, y);
+            dot_runs(a, i * part.next_multiple_of(8), x, y);
         },
     );
 }
@@ -257,7 +309,7 @@ pub(crate) fn rows_adjoint<T: LinalgScalar>(a: &Dense<'_, T>, y: &[T], x: &mut [
         |i, out| {
             out.fill(T::zero());
             let rows = i * part..((i + 1) * part).min(m);
-            add_rows(a, rows.start, &y[rows], out);
+            add_runs(a, rows.start, &y[rows], out);
         },
     );
     add_up(partial, parts, x);
@@ -280,8 +332,8 @@ pub(crate) fn rows_normal<T: LinalgScalar>(a: &Dense<'_, T>, x: &mut [T], z: &mu
             let block = (BLOCK / n.max(1)).clamp(4, 4096);
             for (b, z) in z.chunks_mut(block).enumerate() {
                 let start = i * part + b * block;
-                dot_rows(a, start, v, z);
-                add_rows(a, start, z, out);
+                dot_runs(a, start, v, z);
+                add_runs(a, start, z, out);
             }
         },
     );
@@ -339,6 +391,32 @@ mod tests {
     use super::*;
     use crate::operators::LinearOperator;
     use crate::testing::Random;
+
+    /// The same bits in both orders, and the same as one column by itself; sizes whose squares overflow or vanish among them.
+    #[test]
+    fn norms_do_not_depend_on_the_order() {
+        for (m, n) in [(0, 3), (1, 1), (7, 5), (16, 300), (45, 257), (700, 260)] {
+            let mut random = Random::new(n as u64);
+            let mut rows = random.normals(m * n);
+            for row in rows.chunks_mut(n) {
+                for (j, v) in row.iter_mut().enumerate() {
+                    *v *= [1.0, 1e200, 1e-200, 0.0, 1e-310][j % 5];
+                }
+            }
+            let columns: Vec<f64> = (0..m * n).map(|k| rows[(k % m) * n + k / m]).collect();
+            let (mut by_rows, mut by_columns) = (vec![f64::NAN; n], vec![f64::NAN; n]);
+            column_norms(&Dense::row_major(&rows, m, n).unwrap(), &mut by_rows);
+            column_norms(&Dense::column_major(&columns, m, n).unwrap(), &mut by_columns);
+            assert_eq!(by_rows, by_columns, "{m}x{n}");
+            for (j, c) in by_rows.iter().enumerate() {
+                assert_eq!(*c, norm2(&columns[j * m..(j + 1) * m]), "{m}x{n}, column {j}");
+            }
+        }
+        let data = [1.0, f64::NAN, f64::INFINITY, 2.0];
+        let mut norms = [0.0; 2];
+        column_norms(&Dense::row_major(&data, 2, 2).unwrap(), &mut norms);
+        assert!(norms[0] == f64::INFINITY && norms[1].is_nan());
+    }
 
     /// Against the plain products, for sizes on both sides of every threshold.
     #[test]
