@@ -81,6 +81,29 @@ fn sparse_product(bencher: Bencher, products: usize) {
     });
 }
 
+/// One pass over a dense matrix: A x, Aᵀ y, or the norms of the columns, of a matrix in either order (32 MB).
+#[divan::bench(args = ["A x", "A'y", "norms", "A x by rows", "A'y by rows", "norms by rows"])]
+fn dense_pass(bencher: Bencher, pass: &str) {
+    let (m, n) = (4000, 1000);
+    let (entries, y) = gaussian(m, n);
+    let a = if pass.ends_with("by rows") {
+        Dense::row_major(&entries, m, n)
+    } else {
+        Dense::column_major(&entries, m, n)
+    };
+    let Ok(a) = a else {
+        return;
+    };
+    let (x, mut image, mut out) = (vec![0.5; n], vec![0.0; m], vec![0.0; n]);
+    bencher.bench_local(|| match pass.as_bytes()[0..2] {
+        [b'A', b' '] => a.apply(black_box(&x), &mut image),
+        [b'A', _] => a.apply_adjoint(black_box(&y), &mut out),
+        _ => {
+            a.column_norms(black_box(&mut out));
+        }
+    });
+}
+
 #[divan::bench]
 fn quartic_search(bencher: Bencher) {
     let h = Quartic {

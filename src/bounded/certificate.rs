@@ -11,7 +11,7 @@
 
 use super::region::Region;
 use crate::LinalgScalar;
-use crate::linalg::{dot, max_or_nan, norm2};
+use crate::linalg::{dot, max_or_nan, norm2, rounding_of_half_square, rounding_of_sums};
 use crate::nnls::problem::Problem;
 use crate::solve::Run;
 
@@ -56,9 +56,8 @@ pub(super) fn certify<T: LinalgScalar>(
         }
     }
     let gap = if gap.is_finite() {
-        // no finer than the rounding of r and f: less would claim more than was computed; and no f is below zero
-        let rounding = T::lit(4.0) * T::epsilon() * size;
-        gap.max(rounding * (norm2(r) + rounding)).min(f)
+        // (no f is below zero)
+        gap.min(f) + rounding_of_half_square(rounding_of_sums(x.len().max(b.len()), size), norm2(r))
     } else {
         T::infinity()
     };

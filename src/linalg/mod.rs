@@ -205,6 +205,17 @@ pub(crate) fn norm2_of_any_size<T: Scalar>(m: usize, v: impl Fn(usize) -> T) -> 
     sum.sqrt() * pow2::<T>(e)
 }
 
+/// What rounding may take from a vector of sums of so many terms: (n + 8) u Σ‖terms‖, in norm (Higham 2002, section 3.5, with the
+/// rounding of a few more operations).
+pub(crate) fn rounding_of_sums<T: Scalar>(terms: usize, size: T) -> T {
+    T::count(terms.saturating_add(8)) * T::lit(0.5) * T::epsilon() * size
+}
+
+/// What such a loss in v may change in ½‖v‖².
+pub(crate) fn rounding_of_half_square<T: Scalar>(rounding: T, norm: T) -> T {
+    rounding * (norm + rounding)
+}
+
 /// The e with 2^e ≤ |v| < 2^{e+1}, clamped to what [`pow2`] represents; 0 for v = 0.
 pub(crate) fn exponent<T: Scalar>(v: T) -> i32 {
     let (mantissa, shift, _) = v.integer_decode();

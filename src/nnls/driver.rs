@@ -8,7 +8,7 @@ use super::projected_cg::{Ended, Target, projected_cg};
 use super::working_set::{self, working_set};
 use super::{Options, Strategy};
 use crate::clock::Instant;
-use crate::linalg::{dot, exponent, norm2, pow2, safe_exponent};
+use crate::linalg::{dot, exponent, norm2, pow2, rounding_of_sums, safe_exponent};
 use crate::sets::{ConstraintSet, Orthant};
 use crate::solve::{Certificate, Phase, Run, Solution, Status};
 use crate::{Error, LinalgScalar, Result};
@@ -462,7 +462,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let gap = if self.b_norm == T::zero() {
             T::zero()
         } else {
-            self.gap(&r, &g, candidate.dual.as_deref(), &mut run)
+            self.gap(&scaled, &r, &g, candidate.dual.as_deref(), &mut run)
         };
         let status = match candidate.limit {
             _ if rho <= self.tolerance => Status::Solved,
@@ -490,14 +490,16 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     }
 
     /// Directions for the dual point, the cheapest first: b (Aᵀb > 0 for non-negative data), the method's own, then 1.
-    fn gap(&self, r: &[T], g: &[T], own: Option<&[T]>, run: &mut Run<'_>) -> T {
+    fn gap(&self, x: &[T], r: &[T], g: &[T], own: Option<&[T]>, run: &mut Run<'_>) -> T {
         let negative: Vec<T> = r.iter().map(|v| -*v).collect();
         let f = T::lit(0.5) * dot(r, r);
+        let terms: T = x.iter().zip(self.problem.norms()).map(|(x, c)| *c * *x).sum();
+        let rounding = rounding_of_sums(x.len().max(r.len()), self.b_norm + terms);
         let ones = vec![T::one(); r.len()];
         let mut image = vec![T::zero(); g.len()];
         for w in [own, Some(self.b), Some(&ones[..])].into_iter().flatten() {
             self.problem.adjoint(w, &mut image, run);
-            let gap = duality_gap(&negative, g, w, &image, self.b, f);
+            let gap = duality_gap(&negative, g, w, &image, self.b, f, rounding);
             if gap < T::infinity() {
                 return gap;
             }

@@ -172,7 +172,9 @@ impl<'a, T> Dense<'a, T> {
         } else {
             self.columns
         };
-        &self.data[k * self.leading..k * self.leading + len]
+        // (a run without elements lies nowhere)
+        let start = if len == 0 { 0 } else { k * self.leading };
+        &self.data[start..start + len]
     }
 
     fn runs(&self) -> usize {
