@@ -28,10 +28,15 @@ pub use non_negative::nnls;
 mod pseudo_random {
     use reparam::testing::Random;
 
-    /// Inputs of every length up to 400 bytes; their number by the environment variable `REPARAM_FUZZED`.
+    /// Inputs of every length up to 400 bytes; which ones by the environment variable `REPARAM_FUZZED`, FROM..TO.
     fn run(target: fn(&[u8]), usual: u64) {
-        let cases = std::env::var("REPARAM_FUZZED").map_or(usual, |n| n.parse().unwrap_or(usual));
-        for case in 0..cases {
+        let asked = std::env::var("REPARAM_FUZZED").ok();
+        let range = asked.as_deref().and_then(|range| range.split_once(".."));
+        let (from, to) = match range.map(|(from, to)| (from.parse(), to.parse())) {
+            Some((Ok(from), Ok(to))) => (from, to),
+            _ => (0, usual),
+        };
+        for case in from..to {
             let mut random = Random::new(case);
             let mut data = vec![0; (random.bits() % 400) as usize];
             for eight in data.chunks_mut(8) {

@@ -58,7 +58,7 @@ pub(super) fn coordinate_descent<T: LinalgScalar>(
             (step * c).abs()
         })))
     };
-    let mut first = None;
+    let (mut first, mut mark, mut since) = (None, T::infinity(), 0);
     for round in 0usize.. {
         let step = sweep(&everything, x, r, run)?;
         if step.is_nan() {
@@ -66,6 +66,15 @@ pub(super) fn coordinate_descent<T: LinalgScalar>(
         }
         if step <= tolerance {
             return Ok(Outcome::Converged);
+        }
+        // a tolerance below rounding is never met, and the steps say so by not shrinking any more
+        if step < T::lit(0.5) * mark {
+            (mark, since) = (step, 0);
+        } else {
+            since += 1;
+            if since > 1000 {
+                return Ok(Outcome::Slow);
+            }
         }
         let start = *first.get_or_insert(step);
         // geometric extrapolation from the whole history: sweeps still needed at the average contraction
@@ -86,4 +95,37 @@ pub(super) fn coordinate_descent<T: LinalgScalar>(
         }
     }
     Ok(Outcome::Slow)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+    use crate::clock::Instant;
+    use crate::operators::Dense;
+    use crate::testing::Random;
+
+    /// Steps may circle at rounding for ever, above a tolerance that is below it and yet smaller than the first one.
+    #[test]
+    fn a_tolerance_below_rounding_ends() {
+        let limits = Limits::default();
+        for seed in 0..50 {
+            let mut random = Random::new(seed);
+            let (m, n) = (6, 5);
+            let entries: Vec<f32> = (0..m * n).map(|_| random.uniform()).collect();
+            let a = Dense::column_major(&entries, m, n).unwrap();
+            let problem = Problem::new(&a, true).unwrap();
+            let region = Region {
+                lo: vec![-1.0; n],
+                hi: vec![1.0; n],
+                sum: None,
+            };
+            let mut run = Run::new(&limits, Instant::now(), Instant::now());
+            let (mut x, mut r) = (vec![0.0; n], random.normals(m));
+            let patience = usize::MAX;
+            let outcome =
+                coordinate_descent(&problem, &region, &mut x, &mut r, 1e-30, patience, &mut run).unwrap();
+            assert!(x.iter().all(|x| x.abs() <= 1.0), "{outcome:?} {x:?}");
+        }
+    }
 }

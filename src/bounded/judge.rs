@@ -80,8 +80,10 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             &mut run,
         );
         let rho = relative(evidence.displacement, self.unit_of(&scaled));
+        let (short, sizes) = outer.as_ref().map_or((T::zero(), T::zero()), |s| s.gap(&x));
+        let adds_up = short.abs() <= T::lit(8.0) * T::epsilon() * T::count(n) * sizes;
         let status = match candidate.limit {
-            _ if rho <= self.tolerance => Status::Solved,
+            _ if rho <= self.tolerance && adds_up => Status::Solved,
             _ if rho.is_nan() => Status::NotFinite,
             Some(limit) if !failed => limit,
             _ => Status::Stalled,
@@ -92,14 +94,13 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         let residual_norm = norm2(&r) * unit;
         r.iter_mut().for_each(|v| *v *= unit);
         debug_assert_eq!(b.len(), r.len());
-        let violation = outer.as_ref().map_or(T::zero(), |s| s.gap(&x).0.abs());
         Ok(Solution {
             x,
             objective: T::lit(0.5) * residual_norm * residual_norm,
             residual: r,
             residual_norm,
             status,
-            certificate: Certificate::new(rho, evidence.gap * unit * unit, violation, multipliers),
+            certificate: Certificate::new(rho, evidence.gap * unit * unit, short.abs(), multipliers),
             iterations: run.iterations,
             counts: run.counts(),
             phase: if failed {

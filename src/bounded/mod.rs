@@ -230,7 +230,7 @@ where
         self
     }
 
-    /// Demands that some coordinates, given by their indices from 0, add up to r: a simplex times a box, for instance.
+    /// Demands that some coordinates, given by their indices from 0, each once, add up to r: a simplex times a box, for instance.
     ///
     /// ```
     /// use reparam::BoundedLeastSquares;

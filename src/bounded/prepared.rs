@@ -241,10 +241,17 @@ pub(super) fn sum_of<T: LinalgScalar>(values: impl Iterator<Item = T>) -> T {
 /// enough by others.
 pub(super) fn close_sum<T: LinalgScalar>(x: &mut [T], sum: Option<&Sum<T>>, lo: &[T], hi: &[T]) {
     let Some(sum) = sum else { return };
-    let (gap, _) = sum.gap(x);
-    if gap == T::zero() || gap.is_nan() {
-        return;
+    // a first change may be so large that the rounding of it leaves a gap
+    for _ in 0..2 {
+        let (gap, _) = sum.gap(x);
+        if gap == T::zero() || gap.is_nan() {
+            return;
+        }
+        close_gap(x, sum, lo, hi);
     }
+}
+
+fn close_gap<T: LinalgScalar>(x: &mut [T], sum: &Sum<T>, lo: &[T], hi: &[T]) {
     let part = || (0..x.len()).filter(|j| sum.w[*j] > T::zero() && lo[*j] < hi[*j]);
     let inside = |j: usize| lo[j] < x[j] && x[j] < hi[j];
     let room = |j: usize| sum.w[j] * (x[j] - lo[j]).max(hi[j] - x[j]);

@@ -119,6 +119,8 @@ where
         let mut chosen = vec![false; n];
         for j in part {
             match chosen.get_mut(*j) {
+                // counted once, and the sum is not the one that was meant
+                Some(true) => return setting("names a coordinate twice"),
                 Some(c) => *c = true,
                 None => return setting("names a coordinate that does not exist"),
             }

@@ -362,9 +362,10 @@ impl<T: Scalar> Reparametrization<T> for OpenBall<T> {
             Boundary::Nudge(by) if by > T::zero() => (r / norm * (T::one() - by), r * (T::one() - by)),
             _ => return Err(MapError::OnBoundary { index: 0 }),
         };
-        let across = ((r - norm) * (r + norm)).sqrt();
+        // in units of r, whose square need not be a number
+        let across = (((r - norm) / r) * (T::one() + norm / r)).sqrt();
         for u in u.iter_mut() {
-            *u = *u * shrink / across;
+            *u = *u / r * shrink / across;
         }
         Ok(())
     }

@@ -28,6 +28,7 @@ mod argmin;
 mod basin;
 #[cfg(feature = "serde")]
 mod checkpoints;
+mod found;
 mod stopping;
 
 const N: usize = 5;

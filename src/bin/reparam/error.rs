@@ -58,7 +58,7 @@ pub(crate) enum Fault {
     #[error("has an unknown format: a matrix is read from .npy, .mtx, .csv, .tsv or .txt")]
     UnknownFormat,
     /// A line of a text is no row of numbers.
-    #[error("line {line}: {why}")]
+    #[error("line {line}: {}", printable(why))]
     Line {
         /// From 1.
         line: usize,
@@ -66,7 +66,7 @@ pub(crate) enum Fault {
         why: String,
     },
     /// The bytes are not in the format.
-    #[error("is not a {format} file that can be read: {why}")]
+    #[error("is not a {format} file that can be read: {}", printable(why))]
     Format {
         /// The format that was expected.
         format: &'static str,
@@ -74,7 +74,7 @@ pub(crate) enum Fault {
         why: String,
     },
     /// The elements are no real numbers.
-    #[error("holds elements of type {0}, expected real numbers (float64, float32, integers or bool)")]
+    #[error("holds elements of type {}, expected real numbers (float64, float32, integers or bool)", printable(.0))]
     ElementType(String),
     /// An integer that a float64 would round.
     #[error("{at} is the integer {value}, which float64 cannot hold exactly")]
@@ -97,7 +97,7 @@ pub(crate) enum Fault {
         element: String,
     },
     /// The sizes in the header are beyond this machine, or beyond what the file can hold.
-    #[error("claims {0}")]
+    #[error("claims {}", printable(.0))]
     Claim(String),
     /// A size is zero.
     #[error("is empty: its shape is {0}")]
@@ -181,6 +181,24 @@ fn plain(error: &io::Error) -> String {
     }
 }
 
+/// A text that may hold words of a file: control characters escaped (a terminal would obey them), its end left out when it is long.
+fn printable(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let mut out = String::new();
+    for (at, c) in text.chars().enumerate() {
+        if at == LONGEST {
+            out.push('…');
+            break;
+        }
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// A shape in the notation of numpy.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Shape(pub(crate) Vec<usize>);
@@ -208,5 +226,29 @@ impl fmt::Display for Position {
             [_, _] => write!(f, "entry {} of the matrix", Shape(self.0.clone())),
             _ => write!(f, "entry {}", Shape(self.0.clone())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_file_do_not_reach_the_terminal_as_they_are() {
+        let why = format!("'\u{3}oordinate' \u{1b}[2J is {}", "x".repeat(5000));
+        let failure = Fault::Format {
+            format: "Matrix Market",
+            why,
+        }
+        .of(Path::new("A.mtx"));
+        let message = failure.to_string();
+        assert!(
+            message.contains(r"'\u{3}oordinate' \u{1b}[2J is xxx"),
+            "{message}"
+        );
+        assert!(
+            !message.chars().any(char::is_control) && message.len() < 500,
+            "{message}"
+        );
     }
 }
