@@ -133,7 +133,7 @@ fn boxes<T: LinalgScalar>(bytes: &mut Bytes<'_>) {
                 largest = largest.max(rho);
             }
             assert!(
-                largest <= 10.0 * tolerance_of::<T>(),
+                largest <= 10.0 * tolerance_of::<T>() + matrix.rounding(&solution.x, &b),
                 "claims {}, ρ = {largest:e}",
                 solution.status
             );

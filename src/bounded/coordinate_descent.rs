@@ -107,6 +107,7 @@ mod tests {
 
     /// Steps may circle at rounding for ever, above a tolerance that is below it and yet smaller than the first one.
     #[test]
+    #[cfg_attr(miri, ignore = "thousands of sweeps")]
     fn a_tolerance_below_rounding_ends() {
         let limits = Limits::default();
         for seed in 0..50 {

@@ -26,8 +26,26 @@ pub(crate) struct Buffers<T> {
 
 /// Solves A x = b from x = 0, preconditioned by a positive diagonal: ‖D^{-1/2} r‖ ≤ tolerance·‖D^{-1/2} b‖.
 pub(crate) fn conjugate_gradient<T: Scalar>(
-    mut product: impl FnMut(&[T], &mut [T]) -> Result<()>,
+    product: impl FnMut(&[T], &mut [T]) -> Result<()>,
     diagonal: &[T],
+    b: &[T],
+    x: &mut [T],
+    tolerance: T,
+    limit: usize,
+    buffers: &mut Buffers<T>,
+) -> Result<Outcome> {
+    let precondition = |r: &[T], z: &mut [T]| {
+        for (z, (r, d)) in z.iter_mut().zip(r.iter().zip(diagonal)) {
+            *z = *r / *d;
+        }
+    };
+    preconditioned(product, precondition, b, x, tolerance, limit, buffers)
+}
+
+/// The same with any positive definite M in place of D: `precondition` is z ← M⁻¹ r.
+pub(crate) fn preconditioned<T: Scalar>(
+    mut product: impl FnMut(&[T], &mut [T]) -> Result<()>,
+    mut precondition: impl FnMut(&[T], &mut [T]),
     b: &[T],
     x: &mut [T],
     tolerance: T,
@@ -41,9 +59,7 @@ pub(crate) fn conjugate_gradient<T: Scalar>(
     }
     x.fill(T::zero());
     r.copy_from_slice(b);
-    for j in 0..n {
-        z[j] = r[j] / diagonal[j];
-    }
+    precondition(r, z);
     d.copy_from_slice(z);
     let mut rz = dot(r, z);
     let target = tolerance * tolerance * rz;
@@ -59,9 +75,7 @@ pub(crate) fn conjugate_gradient<T: Scalar>(
         let alpha = rz / curvature;
         axpy(alpha, d, x);
         axpy(-alpha, ad, r);
-        for j in 0..n {
-            z[j] = r[j] / diagonal[j];
-        }
+        precondition(r, z);
         let next = dot(r, z);
         if next.is_nan() {
             return Ok(Outcome::NotPositive);

@@ -5,12 +5,14 @@
 //! ```
 //!
 //! The least relative change that removes the residual (the metric of affine scaling: Dikin 1967); it is taken whole when it
-//! keeps x positive, else nine tenths of the way to the boundary. One m×m factor a step; a start with residual 10⁻² and no coordinate
-//! close to zero takes a handful.
+//! keeps x positive, else nine tenths of the way to the boundary. Every metric removes the residual, so that a factor of A Z² Aᵀ from an
+//! earlier z is good for the last step; on the way to it, it preconditions the conjugate gradients that solve for δ. Steps that are
+//! cut short need no accuracy.
 
 use super::block_exchange::solve_lower;
 use super::problem::Problem;
 use crate::LinalgScalar;
+use crate::linalg::conjugate_gradient::{Buffers, preconditioned};
 use crate::linalg::{norm2, not_positive};
 use crate::operators::{Dense, LinearOperator};
 use crate::solve::{Run, Status};
@@ -19,6 +21,10 @@ use crate::solve::{Run, Status};
 const LIFT: f64 = 0.1;
 /// Steps shorter than this, three in a row, are not getting anywhere.
 const SHORTEST: f64 = 0.15;
+/// The accuracy of steps that are cut short, relative to the residual.
+const ROUGH: f64 = 0.1;
+/// More iterations than this for a step cost about what a factor costs.
+const PATIENCE: usize = 24;
 
 /// Moves x to an interpolating point; false when that does not work out, and x is spoilt then.
 ///
@@ -37,53 +43,79 @@ pub(super) fn interpolate<T: LinalgScalar>(
     lift(x, norms);
     let mut scaled = vec![T::zero(); m * n];
     let mut factor = vec![T::zero(); m * m];
-    let (mut r, mut step) = (vec![T::zero(); m], vec![T::zero(); n]);
+    // the z of the factor A Z² Aᵀ; far from x it is made anew
+    let mut z: Option<Vec<T>> = None;
+    let (mut r, mut y) = (vec![T::zero(); m], vec![T::zero(); m]);
+    let (mut step, mut weighted) = (vec![T::zero(); n], vec![T::zero(); n]);
+    let mut buffers = Buffers::default();
     let enough = T::lit(20.0) * T::epsilon() * b_norm;
-    let (mut have_factor, mut stuck) = (false, 0);
+    let (mut whole, mut stuck) = (false, 0);
     let mut last = T::infinity();
-    for _ in 0..24 {
+    for _ in 0..40 {
         run.iteration()?;
         residual(problem, b, x, &mut r, run);
         let size = norm2(&r);
         if size <= enough {
             return Ok(true);
         }
-        // with a factor from nearby the error falls by orders of magnitude, or rounding has been reached
-        if have_factor && size > T::lit(0.1) * last {
+        // after a whole step the residual is down by orders of magnitude, or rounding has been reached
+        if whole && size > T::lit(0.1) * last {
             return Ok(last <= T::lit(1e3) * enough);
         }
         last = size;
-        if !have_factor {
-            for (j, column) in scaled.chunks_exact_mut(m).enumerate() {
-                a.column(j, column);
-                column.iter_mut().for_each(|v| *v *= x[j]);
+        let at: &[T] = match z.take() {
+            Some(at) => z.insert(at),
+            None => {
+                let at = z.insert(x.to_vec());
+                for (j, column) in scaled.chunks_exact_mut(m).enumerate() {
+                    a.column(j, column);
+                    column.iter_mut().for_each(|v| *v *= at[j]);
+                }
+                // column-major m×n is row-major n×m
+                let Ok(transposed) = Dense::row_major(&scaled, n, m) else {
+                    return Ok(false);
+                };
+                T::gram(&transposed, &mut factor);
+                run.passes += 0.5 * m as f64;
+                run.factorisations += 1;
+                if !T::cholesky(m, &mut factor) {
+                    return Ok(false);
+                }
+                at
             }
-            // column-major m×n is row-major n×m
-            let Ok(transposed) = Dense::row_major(&scaled, n, m) else {
-                return Ok(false);
+        };
+        // whole in the metric of the factor?
+        y.copy_from_slice(&r);
+        solve_lower(&factor, m, &mut y);
+        problem.adjoint(&y, &mut step, run);
+        let mut length = to_boundary(&mut step, at, x);
+        whole = length >= T::one();
+        if !whole {
+            let mut iterations = 0;
+            let product = |v: &[T], out: &mut [T]| {
+                iterations += 1;
+                problem.adjoint(v, &mut weighted, run);
+                weighted.iter_mut().zip(x.iter()).for_each(|(w, x)| *w *= *x * *x);
+                problem.apply(&weighted, out, run);
+                Ok(())
             };
-            T::gram(&transposed, &mut factor);
-            run.passes += 0.5 * m as f64;
-            run.factorisations += 1;
-            if !T::cholesky(m, &mut factor) {
+            let precondition = |r: &[T], z: &mut [T]| {
+                z.copy_from_slice(r);
+                solve_lower(&factor, m, z);
+            };
+            let rough = T::lit(ROUGH);
+            let ended = preconditioned(product, precondition, &r, &mut y, rough, PATIENCE, &mut buffers);
+            if ended.is_err() {
                 return Ok(false);
             }
-        }
-        solve_lower(&factor, m, &mut r);
-        problem.adjoint(&r, &mut step, run);
-        let mut length = T::one();
-        for (s, v) in step.iter_mut().zip(x.iter()) {
-            *s *= *v * *v;
-            if *s < T::zero() && *v < -*s * length {
-                length = *v / -*s;
-            }
-        }
-        have_factor = length >= T::one();
-        if length < T::one() {
-            length *= T::lit(0.9);
+            problem.adjoint(&y, &mut step, run);
+            length = T::lit(0.9) * to_boundary(&mut step, x, x).min(T::one());
             stuck = if length < T::lit(SHORTEST) { stuck + 1 } else { 0 };
             if stuck == 3 || not_positive(length) {
                 return Ok(false);
+            }
+            if iterations >= PATIENCE {
+                z = None;
             }
         }
         for (v, s) in x.iter_mut().zip(&step) {
@@ -91,6 +123,18 @@ pub(super) fn interpolate<T: LinalgScalar>(
         }
     }
     Ok(false)
+}
+
+/// step ← Z² step; how much of it, 1 at most, keeps x from becoming negative.
+fn to_boundary<T: LinalgScalar>(step: &mut [T], z: &[T], x: &[T]) -> T {
+    let mut length = T::one();
+    for ((s, z), v) in step.iter_mut().zip(z).zip(x) {
+        *s *= *z * *z;
+        if *s < T::zero() && *v < -*s * length {
+            length = *v / -*s;
+        }
+    }
+    length
 }
 
 /// Raises small coordinates to a part of the mean, in column-norm units.
