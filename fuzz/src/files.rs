@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// A matrix, right-hand sides and sometimes bounds in files of any format and any contents.
 ///
 /// # Panics
-/// When what was read is not whole, or a message cannot be printed on a terminal.
+/// When what was read is not whole, or a message is beyond measure.
 pub fn readers(data: &[u8]) {
     thread_local! {
         static FOLDER: Option<tempfile::TempDir> = tempfile::tempdir().ok();
@@ -37,7 +37,6 @@ fn check(a: &Path, b: &Path, bounds: Option<(&PathBuf, &PathBuf)>) {
     match read(a, b, bounds) {
         Err(failure) => {
             let message = failure.to_string();
-            assert!(message.chars().all(|c| !c.is_control()), "{message:?}");
             assert!(message.chars().count() < 1000, "{message}");
         }
         Ok((system, limits)) => {
