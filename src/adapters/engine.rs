@@ -214,7 +214,8 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
             return Ok(());
         };
         self.convex |= objective.convexity() == Convexity::Convex;
-        if std::mem::take(&mut self.restored) {
+        let restored = std::mem::take(&mut self.restored);
+        if restored {
             run.check_problem(objective, &self.map)?;
             if self.status().is_some() {
                 self.saved.run = Some(run);
@@ -228,10 +229,12 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
             ..Limits::default()
         };
         self.saved = self.on_lift(objective, counts, |judge, lifted| {
+            if restored {
+                // the judge of this process has not looked at the point yet: it lacks the scales of x
+                judge.curvature(lifted, &mut run)?;
+            }
             if std::mem::take(&mut saved.due) {
                 let rho = saved.rho.unwrap_or_else(T::nan);
-                // (a run from a file has not looked at its point yet)
-                judge.curvature(lifted, &mut run)?;
                 if judge.exact_finish(lifted, &mut run, rho, tolerance, &limits, Instant::now())? {
                     run.iteration += 1;
                     look(judge, lifted, &mut run, &mut saved, tolerance)?;

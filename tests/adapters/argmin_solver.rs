@@ -696,6 +696,63 @@ fn a_resumed_run_equals_the_uninterrupted_one() {
     }
 }
 
+/// A valley that is no quadratic: the curvature changes with every step, and the scales of x with it.
+#[derive(Clone)]
+struct Valley;
+
+impl CostFunction for Valley {
+    type Param = DVector<f64>;
+    type Output = f64;
+    fn cost(&self, x: &DVector<f64>) -> Result<f64, Error> {
+        Ok((1.0 - x[0]).powi(2) + 100.0 * (x[1] - x[0] * x[0]).powi(2))
+    }
+}
+
+impl Gradient for Valley {
+    type Param = DVector<f64>;
+    type Gradient = DVector<f64>;
+    fn gradient(&self, x: &DVector<f64>) -> Result<DVector<f64>, Error> {
+        let above = x[1] - x[0] * x[0];
+        Ok(DVector::from_vec(vec![
+            -2.0 * (1.0 - x[0]) - 400.0 * x[0] * above,
+            200.0 * above,
+        ]))
+    }
+}
+
+#[test]
+fn a_run_in_a_valley_resumes_exactly_from_every_iteration() {
+    for memory in [2, 5, 8] {
+        let solver = || ReparamSolver::new(Squares::new(2), Lbfgs::new(memory));
+        let start = DVector::from_vec(vec![0.1, 3.0]);
+        let whole = Executor::new(Valley, solver())
+            .configure(|s| s.param(start.clone()))
+            .run()
+            .unwrap();
+        let expected = whole.solver.solution(&whole.state).unwrap();
+        assert!(whole.state.iter > 15, "{}", whole.state.iter);
+        for stop in 1..whole.state.iter {
+            let folder = tempfile::tempdir().unwrap();
+            let file = || {
+                let folder = folder.path().to_str().unwrap();
+                let file = FileCheckpoint::new(folder, "run", CheckpointingFrequency::Always);
+                Resume::new(file, solver()).max_iters(10_000)
+            };
+            Executor::new(Valley, solver())
+                .configure(|s| s.param(start.clone()).max_iters(stop))
+                .checkpointing(file().max_iters(stop))
+                .run()
+                .unwrap();
+            let resumed = Executor::new(Valley, solver())
+                .checkpointing(file())
+                .run()
+                .unwrap();
+            let got = resumed.solver.solution(&resumed.state).unwrap();
+            assert_eq!((got.iterations, &got.x), (expected.iterations, &expected.x), "{stop}");
+        }
+    }
+}
+
 #[test]
 fn a_checkpoint_of_another_problem_is_refused() {
     let folder = tempfile::tempdir().unwrap();
