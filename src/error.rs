@@ -155,13 +155,23 @@ pub enum Error {
 pub enum MapError {
     /// The point is not in the set.
     #[error(
-        "coordinate {index} = {value:e} lies outside the set (where coordinates are coupled by a sum or a norm: the first of those that break it)"
+        "coordinate {index} = {value:e} lies outside the set (where coordinates are coupled by a norm: the first of those that break it)"
     )]
     Outside {
         /// The coordinate, from 0 (of a coupled set: the first that is involved).
         index: usize,
         /// Its value.
         value: f64,
+    },
+    /// The coordinates do not add up to what they must.
+    #[error("the coordinates {rule} {limit:e}, not {sum:e}")]
+    Sum {
+        /// What they add up to.
+        sum: f64,
+        /// What they must add up to, or at most.
+        limit: f64,
+        /// Which of the two: "must add up to", ….
+        rule: &'static str,
     },
     /// The point lies on the boundary, and the policy (or the map, when it never reaches the boundary) refuses that.
     #[error("coordinate {index} lies on the boundary of the set")]

@@ -241,9 +241,11 @@ pub(crate) fn place<T: Scalar, F: Flow<T> + ?Sized>(
 pub(crate) fn place_in_x<T: Scalar>(lifted: &mut Lifted<'_, T>, at: &mut Point<T>) -> Result<Trial> {
     match lifted.evaluate_at_x(at) {
         Ok(()) => Ok(finite(at)),
-        Err(Error::Map(crate::MapError::Outside { .. } | crate::MapError::OnBoundary { .. })) => {
-            Ok(Trial::Outside)
-        }
+        Err(Error::Map(
+            crate::MapError::Outside { .. }
+            | crate::MapError::Sum { .. }
+            | crate::MapError::OnBoundary { .. },
+        )) => Ok(Trial::Outside),
         Err(other) => Err(other),
     }
 }

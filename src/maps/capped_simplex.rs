@@ -115,9 +115,10 @@ impl<T: Scalar> Reparametrization<T> for CappedSimplex<T> {
         }
         let slack = r - x.iter().copied().sum();
         if slack < -sum_tolerance(r) {
-            return Err(MapError::Outside {
-                index: 0,
-                value: x[0].as_f64(),
+            return Err(MapError::Sum {
+                sum: (r - slack).as_f64(),
+                limit: r.as_f64(),
+                rule: "must add up to at most",
             });
         }
         u[n] = admit(n, slack.max(T::zero()), r, boundary)?.sqrt();

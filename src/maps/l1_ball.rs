@@ -148,10 +148,16 @@ impl<T: Scalar> Reparametrization<T> for L1Ball<T> {
         let (n, r) = (x.len(), self.radius());
         let norm: T = x.iter().map(|v| v.abs()).sum();
         if norm.is_nan() || norm > r + super::normalized_squares::sum_tolerance(r) {
-            let index = x.iter().position(|v| v.is_nan()).unwrap_or(0);
-            return Err(MapError::Outside {
-                index,
-                value: x[index].as_f64(),
+            return Err(match x.iter().position(|v| v.is_nan()) {
+                Some(index) => MapError::Outside {
+                    index,
+                    value: f64::NAN,
+                },
+                None => MapError::Sum {
+                    sum: norm.as_f64(),
+                    limit: r.as_f64(),
+                    rule: "must have absolute values that add up to at most",
+                },
             });
         }
         let slack = match boundary {

@@ -233,7 +233,7 @@ pub trait Reparametrization<T: Scalar> {
     /// Some u with φ(u) = x, under a policy for boundary points.
     ///
     /// # Errors
-    /// [`MapError::Outside`] when x ∉ X, [`MapError::OnBoundary`] by policy, [`MapError::NotProvided`] (the default).
+    /// [`MapError::Outside`] or [`MapError::Sum`] when x ∉ X, [`MapError::OnBoundary`] by policy, [`MapError::NotProvided`] (the default).
     fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], work: &mut [T]) -> Result<(), MapError> {
         let _ = (x, boundary, u, work);
         Err(MapError::NotProvided("a section"))

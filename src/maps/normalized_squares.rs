@@ -89,17 +89,23 @@ pub(super) fn admit<T: Scalar>(
     }
 }
 
-/// Σx = r up to [`sum_tolerance`], or `Outside`.
+/// Σx = r up to [`sum_tolerance`], or `Sum`; `Outside` for a coordinate that is negative or NaN.
 pub(super) fn check_sum<T: Scalar>(x: impl Iterator<Item = T> + Clone, radius: T) -> Result<(), MapError> {
     let sum: T = x.clone().sum();
     if (sum - radius).abs() <= sum_tolerance(radius) {
         return Ok(());
     }
-    let bad = x.clone().position(|v| v.is_nan() || v < T::zero()).unwrap_or(0);
-    let value = x.into_iter().nth(bad).unwrap_or(sum);
-    Err(MapError::Outside {
-        index: bad,
-        value: value.as_f64(),
+    let bad = x.enumerate().find(|(_, v)| v.is_nan() || *v < T::zero());
+    Err(match bad {
+        Some((index, value)) => MapError::Outside {
+            index,
+            value: value.as_f64(),
+        },
+        None => MapError::Sum {
+            sum: sum.as_f64(),
+            limit: radius.as_f64(),
+            rule: "must add up to",
+        },
     })
 }
 

@@ -129,6 +129,11 @@ impl<T: Scalar> Reparametrization<T> for Stochastic<T> {
                     index: at(index),
                     value,
                 },
+                MapError::Sum { sum, limit, .. } => MapError::Sum {
+                    sum,
+                    limit,
+                    rule: "of every row (or column) must add up to",
+                },
                 other => other,
             })?;
             for (k, u) in u[block].iter_mut().enumerate() {

@@ -36,6 +36,8 @@ pub struct Check {
     pub error: f64,
     /// The largest error that passes.
     pub tolerance: f64,
+    /// Of a failed gradient: the coordinate in which it is off the most, from 0.
+    pub coordinate: Option<usize>,
 }
 
 impl Check {
@@ -109,7 +111,15 @@ impl Report {
                 name,
                 error,
                 tolerance,
+                coordinate: None,
             }),
+        }
+    }
+
+    /// Says where a check that failed is off the most.
+    pub(crate) fn blame(&mut self, name: &'static str, coordinate: Option<usize>) {
+        if let Some(c) = self.checks.iter_mut().find(|c| c.name == name) {
+            c.coordinate = coordinate;
         }
     }
 }
@@ -118,11 +128,15 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in &self.checks {
             let mark = if c.passed() { "ok    " } else { "FAILED" };
-            writeln!(
+            write!(
                 f,
                 "{mark} {:<46} error {:.1e}, at most {:.1e}",
                 c.name, c.error, c.tolerance
             )?;
+            if let Some(j) = c.coordinate {
+                write!(f, "; worst in coordinate {j}")?;
+            }
+            writeln!(f)?;
         }
         Ok(())
     }

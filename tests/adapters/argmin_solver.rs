@@ -748,7 +748,11 @@ fn a_run_in_a_valley_resumes_exactly_from_every_iteration() {
                 .run()
                 .unwrap();
             let got = resumed.solver.solution(&resumed.state).unwrap();
-            assert_eq!((got.iterations, &got.x), (expected.iterations, &expected.x), "{stop}");
+            assert_eq!(
+                (got.iterations, &got.x),
+                (expected.iterations, &expected.x),
+                "{stop}"
+            );
         }
     }
 }

@@ -1177,7 +1177,9 @@ fn a_wrong_size_says_what_may_be_behind_it() {
     let of = "expected 3 (the rows of A.npy)";
     let sentence = format!("b2.npy: has 2 rows, {of}; it fits the transposed matrix");
     bench.refused("A.npy", "b2.npy", &[], &sentence);
-    let sentence = format!("lying.npy: has 1 rows, {of}; one right-hand side has the shape (rows,)");
+    let sentence = format!(
+        "lying.npy: has 1 rows, {of}; one right-hand side has the shape (rows,), in text one number a line"
+    );
     bench.refused("A.npy", "lying.npy", &[], &sentence);
     let sentence = format!("rows.npy: has 4 rows, {of}; right-hand sides are columns: is it transposed?");
     bench.refused("A.npy", "rows.npy", &[], &sentence);

@@ -62,7 +62,7 @@ fn what_is_no_table_names_the_line() {
     case(
         "c.txt",
         "1 2 3\n",
-        "has 1 rows, expected 3 (the rows of A.csv); one right-hand side has the shape (rows,)",
+        "has 1 rows, expected 3 (the rows of A.csv); one right-hand side has the shape (rows,), in text one number a line",
     );
     case(
         "c.txt",
@@ -72,7 +72,7 @@ fn what_is_no_table_names_the_line() {
     case(
         "c.csv",
         "1;0,5\n2;0,5\n",
-        "line 1: '0,5' is not a number: decimal commas are not read",
+        "line 1: column 2: '0,5' is not a number: decimal commas are not read",
     );
     case(
         "A.csv",
@@ -112,11 +112,8 @@ fn bounds_in_text_or_as_one_number() {
     assert_eq!(bench.x().1[1], 1.0);
     bvls("-0.5", "inf").solved();
     assert_close(&bench.x().1, &[-0.5, 1.75]);
-    refused(&bvls("0", "nan"), "nan: entry 0 is not a number");
-    refused(
-        &bvls("2", "1"),
-        "1: entry 0 is 1e0, where 2 has 2e0: no number lies between",
-    );
+    refused(&bvls("0", "nan"), "a bound is not a number");
+    refused(&bvls("2", "1"), "--lower 2 --upper 1: no number lies between");
 }
 
 #[test]
@@ -130,6 +127,12 @@ fn nothing_that_is_read_is_written_over() {
     let base = [
         "bvls", "--matrix", "A.npy", "--rhs", "b.npy", "--lower", "lo.npy", "--upper", "hi.npy", "--out",
     ];
+    let mut args = base.to_vec();
+    args.push("x.mat");
+    refused(
+        &bench.run(&args),
+        "x.mat: cannot be written: x is written as .npy, .csv, .tsv or .txt",
+    );
     for name in ["A.npy", "b.npy", "./b.npy", "lo.npy", "hi.npy"] {
         let mut args = base.to_vec();
         args.push(name);

@@ -153,3 +153,44 @@ fn the_battery_catches_mistakes() {
     assert!(!check_objective(&mut FromFn::new(1, fails), &[0.4], 1).passed());
     assert!(!check_objective(&mut FromFn::new(2, right), &[0.4], 1).passed());
 }
+
+/// A likelihood whose coordinates differ by decades: right gradients pass at every seed, wrong ones at none.
+#[test]
+fn gradients_with_coordinates_of_any_size_are_told_apart() {
+    let counts = [120.0, 60.0, 20.0];
+    let poisson = |fault: Option<usize>| {
+        move |x: &[f64], g: &mut [f64]| {
+            let (scale, background) = (x[3], x[4]);
+            let mut value = 0.0;
+            g.fill(0.0);
+            for (k, (c, share)) in counts.iter().zip(x).enumerate() {
+                let mean = scale * share + background;
+                value += mean - c * mean.ln();
+                let slope = 1.0 - c / mean;
+                g[k] = slope * scale;
+                g[3] += slope * share;
+                g[4] += slope;
+            }
+            if let Some(j) = fault {
+                g[j] *= -1.0;
+            }
+            Ok(value)
+        }
+    };
+    for scale in [5.0, 50.0, 500.0, 5000.0] {
+        let x = [0.3, 0.3, 0.4, scale, 0.5];
+        for seed in 0..50 {
+            let report = check_objective(&mut FromFn::new(5, poisson(None)), &x, seed);
+            assert!(report.passed(), "{scale} {seed}: {report}");
+        }
+        for j in [0, 2, 3] {
+            let report = check_objective(&mut FromFn::new(5, poisson(Some(j))), &x, 1);
+            let gradient = report
+                .checks()
+                .iter()
+                .find(|c| c.name.contains("gradient against"));
+            assert_eq!(gradient.unwrap().coordinate, Some(j), "{scale}: {report}");
+            assert!(!report.passed());
+        }
+    }
+}

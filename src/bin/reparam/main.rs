@@ -89,6 +89,7 @@ fn run<C: Class>(
             .iter()
             .flat_map(|(lower, upper)| [lower.as_path(), upper.as_path()]),
     );
+    write::check_name(&common.out)?;
     let output = write::Output::prepare(&common.out)?;
     output.spare(&read, None)?;
     let picture = match &common.plot {
@@ -119,6 +120,7 @@ fn run<C: Class>(
         let solution = &outcome.solutions[*number];
         let convergence = solve::convergence(&system, &class, *number, solution, common, &cancel)?;
         picture.write_text(&plot::svg(&plot::Shown {
+            number: (system.kind.count() > 1).then_some(*number),
             rhs: &system.rhs[number * system.rows..(number + 1) * system.rows],
             solution,
             bounds: class.bounds(),

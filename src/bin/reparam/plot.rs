@@ -57,12 +57,13 @@ mod draw {
     const ORANGE: usize = 1;
     const GREEN: usize = 2;
     const BLACK: usize = 6;
-    const GREY: usize = 7;
 
     /// What the picture shows of one answer.
     pub(crate) struct Shown<'a> {
         /// b.
         pub(crate) rhs: &'a [f64],
+        /// Its number, where there are several.
+        pub(crate) number: Option<usize>,
         pub(crate) solution: &'a Solution<f64>,
         /// Lower and upper bounds, where the problem has them as data.
         pub(crate) bounds: Option<(&'a [f64], &'a [f64])>,
@@ -83,9 +84,12 @@ mod draw {
     fn fit(shown: &Shown<'_>) -> Panel {
         let (b, r) = (shown.rhs, &shown.solution.residual);
         let stride = b.len().div_ceil(MOST);
+        let which = shown
+            .number
+            .map_or_else(String::new, |k| format!(" of right-hand side {k}"));
         let title = match stride {
-            1 => format!("Fit: ‖b − A x‖ = {:.3e}", shown.solution.residual_norm),
-            _ => format!("Fit (one row of b in {stride} is drawn)"),
+            1 => format!("Fit{which}: ‖b − A x‖ = {:.3e}", shown.solution.residual_norm),
+            _ => format!("Fit{which} (one row of b in {stride} is drawn)"),
         };
         let mut panel = Panel::new(title, Axis::linear("row of A"), Axis::linear("b, in its units"));
         let data = b.iter().enumerate().step_by(stride).map(|(i, b)| (i as f64, *b));
@@ -112,15 +116,16 @@ mod draw {
             Axis::linear("column of A"),
             Axis::linear("x, in units of b/A"),
         );
+        let stems = kept.iter().map(|j| (*j as f64, x[*j]));
+        panel.add("coefficients x", ORANGE, Style::Stems, stems.collect());
+        // in front: a coefficient at its bound would hide it
         if let Some((lower, upper)) = shown.bounds {
             for bound in [lower, upper] {
                 let finite = kept.iter().filter(|j| bound[**j].is_finite());
                 let points: Vec<(f64, f64)> = finite.map(|j| (*j as f64, bound[*j])).collect();
-                panel.add("bounds", GREY, Style::Ticks, points);
+                panel.add("bounds", BLACK, Style::Ticks, points);
             }
         }
-        let stems = kept.iter().map(|j| (*j as f64, x[*j]));
-        panel.add("coefficients x", ORANGE, Style::Stems, stems.collect());
         panel
     }
 

@@ -18,6 +18,9 @@ pub(crate) fn catch_interrupts() -> Result<CancelToken, Failure> {
             std::process::exit(ABORTED);
         }
         raised.cancel();
+        if io::stderr().is_terminal() {
+            complain("stopping at the next step (Ctrl-C once more aborts, and writes nothing)");
+        }
     };
     ctrlc::set_handler(handler).map_err(|e| Failure::Environment {
         what: "interrupts cannot be caught",

@@ -20,6 +20,16 @@ pub(crate) struct Output {
     device: bool,
 }
 
+/// Refuses a name that promises a format which x is not written in.
+pub(crate) fn check_name(path: &Path) -> Result<(), Failure> {
+    match path.extension() {
+        Some(extension) if !extension.eq_ignore_ascii_case("npy") && !crate::read::is_text(path) => {
+            Err(Fault::Unwritable("x is written as .npy, .csv, .tsv or .txt".into()).of(path))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Output {
     /// Refuses a path at which no file can be made.
     pub(crate) fn prepare(path: &Path) -> Result<Self, Failure> {

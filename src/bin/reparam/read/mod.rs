@@ -4,7 +4,7 @@ mod matrix_market;
 mod npy;
 mod text;
 
-use crate::error::{Failure, Fault, Position};
+use crate::error::{Failure, Fault};
 use reparam::operators::SparseColumns;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -100,13 +100,17 @@ pub(crate) fn read(
     Ok((system, bounds))
 }
 
+/// A number in place of the name of a file.
+fn number(path: &Path) -> Option<f64> {
+    path.to_str().and_then(|word| word.parse().ok())
+}
+
 fn read_bounds(lower: &Path, upper: &Path, columns: usize, matrix: &Path) -> Result<Bounds, Failure> {
     let open = |path: &Path| {
         // one number for all coordinates
-        let all = path.to_str().and_then(|word| word.parse::<f64>().ok());
-        if let Some(bound) = all {
+        if let Some(bound) = number(path) {
             return if bound.is_nan() {
-                Err(Fault::NotANumber(Position(vec![0])).of(path))
+                Err(Failure::Usage("a bound is not a number".into()))
             } else {
                 Ok(vec![bound; columns])
             };
@@ -135,6 +139,16 @@ fn read_bounds(lower: &Path, upper: &Path, columns: usize, matrix: &Path) -> Res
         lower: open(lower)?,
         upper: open(upper)?,
     };
+    let both = (number(lower), number(upper));
+    if let (Some(lo), Some(hi)) = both
+        && (lo > hi || lo == f64::INFINITY || hi == f64::NEG_INFINITY)
+    {
+        return Err(Failure::Usage(format!(
+            "--lower {} --upper {}: no number lies between",
+            lower.display(),
+            upper.display()
+        )));
+    }
     for (index, (lo, hi)) in bounds.lower.iter().zip(&bounds.upper).enumerate() {
         if lo > hi || *lo == f64::INFINITY || *hi == f64::NEG_INFINITY {
             let fault = Fault::Crossed {
@@ -262,7 +276,7 @@ fn check_rhs(
 ) -> Result<Kind, Fault> {
     // what most often is behind a wrong size
     let hint = match *shape {
-        [1, m] if m == rows => "; one right-hand side has the shape (rows,)",
+        [1, m] if m == rows => "; one right-hand side has the shape (rows,), in text one number a line",
         [m, k] if k == rows && m != rows => "; right-hand sides are columns: is it transposed?",
         [m] | [m, _] if m == columns && m != rows => "; it fits the transposed matrix",
         _ => "",

@@ -60,8 +60,16 @@ fn parse(text: &str, infinities: bool) -> Result<Array, Fault> {
             continue;
         }
         let before = data.len();
-        for cell in by.cells(line) {
-            data.push(value(cell, infinities).map_err(|why| Fault::Line { line: number, why })?);
+        for (column, cell) in by.cells(line).enumerate() {
+            let read = value(cell, infinities).map_err(|why| Fault::Line {
+                line: number,
+                // nothing to count where there is one column
+                why: match by.cells(line).nth(1) {
+                    Some(_) => format!("column {}: {why}", column + 1),
+                    None => why,
+                },
+            });
+            data.push(read?);
         }
         let count = data.len() - before;
         match first {
