@@ -23,10 +23,10 @@ impl Objective<f64> for Function {
 
     fn value(&mut self, x: &[f64]) -> Evaluation<f64> {
         self.calls += 1;
-        if let Some((at, what)) = self.fault {
-            if self.calls == at {
-                return Ok(what);
-            }
+        if let Some((at, what)) = self.fault
+            && self.calls == at
+        {
+            return Ok(what);
         }
         let terms = x.iter().zip(self.diagonal.iter().zip(&self.linear));
         Ok(terms.map(|(x, (d, l))| (0.5 * d * x + l) * x).sum())
@@ -114,7 +114,7 @@ pub fn minimize(data: &[u8]) {
 fn check(s: &Solution<f64>, map: &dyn Reparametrization<f64>, tolerance: Option<f64>, moderate: bool) {
     assert_eq!(s.x.len(), map.dim_x());
     assert!(s.x.iter().all(|x| !x.is_nan()), "{:?}", s.x);
-    assert!(!(s.certificate.gap < 0.0), "gap {:e}", s.certificate.gap);
+    assert!(s.certificate.gap >= 0.0, "gap {:e}", s.certificate.gap);
     if s.status.is_solved() {
         assert!(
             s.certificate.natural_residual <= tolerance.unwrap_or(1e-6),

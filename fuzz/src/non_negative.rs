@@ -95,11 +95,11 @@ pub(crate) fn promises<T: LinalgScalar>(s: &Solution<T>, rows: usize, columns: u
     assert_eq!(s.residual.len(), rows);
     assert!(s.x.iter().all(|x| x.is_finite()), "{:?}", s.x);
     assert!(
-        !(s.certificate.gap < T::zero()),
+        s.certificate.gap >= T::zero(),
         "gap {:e}",
         s.certificate.gap.as_f64()
     );
-    assert!(!(s.certificate.violation < T::zero()));
+    assert!(s.certificate.violation >= T::zero());
     if s.status.is_solved() {
         let usual = T::lit(if T::epsilon().as_f64() < 1e-10 { 1e-8 } else { 1e-4 });
         let rho = s.certificate.natural_residual;

@@ -352,7 +352,8 @@ fn the_simplex_to_rounding() {
 #[test]
 fn boundary_policies() {
     let on = |e: Result<Vec<f64>, MapError>| matches!(e, Err(MapError::OnBoundary { .. }));
-    let out = |e: Result<Vec<f64>, MapError>| matches!(e, Err(MapError::Outside { .. }));
+    let out =
+        |e: Result<Vec<f64>, MapError>| matches!(e, Err(MapError::Outside { .. } | MapError::Sum { .. }));
     let vertex = [0.0, 1.0, 0.0];
     let maps: [&dyn Reparametrization<f64>; 6] = [
         &NormalizedSquares::new(3, 1.0).unwrap(),
