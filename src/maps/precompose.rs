@@ -5,7 +5,7 @@ use crate::checks::{check_finite, check_len};
 use crate::sets::{ConstraintSet, PerCoordinate};
 use crate::{Error, MapError, Result, Scalar};
 
-/// Every scale positive and finite.
+/// Every scale positive and finite, and of a size whose square and its inverse are normal numbers: u = v/s would not be one.
 fn check_scales<T: Scalar>(dim_u: usize, scales: &[T]) -> Result<()> {
     check_len("the scales", dim_u, scales.len())?;
     check_finite("scales", scales)?;
@@ -13,6 +13,13 @@ fn check_scales<T: Scalar>(dim_u: usize, scales: &[T]) -> Result<()> {
         return Err(Error::Setting {
             name: "scales",
             why: "must be positive",
+        });
+    }
+    let least = T::min_positive_value().sqrt();
+    if scales.iter().any(|s| *s < least || s.recip() < least) {
+        return Err(Error::Setting {
+            name: "scales",
+            why: "must have a square and an inverse square within the number type",
         });
     }
     Ok(())
@@ -48,7 +55,7 @@ impl<T: Scalar, M: Reparametrization<T>> Precompose<T, M> {
     /// φ∘diag(scale).
     ///
     /// # Errors
-    /// [`Error::Dimension`], [`Error::NotFinite`], [`Error::Setting`] for a scale that is not positive.
+    /// [`Error::Dimension`], [`Error::NotFinite`], [`Error::Setting`] for a scale that is not positive, or beyond 1e±153 (`f64`).
     ///
     /// ```
     /// use reparam::maps::{Precompose, Squares};
@@ -210,7 +217,7 @@ impl<T: Scalar, F: ScalarMap<T>> ScalarScaled<T, F> {
     /// u ↦ φ(scale·u).
     ///
     /// # Errors
-    /// [`Error::NotFinite`], [`Error::Setting`] for a scale that is not positive.
+    /// [`Error::NotFinite`], [`Error::Setting`] for a scale that is not positive, or beyond 1e±153 (`f64`).
     ///
     /// ```
     /// use reparam::maps::{ScalarScaled, ScalarSquare};
@@ -226,7 +233,7 @@ impl<T: Scalar, F: ScalarMap<T> + Clone> Separable<T, F> {
     /// φ∘diag(scales), with all that φ offers: metric, rays and releases included.
     ///
     /// # Errors
-    /// [`Error::Dimension`], [`Error::NotFinite`], [`Error::Setting`] for a scale that is not positive.
+    /// [`Error::Dimension`], [`Error::NotFinite`], [`Error::Setting`] for a scale that is not positive, or beyond 1e±153 (`f64`).
     ///
     /// ```
     /// use reparam::maps::{Reparametrization, Squares};

@@ -35,3 +35,18 @@ fn balls_whose_square_is_no_number_have_sections() {
         }
     }
 }
+
+#[test]
+fn scales_whose_inverse_is_no_number_are_refused() {
+    use reparam::maps::Precompose;
+    for scale in [1e-310, 1e-160, 1e160, f64::MIN_POSITIVE] {
+        let map = Precompose::new(Squares::new(1), vec![scale]);
+        assert!(
+            matches!(map, Err(Error::Setting { name: "scales", .. })),
+            "{scale:e}"
+        );
+    }
+    for scale in [1e-150, 1.0, 1e150] {
+        assert!(Precompose::new(Squares::new(1), vec![scale]).is_ok());
+    }
+}
