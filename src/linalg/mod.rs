@@ -227,9 +227,20 @@ pub(crate) fn exponent<T: Scalar>(v: T) -> i32 {
     e.clamp(-limit, limit)
 }
 
-/// 2^e for |e| at most [`safe_exponent`]: exact.
+/// 2^e for |e| at most [`safe_exponent`], exactly, by squaring: the precision of `powi` is not specified.
 pub(crate) fn pow2<T: Scalar>(e: i32) -> T {
-    (T::one() + T::one()).powi(e)
+    let two = T::one() + T::one();
+    let mut square = if e < 0 { two.recip() } else { two };
+    let mut power = T::one();
+    let mut left = e.unsigned_abs();
+    while left > 0 {
+        if left & 1 == 1 {
+            power *= square;
+        }
+        square = square * square;
+        left >>= 1;
+    }
+    power
 }
 
 /// The largest |e| for which 2^e and 2^{−e} are both normal numbers with room for a sum: 1000 for f64, 120 for f32.
@@ -270,6 +281,15 @@ mod tests {
         for e in [-900, -500, -400, 400, 500, 900] {
             let w: Vec<f64> = v.iter().map(|x| x * pow2::<f64>(e)).collect();
             assert_eq!(norm2(&w), norm2(&v) * pow2::<f64>(e), "2^{e}");
+        }
+    }
+
+    #[test]
+    fn powers_of_two_are_exact() {
+        assert_eq!((pow2::<f64>(0), pow2::<f32>(1)), (1.0, 2.0));
+        for e in -1000..=1000_i32 {
+            let bits = u64::from((1023 + e).unsigned_abs()) << 52;
+            assert_eq!(pow2::<f64>(e), f64::from_bits(bits), "2^{e}");
         }
     }
 
