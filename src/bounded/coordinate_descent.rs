@@ -10,17 +10,9 @@
 use super::region::Region;
 use crate::LinalgScalar;
 use crate::linalg::max_or_nan;
+use crate::nnls::coordinate_descent::{Outcome, Watch};
 use crate::nnls::problem::Problem;
 use crate::solve::{Run, Status};
-
-/// How the descent ended without hitting a limit.
-#[derive(Debug, PartialEq, Eq, Clone, Copy)]
-pub(super) enum Outcome {
-    /// The steps are below the tolerance.
-    Converged,
-    /// It converges, but slowly: an exact method may be better.
-    Slow,
-}
 
 /// Sweeps from x (feasible, changed in place; r = b − A x kept in step) until the largest step in column-norm units is at
 /// most `tolerance`, or it is clear that this will take more than `patience` further sweeps.
@@ -33,8 +25,7 @@ pub(super) fn coordinate_descent<T: LinalgScalar>(
     patience: usize,
     run: &mut Run<'_>,
 ) -> Result<Outcome, Status> {
-    // what that patience is worth when every sweep sees all columns
-    let budget = run.passes + 2.0 * patience as f64;
+    let mut watch = Watch::new(tolerance, patience, run);
     let n = x.len();
     let norms = problem.norms();
     let everything: Vec<usize> = (0..n)
@@ -58,32 +49,10 @@ pub(super) fn coordinate_descent<T: LinalgScalar>(
             (step * c).abs()
         })))
     };
-    let (mut first, mut mark, mut since) = (None, T::infinity(), 0);
-    for round in 0usize.. {
+    loop {
         let step = sweep(&everything, x, r, run)?;
-        if step.is_nan() {
-            return Err(Status::NotFinite);
-        }
-        if step <= tolerance {
-            return Ok(Outcome::Converged);
-        }
-        // a tolerance below rounding is never met, and the steps say so by not shrinking any more
-        if step < T::lit(0.5) * mark {
-            (mark, since) = (step, 0);
-        } else {
-            since += 1;
-            if since > 1000 {
-                return Ok(Outcome::Slow);
-            }
-        }
-        let start = *first.get_or_insert(step);
-        // geometric extrapolation from the whole history: sweeps still needed at the average contraction
-        if round >= 4 {
-            let contraction = (step / start).as_f64().ln() / round as f64;
-            let needed = (tolerance / step).as_f64().ln() / contraction;
-            if contraction >= 0.0 || needed > patience as f64 || run.passes > budget {
-                return Ok(Outcome::Slow);
-            }
+        if let Some(outcome) = watch.look(step, run)? {
+            return Ok(outcome);
         }
         inside.clear();
         inside.extend(everything.iter().filter(|j| region.is_inside(**j, x[**j])));
@@ -94,7 +63,6 @@ pub(super) fn coordinate_descent<T: LinalgScalar>(
             }
         }
     }
-    Ok(Outcome::Slow)
 }
 
 #[cfg(test)]

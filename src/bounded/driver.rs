@@ -1,6 +1,6 @@
 //! From a prepared problem and b to a candidate: which method runs, and when the next one takes over.
 
-use super::coordinate_descent::{Outcome, coordinate_descent};
+use super::coordinate_descent::coordinate_descent;
 use super::prepared::{Prepared, close_sum};
 use super::projected_gradient::projected_gradient;
 use super::region::Region;
@@ -8,6 +8,7 @@ use super::working_set::{self, working_set};
 use super::{Settings, Strategy};
 use crate::clock::Instant;
 use crate::linalg::{max_or_nan, norm2, pow2};
+use crate::nnls::coordinate_descent::Outcome;
 use crate::nnls::problem::Problem;
 use crate::nnls::projected_cg::{Ended, Target, projected_cg};
 use crate::solve::{Phase, Run, Solution, Status};
@@ -41,7 +42,8 @@ pub(super) fn solve<T: LinalgScalar>(
     run.passes += prepared.problem.setup_passes;
     let shift = prepared.shift(b);
     let unit = pow2::<T>(shift);
-    let scaled: Vec<T> = b.iter().map(|v| *v * pow2(-shift)).collect();
+    let shrink = pow2::<T>(-shift);
+    let scaled: Vec<T> = b.iter().map(|v| *v * shrink).collect();
     let region = prepared.region(unit);
     let b_norm = norm2(&scaled);
     let mut context = Context {

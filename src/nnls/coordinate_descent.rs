@@ -14,11 +14,75 @@ use crate::solve::{Run, Status};
 
 /// How the descent ended without hitting a limit.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// The steps are below the tolerance.
     Converged,
     /// It converges, but slowly: an exact method may be better.
     Slow,
+}
+
+/// When sweeps end: the same for x ≥ 0 and for bounds.
+pub(crate) struct Watch<T> {
+    tolerance: T,
+    patience: f64,
+    /// Passes that may be spent.
+    budget: f64,
+    rounds: usize,
+    first: T,
+    mark: T,
+    since: usize,
+}
+
+impl<T: LinalgScalar> Watch<T> {
+    /// For steps down to `tolerance`, giving up when it is clear that more than `patience` further sweeps are needed.
+    pub(crate) fn new(tolerance: T, patience: usize, run: &Run<'_>) -> Self {
+        Self {
+            tolerance,
+            patience: patience as f64,
+            // what that patience is worth when every sweep sees all columns
+            budget: run.passes + 2.0 * patience as f64,
+            rounds: 0,
+            first: T::zero(),
+            mark: T::infinity(),
+            since: 0,
+        }
+    }
+
+    /// After a full sweep whose largest step, in column-norm units, was `step`.
+    ///
+    /// # Errors
+    /// `NotFinite` for a step that is NaN.
+    pub(crate) fn look(&mut self, step: T, run: &Run<'_>) -> Result<Option<Outcome>, Status> {
+        if step.is_nan() {
+            return Err(Status::NotFinite);
+        }
+        if step <= self.tolerance {
+            return Ok(Some(Outcome::Converged));
+        }
+        // a tolerance below rounding is never met, and the steps say so by not shrinking any more
+        if step < T::lit(0.5) * self.mark {
+            (self.mark, self.since) = (step, 0);
+        } else {
+            self.since += 1;
+            if self.since > 1000 {
+                return Ok(Some(Outcome::Slow));
+            }
+        }
+        if self.rounds == 0 {
+            self.first = step;
+        }
+        let round = self.rounds;
+        self.rounds += 1;
+        // geometric extrapolation from the whole history: sweeps still needed at the average contraction
+        if round >= 4 {
+            let contraction = (step / self.first).as_f64().ln() / round as f64;
+            let needed = (self.tolerance / step).as_f64().ln() / contraction;
+            if contraction >= 0.0 || needed > self.patience || run.passes > self.budget {
+                return Ok(Some(Outcome::Slow));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Sweeps from x (feasible, changed in place) until the largest step in column-norm units is at
@@ -52,10 +116,8 @@ pub(super) fn coordinate_descent<T: LinalgScalar>(
             (step * c).abs()
         })))
     };
-    // what that patience is worth when every sweep sees all columns
-    let budget = run.passes + 2.0 * patience as f64;
+    let mut watch = Watch::new(tolerance, patience, run);
     let mut r = vec![T::zero(); b.len()];
-    let (mut first, mut mark, mut since) = (None, T::infinity(), 0);
     for round in 0usize.. {
         if round % 50 == 0 {
             // the updated residual drifts: form it anew
@@ -65,29 +127,8 @@ pub(super) fn coordinate_descent<T: LinalgScalar>(
             }
         }
         let step = sweep(&everything, x, &mut r, run)?;
-        if step.is_nan() {
-            return Err(Status::NotFinite);
-        }
-        if step <= tolerance {
-            return Ok(Outcome::Converged);
-        }
-        // a tolerance below rounding is never met, and the steps say so by not shrinking any more
-        if step < T::lit(0.5) * mark {
-            (mark, since) = (step, 0);
-        } else {
-            since += 1;
-            if since > 1000 {
-                return Ok(Outcome::Slow);
-            }
-        }
-        let start = *first.get_or_insert(step);
-        // geometric extrapolation from the whole history: sweeps still needed at the average contraction
-        if round >= 4 {
-            let contraction = (step / start).as_f64().ln() / round as f64;
-            let needed = (tolerance / step).as_f64().ln() / contraction;
-            if contraction >= 0.0 || needed > patience as f64 || run.passes > budget {
-                return Ok(Outcome::Slow);
-            }
+        if let Some(outcome) = watch.look(step, run)? {
+            return Ok(outcome);
         }
         support.clear();
         support.extend(everything.iter().filter(|j| x[**j] > T::zero()));

@@ -48,7 +48,8 @@ pub(super) fn solve<T: LinalgScalar>(
     } else {
         0
     };
-    let scaled: Vec<T> = b.iter().map(|v| *v * pow2(-shift)).collect();
+    let shrink = pow2::<T>(-shift);
+    let scaled: Vec<T> = b.iter().map(|v| *v * shrink).collect();
     let context = Context {
         problem,
         b: &scaled,

@@ -43,8 +43,8 @@ pub(super) fn interpolate<T: LinalgScalar>(
     lift(x, norms);
     let mut scaled = vec![T::zero(); m * n];
     let mut factor = vec![T::zero(); m * m];
-    // the z of the factor A Z² Aᵀ; far from x it is made anew
-    let mut z: Option<Vec<T>> = None;
+    // the z of the factor A Z² Aᵀ; far from x both are made anew
+    let (mut z, mut stale) = (x.to_vec(), true);
     let (mut r, mut y) = (vec![T::zero(); m], vec![T::zero(); m]);
     let (mut step, mut weighted) = (vec![T::zero(); n], vec![T::zero(); n]);
     let mut buffers = Buffers::default();
@@ -63,32 +63,28 @@ pub(super) fn interpolate<T: LinalgScalar>(
             return Ok(last <= T::lit(1e3) * enough);
         }
         last = size;
-        let at: &[T] = match z.take() {
-            Some(at) => z.insert(at),
-            None => {
-                let at = z.insert(x.to_vec());
-                for (j, column) in scaled.chunks_exact_mut(m).enumerate() {
-                    a.column(j, column);
-                    column.iter_mut().for_each(|v| *v *= at[j]);
-                }
-                // column-major m×n is row-major n×m
-                let Ok(transposed) = Dense::row_major(&scaled, n, m) else {
-                    return Ok(false);
-                };
-                T::gram(&transposed, &mut factor);
-                run.passes += 0.5 * m as f64;
-                run.factorisations += 1;
-                if !T::cholesky(m, &mut factor) {
-                    return Ok(false);
-                }
-                at
+        if std::mem::take(&mut stale) {
+            z.copy_from_slice(x);
+            for (j, column) in scaled.chunks_exact_mut(m).enumerate() {
+                a.column(j, column);
+                column.iter_mut().for_each(|v| *v *= z[j]);
             }
-        };
+            // column-major m×n is row-major n×m
+            let Ok(transposed) = Dense::row_major(&scaled, n, m) else {
+                return Ok(false);
+            };
+            T::gram(&transposed, &mut factor);
+            run.passes += 0.5 * m as f64;
+            run.factorisations += 1;
+            if !T::cholesky(m, &mut factor) {
+                return Ok(false);
+            }
+        }
         // whole in the metric of the factor?
         y.copy_from_slice(&r);
         solve_lower(&factor, m, &mut y);
         problem.adjoint(&y, &mut step, run);
-        let mut length = to_boundary(&mut step, at, x);
+        let mut length = to_boundary(&mut step, &z, x);
         whole = length >= T::one();
         if !whole {
             let mut iterations = 0;
@@ -114,9 +110,7 @@ pub(super) fn interpolate<T: LinalgScalar>(
             if stuck == 3 || not_positive(length) {
                 return Ok(false);
             }
-            if iterations >= PATIENCE {
-                z = None;
-            }
+            stale = iterations >= PATIENCE;
         }
         for (v, s) in x.iter_mut().zip(&step) {
             *v = (*v + length * *s).max(T::zero());

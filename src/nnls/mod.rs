@@ -25,7 +25,7 @@
 
 pub(crate) mod active_set;
 pub(crate) mod block_exchange;
-mod coordinate_descent;
+pub(crate) mod coordinate_descent;
 mod dense;
 mod driver;
 mod dual;
