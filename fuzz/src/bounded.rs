@@ -1,6 +1,6 @@
 //! Least squares over bounds and sums.
 
-use crate::input::{Bytes, Kind, moderate};
+use crate::input::{Bytes, Kind, in_either_precision, moderate};
 use crate::non_negative::{Matrix, promises, tolerance_of};
 use reparam::bounded::Strategy;
 use reparam::operators::LinearOperator;
@@ -24,12 +24,7 @@ type Problem<'a, T> = BoundedLeastSquares<'a, T, dyn LinearOperator<T> + 'a>;
 /// # Panics
 /// When an answer breaks a promise.
 pub fn bounds(data: &[u8]) {
-    let mut bytes = Bytes::new(data);
-    if bytes.rarely(3) {
-        boxes::<f32>(&mut bytes);
-    } else {
-        boxes::<f64>(&mut bytes);
-    }
+    in_either_precision!(data, boxes);
 }
 
 /// Sets with a sum, and monotone sequences.
@@ -37,12 +32,7 @@ pub fn bounds(data: &[u8]) {
 /// # Panics
 /// When an answer breaks a promise.
 pub fn sums(data: &[u8]) {
-    let mut bytes = Bytes::new(data);
-    if bytes.rarely(3) {
-        with_sums::<f32>(&mut bytes);
-    } else {
-        with_sums::<f64>(&mut bytes);
-    }
+    in_either_precision!(data, with_sums);
 }
 
 /// Tolerance, strategy, limit and start from the bytes, then one solve; what every answer promises.
@@ -133,7 +123,7 @@ fn boxes<T: LinalgScalar>(bytes: &mut Bytes<'_>) {
                 largest = largest.max(rho);
             }
             assert!(
-                largest <= 10.0 * tolerance_of::<T>() + matrix.rounding(&solution.x, &b),
+                largest <= tolerance_of::<T>() + matrix.rounding(&solution.x, &b),
                 "claims {}, ρ = {largest:e}",
                 solution.status
             );

@@ -113,3 +113,16 @@ pub(crate) fn moderate<T: Scalar>(values: &[T]) -> bool {
         size == 0.0 || (1e-6..=1e6).contains(&size)
     })
 }
+
+/// One run in either number type, by the first byte.
+macro_rules! in_either_precision {
+    ($data:expr, $run:ident) => {{
+        let mut bytes = $crate::input::Bytes::new($data);
+        if bytes.rarely(3) {
+            $run::<f32>(&mut bytes);
+        } else {
+            $run::<f64>(&mut bytes);
+        }
+    }};
+}
+pub(crate) use in_either_precision;

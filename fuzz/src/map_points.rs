@@ -1,6 +1,6 @@
 //! Maps with any parameters at any u, and their sets at any x.
 
-use crate::input::{Bytes, Kind, moderate};
+use crate::input::{Bytes, Kind, in_either_precision, moderate};
 use reparam::maps::{
     Algebraic, Ball, Boundary, Bounds, CappedSimplex, ConvexSequence, Difference, Exponential, Fixed,
     Identity, L1Ball, Logistic, LowRank, Monotone, NormalizedSquares, OpenBall, Power, Precompose, Product,
@@ -16,12 +16,7 @@ pub(crate) type Map<T> = Box<dyn Reparametrization<T>>;
 /// # Panics
 /// When a promise is broken.
 pub fn maps(data: &[u8]) {
-    let mut bytes = Bytes::new(data);
-    if bytes.rarely(3) {
-        run::<f32>(&mut bytes);
-    } else {
-        run::<f64>(&mut bytes);
-    }
+    in_either_precision!(data, run);
 }
 
 fn boxed<T: Scalar>(map: Result<impl Reparametrization<T> + 'static>) -> Result<Map<T>> {

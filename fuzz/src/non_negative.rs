@@ -1,6 +1,6 @@
 //! Non-negative least squares.
 
-use crate::input::{Bytes, Kind, moderate};
+use crate::input::{Bytes, Kind, in_either_precision, moderate};
 use reparam::nnls::Strategy;
 use reparam::operators::{Dense, LinearOperator, MatrixFree, SparseColumns};
 use reparam::{LinalgScalar, Nnls, Solution};
@@ -23,12 +23,7 @@ const STRATEGIES: [Strategy; 10] = [
 /// # Panics
 /// When an answer breaks a promise.
 pub fn nnls(data: &[u8]) {
-    let mut bytes = Bytes::new(data);
-    if bytes.rarely(3) {
-        run::<f32>(&mut bytes);
-    } else {
-        run::<f64>(&mut bytes);
-    }
+    in_either_precision!(data, run);
 }
 
 fn run<T: LinalgScalar>(bytes: &mut Bytes<'_>) {
