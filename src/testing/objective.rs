@@ -112,7 +112,7 @@ fn better<T: Scalar>(kept: &mut Option<f64>, error: T, size: T, floor: T) {
     let new = relative(error, size.max(floor));
     match kept {
         None => *kept = Some(new),
-        Some(old) if new < *old && floor <= size => *old = new,
+        Some(old) if (old.is_nan() || new < *old) && floor <= size => *old = new,
         Some(_) => {}
     }
 }

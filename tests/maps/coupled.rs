@@ -352,8 +352,7 @@ fn the_simplex_to_rounding() {
 #[test]
 fn boundary_policies() {
     let on = |e: Result<Vec<f64>, MapError>| matches!(e, Err(MapError::OnBoundary { .. }));
-    let out =
-        |e: Result<Vec<f64>, MapError>| matches!(e, Err(MapError::Outside { .. } | MapError::Sum { .. }));
+    let out = |e: Result<Vec<f64>, MapError>| matches!(e, Err(MapError::Outside { .. }));
     let vertex = [0.0, 1.0, 0.0];
     let maps: [&dyn Reparametrization<f64>; 6] = [
         &NormalizedSquares::new(3, 1.0).unwrap(),
@@ -389,11 +388,30 @@ fn boundary_policies() {
         let y = apply(map, &section(map, &vertex, Boundary::Nudge(1e-6)).unwrap());
         assert!((y[1] - 1.0).abs() < 1e-5 && (y[1] - 1.0).abs() > 1e-9);
     }
-    assert!(out(section(
-        &NormalizedSquares::new(2, 1.0).unwrap(),
-        &[0.5, 0.6],
-        Boundary::Exact
-    )));
+    let sums: [(&dyn Reparametrization<f64>, [f64; 2], &str); 3] = [
+        (
+            &NormalizedSquares::new(2, 1.0).unwrap(),
+            [0.5, 0.75],
+            "must add up to 1e0, not 1.25e0",
+        ),
+        (
+            &CappedSimplex::new(2, 1.0).unwrap(),
+            [0.5, 0.75],
+            "must add up to at most 1e0, not 1.25e0",
+        ),
+        (
+            &L1Ball::new(2, 1.0).unwrap(),
+            [0.5, -0.75],
+            "that add up to at most 1e0, not 1.25e0",
+        ),
+    ];
+    for (map, x, words) in sums {
+        let error = section(map, &x, Boundary::Exact).unwrap_err();
+        assert!(
+            matches!(error, MapError::Sum { .. }) && error.to_string().ends_with(words),
+            "{error}"
+        );
+    }
     assert!(out(section(
         &NormalizedSquares::new(2, 1.0).unwrap(),
         &[1.5, -0.5],
