@@ -22,6 +22,8 @@ pub(super) struct Pricing<'s, T> {
     pub(super) first: usize,
     /// The most candidates that are kept from one pass.
     pub(super) pool: usize,
+    /// So many columns on either side of a column are like it.
+    pub(super) alike: usize,
     /// Asked after every pricing pass: false ends the method there.
     pub(super) go_on: &'s dyn Fn(&Progress) -> bool,
 }
@@ -91,7 +93,11 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
         if rounds == 0 {
             return Ok(Ended::Optimal);
         }
-        let threshold = state.price(face, x, pricing, pool.min(pricing.pool), run);
+        if !refined && 8 * face.members().len() <= n {
+            // a refinement is cheap beside a pass; one before it saves the pass that one after it needs
+            refined = refine(face, x, &mut state.target, run);
+        }
+        let (threshold, offered) = state.price(face, x, pricing, pool.min(pricing.pool), run);
         if state.candidates.is_empty() {
             if moved_since_release && state.set_aside.contains(&true) {
                 // the face has changed since they were refused
@@ -113,6 +119,9 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
         progress.rounds += 1;
         progress.gained = face.members().len().saturating_sub(started);
         progress.face = face.members().len();
+        if std::env::var_os("TR").is_some() {
+            eprintln!("round {} face {} offered {} gained {} cand {} best {:?} passes {:.1} t {:?} it {}", progress.rounds, progress.face, progress.offered, progress.gained, state.candidates.len(), best, run.passes, run.elapsed(), run.iterations);
+        }
         if !(pricing.go_on)(&progress) {
             return Ok(Ended::GivenUp);
         }
@@ -145,7 +154,7 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
                 state.set_aside[*j] = true;
             }
         }
-        progress.offered += candidates.len();
+        progress.offered += offered;
         pool = (2 * entered + FEWEST / 2).max(FEWEST);
         state.candidates = candidates;
         if entered > 0 {
@@ -172,7 +181,7 @@ impl<T: Scalar> State<T> {
         pricing: &Pricing<'_, T>,
         pool: usize,
         run: &mut Run<'_>,
-    ) -> T {
+    ) -> (T, usize) {
         let threshold = noise::<T>() * face.price_all(x, &mut self.w, run);
         self.candidates.clear();
         for j in 0..self.w.len() {
@@ -184,6 +193,8 @@ impl<T: Scalar> State<T> {
                 self.candidates.push((score, j));
             }
         }
+        let all = self.candidates.len();
+        self.keep_peaks(pricing.alike);
         let best_first =
             |a: &(T, usize), b: &(T, usize)| b.0.partial_cmp(&a.0).unwrap_or(std::cmp::Ordering::Equal);
         if self.candidates.len() > pool {
@@ -193,7 +204,25 @@ impl<T: Scalar> State<T> {
         // ties by index: the same problem in another order must not depend on the selection algorithm
         self.candidates
             .sort_by(|a, b| best_first(a, b).then(a.1.cmp(&b.1)));
-        threshold
+        (threshold, all.min(pool))
+    }
+
+    /// Of candidates (by ascending index) that are so near to each other as to be alike, the best: the others would lose their pull with it.
+    fn keep_peaks(&mut self, alike: usize) {
+        if alike == 0 {
+            return;
+        }
+        let all = &self.candidates;
+        let better = |a: &(T, usize), b: &(T, usize)| a.0 > b.0 || (a.0 == b.0 && a.1 < b.1);
+        let peak = |at: usize| {
+            let this = &all[at];
+            let near = |other: &&(T, usize)| other.1.abs_diff(this.1) <= alike;
+            let ahead = all[..at].iter().rev().take_while(near);
+            let behind = all[at + 1..].iter().take_while(near);
+            !ahead.chain(behind).any(|other| better(other, this))
+        };
+        let peaks: Vec<(T, usize)> = (0..all.len()).filter(|at| peak(*at)).map(|at| all[at]).collect();
+        self.candidates = peaks;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::active_set::{Ended as Growth, Pricing, Progress, active_set};
 use super::block_exchange::{Exchange, Failure, block_exchange};
-use super::driver::{Candidate, Context, QR_ELEMENTS};
+use super::driver::{Candidate, Context, Looked, QR_ELEMENTS};
 use super::face::{Face, QrFace, drop_rounding, residual};
 use super::flow::flow;
 use super::growing_gram::GrowingGram;
@@ -48,7 +48,9 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                     cut_by_half.set(2 * seen.gained <= seen.offered);
                 }
                 let stays = 2 * seen.gained <= seen.offered;
-                if square {
+                if p.alike() > 0 {
+                    3 * seen.face <= 2 * n
+                } else if square {
                     seen.rounds < 2 || stays
                 } else if many {
                     seen.rounds < 4 || stays
@@ -183,9 +185,8 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 &whole
             }
         };
-        let mut c = vec![T::zero(); n];
-        p.adjoint(self.b, &mut c, run);
-        match block_exchange(gram, &c, p.norms(), inside, p.whole_factor(gram, run), run) {
+        let c = self.correlations(run);
+        match block_exchange(gram, c, p.norms(), inside, p.whole_factor(gram, run), run) {
             Ok(exchange) => Some(self.refine(&exchange, run)),
             Err(Failure::Limit(status, face, x)) => Some(self.stopped(status, &face, &x, run)),
             Err(Failure::Singular | Failure::Cycling) => None,
@@ -277,7 +278,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if !p.has_columns() {
             return (self.started(from, None), Grown::IllConditioned);
         }
-        let mut face = GrowingGram::new(p, self.b);
+        let mut face = GrowingGram::new(p, self.b, &self.correlations);
         let mut x = Vec::new();
         let start: Vec<(T, usize)> = (0..from.len())
             .filter(|j| from[*j] > T::zero())
@@ -309,6 +310,13 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             limit: outcome.err(),
             dual: Some(face.dual_direction(norms)),
         };
+        if let Some((r, w)) = face.priced_at(&x) {
+            self.has_looked_at(Looked {
+                x: candidate.x.clone(),
+                r: r.to_vec(),
+                g: w.iter().map(|v| -*v).collect(),
+            });
+        }
         let grown = match outcome {
             _ if face.gives_up() => Grown::IllConditioned,
             Ok(Growth::Optimal) if self.rho(&candidate.x, run) <= self.exact => Grown::Exact,
@@ -357,6 +365,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 10
             },
             pool: 64,
+            alike: p.alike(),
             go_on: &|_| true,
         }
     }

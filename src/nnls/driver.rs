@@ -8,11 +8,13 @@ use super::projected_cg::{Ended, Target, projected_cg};
 use super::working_set::{self, working_set};
 use super::{Options, Strategy};
 use crate::clock::Instant;
-use crate::linalg::{dot, exponent, norm2, pow2, rounding_of_sums, safe_exponent};
+use crate::linalg::{
+    dot, exponent, norm2, pow2, rounding_of_half_square, rounding_of_sums, safe_exponent,
+};
 use crate::sets::{ConstraintSet, Orthant};
 use crate::solve::{Certificate, Phase, Run, Solution, Status};
 use crate::{Error, LinalgScalar, Result};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 
 /// A QR factor of more elements than this (800 MB of f64) is not attempted.
 pub(super) const QR_ELEMENTS: usize = 100_000_000;
@@ -58,6 +60,7 @@ pub(super) fn solve<T: LinalgScalar>(
         exact: (T::lit(5e3) * T::epsilon()).min(options.tolerance),
         start: options.start.as_ref().map(|x| scale_start(problem, x, shift)),
         looked_at: RefCell::new(None),
+        correlations: OnceCell::new(),
     };
     let mut candidate = context.run(options.strategy, &mut run);
     if candidate.limit.is_some() {
@@ -90,13 +93,15 @@ pub(super) struct Context<'c, 'a, T: LinalgScalar> {
     pub(super) start: Option<Vec<T>>,
     /// The last point whose ρ was computed. The judgement computes nothing twice for the very same point.
     looked_at: RefCell<Option<Looked<T>>>,
+    /// Aᵀb, once somebody has formed it.
+    pub(super) correlations: OnceCell<Vec<T>>,
 }
 
 /// A point in scaled units with b − A x and Aᵀ(A x − b).
-struct Looked<T> {
-    x: Vec<T>,
-    r: Vec<T>,
-    g: Vec<T>,
+pub(super) struct Looked<T> {
+    pub(super) x: Vec<T>,
+    pub(super) r: Vec<T>,
+    pub(super) g: Vec<T>,
 }
 
 impl<T: LinalgScalar> Context<'_, '_, T> {
@@ -368,9 +373,25 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
     }
 
+    /// Aᵀb
+    pub(super) fn correlations(&self, run: &mut Run<'_>) -> &[T] {
+        self.correlations.get_or_init(|| {
+            let mut c = vec![T::zero(); self.problem.columns()];
+            self.problem.adjoint(self.b, &mut c, run);
+            c
+        })
+    }
+
+    /// b − A x, of the columns that take part where they are few.
     fn residual_of(&self, x: &[T], run: &mut Run<'_>) -> Vec<T> {
         let mut r = vec![T::zero(); self.problem.rows()];
-        self.problem.apply(x, &mut r, run);
+        let face: Vec<usize> = (0..x.len()).filter(|j| x[*j] != T::zero()).collect();
+        if 4 * face.len() <= 3 * x.len() {
+            let on_face: Vec<T> = face.iter().map(|j| x[*j]).collect();
+            self.problem.combine(&face, &on_face, &mut r, run);
+        } else {
+            self.problem.apply(x, &mut r, run);
+        }
         for (ri, bi) in r.iter_mut().zip(self.b) {
             *ri = *bi - *ri;
         }
@@ -387,9 +408,15 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         Looked { x, r, g }
     }
 
+    /// A method has looked at a point the way [`look_at`](Self::look_at) does.
+    pub(super) fn has_looked_at(&self, looked: Looked<T>) {
+        *self.looked_at.borrow_mut() = Some(looked);
+    }
+
     /// The natural residual at x.
     pub(super) fn rho(&self, x: &[T], run: &mut Run<'_>) -> T {
-        let looked = self.look_at(x, run);
+        let last = self.looked_at.take().filter(|seen| seen.x == x);
+        let looked = last.unwrap_or_else(|| self.look_at(x, run));
         let rho =
             Orthant::new(x.len()).natural_residual(x, &looked.g, Some(self.problem.norms())) / self.b_norm;
         *self.looked_at.borrow_mut() = Some(looked);
@@ -490,21 +517,42 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         })
     }
 
-    /// Directions for the dual point, the cheapest first: b (Aᵀb > 0 for non-negative data), the method's own, then 1.
+    /// Directions for the dual point: the method's own, b (Aᵀb > 0 for non-negative data), then 1; b first where Aᵀb is known and
+    /// certain to do.
     fn gap(&self, x: &[T], r: &[T], g: &[T], own: Option<&[T]>, run: &mut Run<'_>) -> T {
         let negative: Vec<T> = r.iter().map(|v| -*v).collect();
         let f = T::lit(0.5) * dot(r, r);
         let terms: T = x.iter().zip(self.problem.norms()).map(|(x, c)| *c * *x).sum();
         let rounding = rounding_of_sums(x.len().max(r.len()), self.b_norm + terms);
+        // the dual point 0 has the value 0
+        let mut least = f + rounding_of_half_square(rounding, (f + f).sqrt());
+        if least.is_nan() {
+            return T::infinity();
+        }
+        let negligible = T::lit(0.5) * T::epsilon() * self.b_norm * self.b_norm;
         let ones = vec![T::one(); r.len()];
         let mut image = vec![T::zero(); g.len()];
-        for w in [own, Some(self.b), Some(&ones[..])].into_iter().flatten() {
-            self.problem.adjoint(w, &mut image, run);
-            let gap = duality_gap(&negative, g, w, &image, self.b, f, rounding);
-            if gap < T::infinity() {
-                return gap;
+        let known = self
+            .correlations
+            .get()
+            .filter(|c| c.iter().all(|v| *v > T::zero()))
+            .map(|_| self.b);
+        for w in [known, own, Some(self.b), Some(&ones[..])].into_iter().flatten() {
+            if least <= negligible {
+                break;
             }
+            let image = if std::ptr::eq(w, self.b) {
+                self.correlations(run)
+            } else {
+                self.problem.adjoint(w, &mut image, run);
+                &image
+            };
+            let gap = duality_gap(&negative, g, w, image, self.b, f, rounding);
+            if gap < T::infinity() {
+                return gap.min(least);
+            }
+            least = least.min(gap);
         }
-        T::infinity()
+        least
     }
 }

@@ -6,6 +6,7 @@ use crate::LinalgScalar;
 use crate::linalg::{PackedUpper, dot, max_or_nan, norm2};
 use crate::operators::{Dense, dense_products};
 use crate::solve::Run;
+use std::cell::OnceCell;
 
 /// RᵀR = A_FᵀA_F, where F grows by the best candidates of a pricing pass and only what they need of the Gram matrix is formed: one
 /// matrix product a pass, A_FᵀA_P for the pool P.
@@ -29,6 +30,11 @@ pub(super) struct GrowingGram<'p, 'a, T: LinalgScalar> {
     pool: Pool<T>,
     coefficients: Vec<T>,
     image: Vec<T>,
+    /// Aᵀb, which the first pricing forms.
+    correlations: &'p OnceCell<Vec<T>>,
+    /// The last point priced with its b − A x as it is, and all the prices there.
+    priced: Option<Vec<T>>,
+    prices: Vec<T>,
     /// A column was refused because it depends on the others as far as a Gram matrix can tell.
     ill_conditioned: bool,
 }
@@ -53,7 +59,8 @@ impl<T> Pool<T> {
 }
 
 impl<'p, 'a, T: LinalgScalar> GrowingGram<'p, 'a, T> {
-    pub(super) fn new(problem: &'p Problem<'a, T>, b: &'p [T]) -> Self {
+    /// An empty face. `correlations` holds Aᵀb, or will.
+    pub(super) fn new(problem: &'p Problem<'a, T>, b: &'p [T], correlations: &'p OnceCell<Vec<T>>) -> Self {
         Self {
             problem,
             b,
@@ -74,8 +81,17 @@ impl<'p, 'a, T: LinalgScalar> GrowingGram<'p, 'a, T> {
             },
             coefficients: Vec::new(),
             image: vec![T::zero(); b.len()],
+            correlations,
+            priced: None,
+            prices: vec![T::zero(); problem.columns()],
             ill_conditioned: false,
         }
+    }
+
+    /// b − A x and Aᵀ(b − A x), when the last pricing was at x and formed both.
+    pub(super) fn priced_at(&self, x: &[T]) -> Option<(&[T], &[T])> {
+        let there = self.priced.as_ref().is_some_and(|at| at == x);
+        there.then_some((&self.residual, &self.prices))
     }
 
     /// w = A_F G⁻¹ v, for which A_Fᵀ w = v.
@@ -187,6 +203,7 @@ impl<T: LinalgScalar> Face<T> for GrowingGram<'_, '_, T> {
             return false;
         }
         self.factor.push(&self.coefficients, rest.sqrt());
+        self.priced = None;
         self.members.push(j);
         self.columns
             .extend_from_slice(&pool.columns[at * m..(at + 1) * m]);
@@ -203,6 +220,7 @@ impl<T: LinalgScalar> Face<T> for GrowingGram<'_, '_, T> {
     fn remove(&mut self, position: usize) {
         let m = self.b.len();
         self.factor.remove(position, |_| {});
+        self.priced = None;
         self.members.remove(position);
         self.c.remove(position);
         self.columns.drain(position * m..(position + 1) * m);
@@ -219,7 +237,17 @@ impl<T: LinalgScalar> Face<T> for GrowingGram<'_, '_, T> {
 
     fn price_all(&mut self, x: &[T], w: &mut [T], run: &mut Run<'_>) -> T {
         self.form_residual(x, run);
-        self.problem.adjoint(&self.residual, w, run);
+        if self.members.is_empty() {
+            let c = self.correlations.get_or_init(|| {
+                self.problem.adjoint(&self.residual, w, run);
+                w.to_vec()
+            });
+            w.copy_from_slice(c);
+        } else {
+            self.problem.adjoint(&self.residual, w, run);
+        }
+        self.prices.copy_from_slice(w);
+        self.priced = Some(x.to_vec());
         let norms = self.problem.norms();
         let rounding = T::epsilon() * norm2(&self.residual);
         // zero at the minimiser, but for what the squared condition number leaves: as far off may the other prices be
@@ -232,6 +260,7 @@ impl<T: LinalgScalar> Face<T> for GrowingGram<'_, '_, T> {
             }
         }
         if off > T::lit(20.0) * rounding && best < T::lit(1e3) * off {
+            self.priced = None;
             // taken out of the range of A_F, the residual gives prices as good as those of a QR factor
             let mut v = std::mem::take(&mut self.coefficients);
             v.resize(self.members.len(), T::zero());
@@ -281,7 +310,8 @@ mod tests {
             let limits = Limits::default();
             let now = crate::clock::Instant::now();
             let mut run = Run::new(&limits, now, now);
-            let mut gram = GrowingGram::new(&problem, &b);
+            let correlations = OnceCell::new();
+            let mut gram = GrowingGram::new(&problem, &b, &correlations);
             let mut qr = QrFace::new(&problem, &b);
             let mut picks: Vec<f64> = (0..90).map(|_| random.uniform()).collect();
             for step in 0..20 {
@@ -333,7 +363,8 @@ mod tests {
         let limits = Limits::default();
         let now = crate::clock::Instant::now();
         let mut run = Run::new(&limits, now, now);
-        let mut face = GrowingGram::new(&problem, &[1.0, 1.0, 1.0]);
+        let correlations = OnceCell::new();
+        let mut face = GrowingGram::new(&problem, &[1.0, 1.0, 1.0], &correlations);
         assert!(face.append(0, &mut run) && !face.append(1, &mut run));
         assert!(face.gives_up());
         assert_eq!(face.members(), &[0]);

@@ -45,6 +45,7 @@ pub(crate) struct Problem<'a, T: LinalgScalar> {
     whole_factor: std::cell::OnceCell<Option<Arc<Vec<T>>>>,
     /// 0 … n−1.
     everything: std::cell::OnceCell<Vec<usize>>,
+    alike: std::cell::OnceCell<usize>,
     /// Scratch of the products with dense rows.
     spare: RefCell<Vec<T>>,
     /// Products spent on preparing (norms and columns of an operator that only has products).
@@ -94,6 +95,7 @@ impl<T: LinalgScalar> Prepared<T> {
             many: false,
             whole_factor: std::cell::OnceCell::new(),
             everything: std::cell::OnceCell::new(),
+            alike: std::cell::OnceCell::new(),
             spare: RefCell::new(Vec::new()),
             setup_passes: 0.0,
         })
@@ -200,6 +202,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             many: false,
             whole_factor: std::cell::OnceCell::new(),
             everything: std::cell::OnceCell::new(),
+            alike: std::cell::OnceCell::new(),
             spare: RefCell::new(Vec::new()),
             setup_passes,
         })
@@ -383,6 +386,25 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         run.passes += 2.0 * face.len() as f64 / self.columns as f64;
     }
 
+    /// How many columns away a column is still alike: kernels sampled on a grid, in its order. 0 where neighbours have no more in common
+    /// than any two columns, or columns cannot be read.
+    pub(crate) fn alike(&self) -> usize {
+        *self
+            .alike
+            .get_or_init(|| alike(self.columns, |i, j| self.cosine(i, j)))
+    }
+
+    /// The cosine between two columns; None where one is zero or reading it would cost a product.
+    fn cosine(&self, i: usize, j: usize) -> Option<T> {
+        let size = self.norms[i] * self.norms[j];
+        let product = match self.operator() {
+            Operator::Dense(d) if d.is_column_major() => dot(d.run(i), d.run(j)),
+            Operator::Dense(d) => (0..self.rows).map(|k| d.get(k, i) * d.get(k, j)).sum(),
+            _ => return None,
+        };
+        (size > T::zero()).then(|| product / size)
+    }
+
     fn everything(&self) -> &[usize] {
         self.everything.get_or_init(|| (0..self.columns).collect())
     }
@@ -505,6 +527,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
                 .clone()
                 .map_or_else(std::cell::OnceCell::new, Into::into),
             everything: std::cell::OnceCell::new(),
+            alike: std::cell::OnceCell::new(),
             spare: RefCell::new(Vec::new()),
             setup_passes: 0.0,
         }
@@ -540,6 +563,27 @@ enum Operator<'b, T: LinalgScalar> {
 }
 
 /// full ← v on the face, else zero.
+/// The most steps of 1, 2, 4, … 32 columns after which 1 − cos ∠ is half at most of what it is halfway through the matrix, in the mean
+/// over a few columns; 0 if it is not so after one.
+fn alike<T: LinalgScalar>(n: usize, cosine: impl Fn(usize, usize) -> Option<T>) -> usize {
+    let samples = (n / 50).clamp(1, 5);
+    let distance = |step: usize| {
+        let pairs = (0..samples).map(|s| (2 * s + 1) * n / (2 * samples)).map(|j| (j, (j + step) % n));
+        let angles: Option<T> = pairs.map(|(i, j)| cosine(i, j).map(|c| T::one() - c)).sum();
+        angles.unwrap_or(T::infinity())
+    };
+    let far = T::lit(0.5) * distance(n / 2);
+    let mut alike = 0;
+    for step in [1, 2, 4, 8, 16, 32] {
+        // (and not by wrapping around)
+        if 8 * step > n || !(distance(step) <= far) || far == T::infinity() {
+            break;
+        }
+        alike = step;
+    }
+    alike
+}
+
 fn spread<T: LinalgScalar>(face: &[usize], v: &[T], full: &mut [T]) {
     full.fill(T::zero());
     for (j, x) in face.iter().zip(v) {

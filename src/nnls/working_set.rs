@@ -81,6 +81,7 @@ pub(super) fn working_set<T: LinalgScalar>(
             b_norm,
             first: 10,
             pool: 10,
+            alike: 0,
             go_on: &|_| true,
         };
         let outcome = active_set(&mut face, &mut z, &pricing, run);
