@@ -10,15 +10,20 @@ pub trait Kernels: Sized {
     fn adjoint_product(a: &Dense<'_, Self>, b: &Dense<'_, Self>, out: &mut [Self]);
     /// Lower Cholesky factor in place of the lower triangle of a column-major n×n matrix; false when a pivot is not positive.
     fn cholesky(n: usize, a: &mut [Self]) -> bool;
+    /// A = Q R of a column-major m×k matrix, k ≤ m: `a` becomes Q with orthonormal columns, `r` the upper triangle of R, column-major k×k.
+    fn thin_qr(m: usize, k: usize, a: &mut [Self], r: &mut [Self]);
 }
 
 #[cfg(feature = "faer")]
 mod with_faer {
     use super::{Dense, Kernels};
-    use faer::dyn_stack::{MemBuffer, MemStack};
+    use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
     use faer::linalg::cholesky::llt;
+    use faer::linalg::householder;
     use faer::linalg::matmul::triangular::{BlockStructure, matmul};
-    use faer::{Accum, MatMut, MatRef, Par};
+    use faer::linalg::qr::no_pivoting::factor;
+    use faer::prelude::{Reborrow, ReborrowMut};
+    use faer::{Accum, Conj, Mat, MatMut, MatRef, Par};
 
     /// Threads only where they can pay: a Gram matrix of fewer flops than this is done by one.
     #[cfg_attr(not(feature = "rayon"), allow(unused_variables))]
@@ -92,6 +97,37 @@ mod with_faer {
                     )
                     .is_ok()
                 }
+                fn thin_qr(m: usize, k: usize, a: &mut [Self], r: &mut [Self]) {
+                    if k == 0 {
+                        return;
+                    }
+                    let par = parallelism(2.0 * m as f64 * (k as f64).powi(2));
+                    let block = factor::recommended_block_size::<$t>(m, k);
+                    let mut reflectors = Mat::<$t>::zeros(block, k);
+                    let scratch = StackReq::any_of(&[
+                        factor::qr_in_place_scratch::<$t>(m, k, block, par, Default::default()),
+                        householder::apply_block_householder_sequence_on_the_left_in_place_scratch::<$t>(m, block, k),
+                    ]);
+                    let mut memory = MemBuffer::new(scratch);
+                    let stack = MemStack::new(&mut memory);
+                    let mut basis = MatMut::from_column_major_slice_mut(&mut a[..m * k], m, k);
+                    factor::qr_in_place(basis.rb_mut(), reflectors.as_mut(), par, stack, Default::default());
+                    for j in 0..k {
+                        for i in 0..=j {
+                            r[j * k + i] = basis[(i, j)];
+                        }
+                    }
+                    let mut q = Mat::<$t>::identity(m, k);
+                    householder::apply_block_householder_sequence_on_the_left_in_place_with_conj(
+                        basis.rb(),
+                        reflectors.as_ref(),
+                        Conj::No,
+                        q.as_mut(),
+                        par,
+                        stack,
+                    );
+                    basis.copy_from(&q);
+                }
             }
         )*};
     }
@@ -149,6 +185,11 @@ mod with_nalgebra {
                         None => false,
                     }
                 }
+                fn thin_qr(m: usize, k: usize, a: &mut [Self], r: &mut [Self]) {
+                    let qr = DMatrix::from_column_slice(m, k, &a[..m * k]).qr();
+                    a[..m * k].copy_from_slice(qr.q().as_slice());
+                    r[..k * k].copy_from_slice(qr.r().as_slice());
+                }
             }
         )*};
     }
@@ -183,6 +224,25 @@ fn plain_gram<T: crate::Scalar>(a: &Dense<'_, T>, out: &mut [T]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn orthonormal_factor() {
+        for (m, k) in [(3, 2), (20, 7), (7, 7), (400, 60), (5, 1)] {
+            let a: Vec<f64> = (0..m * k).map(|i| ((i * i + 3 * i) as f64).sin()).collect();
+            let (mut q, mut r) = (a.clone(), vec![0.0; k * k]);
+            f64::thin_qr(m, k, &mut q, &mut r);
+            let column = |v: &[f64], j: usize| v[j * m..(j + 1) * m].to_vec();
+            for j in 0..k {
+                let mut rest = column(&a, j);
+                for i in 0..=j {
+                    crate::linalg::axpy(-r[j * k + i], &column(&q, i), &mut rest);
+                    let product = crate::linalg::dot(&column(&q, i), &column(&q, j));
+                    assert!((product - if i == j { 1.0 } else { 0.0 }).abs() < 1e-13);
+                }
+                assert!(crate::linalg::norm2(&rest) < 1e-13 * (m as f64).sqrt() * 4.0);
+            }
+        }
+    }
 
     #[test]
     fn gram_and_factor() {

@@ -18,6 +18,9 @@ const SMALL_GRAM: usize = 48;
 /// a growing factor is as fast and ends at rounding.
 const MANY_COLUMNS: usize = 700;
 
+/// From so many columns on a factor of them all at once is faster than column by column.
+const MANY_AT_ONCE: usize = 16;
+
 /// How the active set on a growing Gram factor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Grown {
@@ -331,14 +334,17 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let p = self.problem;
         let mut face = QrFace::new(p, self.b);
         let mut x = Vec::new();
-        for (j, v) in from.iter().enumerate() {
-            // a dependent column is left to the method, which takes it in when it helps
-            if *v > T::zero() {
+        let start: Vec<usize> = (0..from.len()).filter(|j| from[*j] > T::zero()).collect();
+        if start.len() >= MANY_AT_ONCE && face.assign(&start, run) {
+            x.extend(start.iter().map(|j| from[*j]));
+        } else {
+            for j in start {
                 if let Err(limit) = run.check() {
                     return self.started(from, Some(limit));
                 }
+                // a dependent column is left to the method, which takes it in when it helps
                 if face.append(j, run) {
-                    x.push(*v);
+                    x.push(from[j]);
                 }
             }
         }

@@ -74,6 +74,40 @@ impl<'p, 'a, T: LinalgScalar> QrFace<'p, 'a, T> {
         }
     }
 
+    /// Starts from given columns with one factorisation; false (and empty) when one of them depends on the others.
+    pub(super) fn assign(&mut self, members: &[usize], run: &mut Run<'_>) -> bool {
+        let (m, k) = (self.b.len(), members.len());
+        if k > m {
+            return false;
+        }
+        self.q.resize(m * k, T::zero());
+        for (j, q) in members.iter().zip(self.q.chunks_exact_mut(m)) {
+            self.problem.column(*j, q, run);
+        }
+        let mut r = vec![T::zero(); k * k];
+        run.factorisations += 1;
+        T::thin_qr(m, k, &mut self.q, &mut r);
+        let norms = self.problem.norms();
+        let depends = |p: usize| {
+            let rest = r[p * k + p].abs();
+            rest.is_nan() || rest <= dependence::<T>() * norms[members[p]]
+        };
+        if (0..k).any(depends) {
+            self.q.clear();
+            return false;
+        }
+        for p in 0..k {
+            self.r.push(&r[p * k..p * k + p], r[p * k + p]);
+        }
+        for q in self.q.chunks_exact(m) {
+            let z = dot(q, &self.residual);
+            axpy(-z, q, &mut self.residual);
+            self.d.push(z);
+        }
+        self.members.extend_from_slice(members);
+        true
+    }
+
     /// w = Q R⁻ᵀ v, for which A_Fᵀ w = v.
     pub(super) fn dual_direction(&self, mut v: Vec<T>) -> Vec<T> {
         self.r.solve_transposed(&mut v);

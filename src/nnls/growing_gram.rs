@@ -19,9 +19,9 @@ pub(super) struct GrowingGram<'p, 'a, T: LinalgScalar> {
     b: &'p [T],
     b_norm: T,
     members: Vec<usize>,
-    /// The columns of the members, m each, and 0 … k−1 to name them.
+    /// The columns of the members, m each, without gaps, and where that of each member is among them.
     columns: Vec<T>,
-    numbers: Vec<usize>,
+    places: Vec<usize>,
     /// A_Fᵀb
     c: Vec<T>,
     factor: PackedUpper<T>,
@@ -67,7 +67,7 @@ impl<'p, 'a, T: LinalgScalar> GrowingGram<'p, 'a, T> {
             b_norm: norm2(b),
             members: Vec::new(),
             columns: Vec::new(),
-            numbers: Vec::new(),
+            places: Vec::new(),
             c: Vec::new(),
             factor: PackedUpper::new(),
             residual: b.to_vec(),
@@ -100,7 +100,7 @@ impl<'p, 'a, T: LinalgScalar> GrowingGram<'p, 'a, T> {
         self.factor.solve(&mut v);
         let mut w = vec![T::zero(); self.b.len()];
         if let Some(a) = view(&self.columns, self.b.len()) {
-            dense_products::combine(&a, &self.numbers[..self.members.len()], &v, &mut w);
+            dense_products::combine(&a, &self.places, &v, &mut w);
         }
         w
     }
@@ -108,7 +108,7 @@ impl<'p, 'a, T: LinalgScalar> GrowingGram<'p, 'a, T> {
     /// out ← A_Fᵀ y
     fn on_face(&self, y: &[T], out: &mut [T]) {
         if let Some(a) = view(&self.columns, self.b.len()) {
-            dense_products::combine_adjoint(&a, &self.numbers[..self.members.len()], y, out);
+            dense_products::combine_adjoint(&a, &self.places, y, out);
         }
     }
 
@@ -116,7 +116,7 @@ impl<'p, 'a, T: LinalgScalar> GrowingGram<'p, 'a, T> {
     fn form_image(&mut self, x: &[T], run: &mut Run<'_>) {
         let k = self.members.len();
         match view(&self.columns, self.b.len()) {
-            Some(a) => dense_products::combine(&a, &self.numbers[..k], x, &mut self.image),
+            Some(a) => dense_products::combine(&a, &self.places, x, &mut self.image),
             None => self.image.fill(T::zero()),
         }
         run.passes += k as f64 / self.problem.columns() as f64;
@@ -169,7 +169,8 @@ impl<T: LinalgScalar> Face<T> for GrowingGram<'_, '_, T> {
         for (i, products) in pool.products.iter_mut().enumerate() {
             products.clear();
             if i < p {
-                products.extend_from_slice(&pool.scratch[i * k..(i + 1) * k]);
+                let of = &pool.scratch[i * k..(i + 1) * k];
+                products.extend(self.places.iter().map(|place| of[*place]));
             }
         }
     }
@@ -207,9 +208,7 @@ impl<T: LinalgScalar> Face<T> for GrowingGram<'_, '_, T> {
         self.members.push(j);
         self.columns
             .extend_from_slice(&pool.columns[at * m..(at + 1) * m]);
-        if self.numbers.len() <= k {
-            self.numbers.push(k);
-        }
+        self.places.push(k);
         self.c.push(pool.c[at]);
         for q in 0..p {
             pool.products[q].push(pool.gram[at * p + q]);
@@ -223,7 +222,13 @@ impl<T: LinalgScalar> Face<T> for GrowingGram<'_, '_, T> {
         self.priced = None;
         self.members.remove(position);
         self.c.remove(position);
-        self.columns.drain(position * m..(position + 1) * m);
+        // the last one moves into the gap
+        let (gap, last) = (self.places.remove(position), self.members.len());
+        if let Some(place) = self.places.iter_mut().find(|place| **place == last) {
+            *place = gap;
+            self.columns.copy_within(last * m..(last + 1) * m, gap * m);
+        }
+        self.columns.truncate(last * m);
         for products in &mut self.pool.products[..self.pool.members.len()] {
             products.remove(position);
         }
