@@ -27,6 +27,7 @@ pub(crate) mod active_set;
 pub(crate) mod block_exchange;
 pub(crate) mod coordinate_descent;
 mod dense;
+mod dominant;
 mod driver;
 mod dual;
 pub(crate) mod face;

@@ -394,6 +394,16 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             .get_or_init(|| alike(self.columns, |i, j| self.cosine(i, j)))
     }
 
+    /// Whether columns far from each other have a direction in common: a mean square of their cosines of 0.05 or more, over a few pairs.
+    pub(crate) fn has_common_direction(&self) -> bool {
+        let (n, pairs) = (self.columns, 8);
+        let squares: Option<T> = (0..pairs)
+            .map(|s| (s * n / pairs, (s * n / pairs + n / 2) % n))
+            .map(|(i, j)| self.cosine(i, j).map(|c| c * c))
+            .sum();
+        n >= 2 * pairs && squares.is_some_and(|s| s >= T::lit(0.05 * 8.0))
+    }
+
     /// The cosine between two columns; None where one is zero or reading it would cost a product.
     fn cosine(&self, i: usize, j: usize) -> Option<T> {
         let size = self.norms[i] * self.norms[j];

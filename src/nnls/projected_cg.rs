@@ -14,6 +14,7 @@
 //! looked at only when the face has been solved ten times better. A few dozen products settle a well-conditioned problem of any
 //! size. Elsewhere the face is predicted long before its coefficients are accurate, and an exact method takes over.
 
+use super::dominant::Dominant;
 use super::problem::Problem;
 use crate::LinalgScalar;
 use crate::linalg::{dot, max_or_nan, not_positive};
@@ -103,6 +104,8 @@ pub(crate) fn projected_cg<T: LinalgScalar>(
     run: &mut Run<'_>,
 ) -> Ended {
     let mut state = State::new(problem, b, bounds, unit, x);
+    state.dominant = Dominant::find(problem, b, run);
+    state.goal.resize(x.len(), T::zero());
     if bounds.is_none() && x.iter().all(|v| *v == T::zero()) {
         state.begin(run);
     } else {
@@ -158,6 +161,10 @@ struct State<'p, 'a, T: LinalgScalar> {
     best: (T, Vec<T>, Vec<T>),
     since: usize,
     refreshed: usize,
+    /// A dominant singular value, which projections then respect.
+    dominant: Option<Dominant<T>>,
+    /// Where a step would end without bounds.
+    goal: Vec<T>,
 }
 
 impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
@@ -200,6 +207,8 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             best: (T::infinity(), zeros(n), zeros(m)),
             since: 0,
             refreshed: 0,
+            dominant: None,
+            goal: Vec::new(),
         }
     }
 
@@ -223,7 +232,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             for (r, i) in self.r.iter_mut().zip(&self.trial_r) {
                 *r += length * *i;
             }
-            self.curvature = bend / square;
+            self.curvature = self.rest_of(bend, self.along_trial()) / square;
         }
         self.settle(run);
     }
@@ -245,6 +254,10 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             }
             if self.fresh {
                 let rho = self.residual();
+                if std::env::var_os("TR").is_some() {
+                    let pred = (0..self.y.len()).filter(|j| self.y[*j] > self.q[*j]).count();
+                    eprintln!("passes {:.1} rho {:?} face {} enter {} pred {} since {} t {:?} f {:?}", run.passes, rho, self.face.len(), (0..self.y.len()).filter(|j| self.enters(*j)).count(), pred, self.since, run.elapsed(), self.f);
+                }
                 if rho.is_nan() {
                     return Ended::Limit(Status::NotFinite);
                 }
@@ -314,7 +327,8 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                 steepest = true;
                 continue;
             }
-            self.curvature = self.curvature.max(bend / dot(&self.p[..k], &self.p[..k]));
+            let rest = self.rest_of(bend, self.along_face());
+            self.curvature = self.curvature.max(rest / dot(&self.p[..k], &self.p[..k]));
             let step = slope / bend;
             let reach = self.reach();
             if step < reach {
@@ -565,12 +579,13 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         if f.is_nan() || T::lit(0.5) * f > ceiling || square == T::zero() {
             return None;
         }
+        let rest = self.rest_of(bend, self.along_trial());
         self.y.copy_from_slice(&self.trial);
         for (r, i) in self.r.iter_mut().zip(&self.trial_r) {
             *r += *i;
         }
-        self.curvature = self.curvature.max(bend / square);
-        let length = square / bend;
+        self.curvature = self.curvature.max(rest / square);
+        let length = square / rest;
         Some(if length.is_finite() {
             length
         } else {
@@ -578,8 +593,46 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         })
     }
 
+    /// ⟨a, trial − y⟩ and ⟨a, p⟩ for the dominant direction a; 0 without one.
+    fn along_trial(&self) -> T {
+        let along = |d: &Dominant<T>| {
+            let moves = self.trial.iter().zip(&self.y).map(|(t, y)| *t - *y);
+            moves.zip(&d.a).map(|(v, a)| v * *a).sum()
+        };
+        self.dominant.as_ref().map_or(T::zero(), along)
+    }
+
+    fn along_face(&self) -> T {
+        let along = |d: &Dominant<T>| self.face.iter().zip(&self.p).map(|(j, p)| d.a[*j] * *p).sum();
+        self.dominant.as_ref().map_or(T::zero(), along)
+    }
+
+    /// What a squared image leaves without its part along the dominant direction.
+    fn rest_of(&self, bend: T, along: T) -> T {
+        (bend - along * along).max(T::epsilon() * bend)
+    }
+
+    /// The proximal step of length t: trial, where f without its dominant part is linear.
+    fn proximal(&mut self, t: T) {
+        let Some(d) = &self.dominant else { return };
+        let off = dot(&d.a, &self.y) - d.beta;
+        for (j, z) in self.goal.iter_mut().enumerate() {
+            *z = self.y[j] - t * (self.q[j] - d.a[j] * off);
+        }
+        d.clip(&self.goal, (&self.lo, &self.hi), d.beta, t.recip(), &mut self.trial);
+    }
+
     /// P(y − t p) on the face.
     fn projected_step(&mut self, t: T, run: &mut Run<'_>) -> Option<T> {
+        if let Some(d) = &self.dominant {
+            // off the face nothing moves
+            self.goal.copy_from_slice(&self.y);
+            for (j, p) in self.face.iter().zip(&self.p) {
+                self.goal[*j] = self.y[*j] - t * *p;
+            }
+            d.clip(&self.goal, (&self.lo, &self.hi), dot(&d.a, &self.goal), T::zero(), &mut self.trial);
+            return self.take(T::infinity(), run);
+        }
         self.trial.copy_from_slice(&self.y);
         for (j, p) in self.face.iter().zip(&self.p) {
             self.trial[*j] = crate::sets::clip(self.y[*j] - t * *p, self.lo[*j], self.hi[*j]);
@@ -589,14 +642,47 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
 
     /// P(y − t q), everywhere; must descend.
     fn gradient_step(&mut self, t: T, run: &mut Run<'_>) -> Option<T> {
+        if self.dominant.is_some() {
+            self.proximal(t);
+            return self.take(self.f, run);
+        }
         for j in 0..self.y.len() {
             self.trial[j] = crate::sets::clip(self.y[j] - t * self.q[j], self.lo[j], self.hi[j]);
         }
         self.take(self.f, run)
     }
 
+    /// The best step towards `trial`, at most all the way; false when it does not descend.
+    fn part_of_the_way(&mut self, run: &mut Run<'_>) -> bool {
+        let (bend, square) = self.move_image(run);
+        let slope: T = (0..self.y.len()).map(|j| self.q[j] * (self.y[j] - self.trial[j])).sum();
+        let t = slope / bend;
+        if not_positive(t) || !t.is_finite() {
+            return false;
+        }
+        self.curvature = self.curvature.max(self.rest_of(bend, self.along_trial()) / square);
+        let t = t.min(T::one());
+        if t == T::one() {
+            self.y.copy_from_slice(&self.trial);
+        } else {
+            for ((y, z), (lo, hi)) in self.y.iter_mut().zip(&self.trial).zip(self.lo.iter().zip(&self.hi)) {
+                *y = crate::sets::clip(*y + t * (*z - *y), *lo, *hi);
+            }
+        }
+        for (r, i) in self.r.iter_mut().zip(&self.trial_r) {
+            *r += t * *i;
+        }
+        let before = self.f;
+        self.settle(run);
+        self.f < before
+    }
+
     /// The best step along the chopped gradient, as far as the box allows; false when it does not descend.
     fn grow(&mut self, run: &mut Run<'_>) -> bool {
+        if let Some(d) = &self.dominant {
+            self.proximal(d.rest.recip());
+            return self.part_of_the_way(run);
+        }
         for j in 0..self.y.len() {
             self.trial[j] = if self.enters(j) {
                 self.y[j] - self.q[j]

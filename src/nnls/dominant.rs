@@ -1,0 +1,95 @@
+//! One dominant singular value, dealt with exactly: steps onto the bounds that do not disturb it.
+//!
+//! Columns with a common mean give A one large singular value σ₁ with singular vectors u and a/‖a‖, a = Âᵀu. A projection onto
+//! x ≥ 0 then adds mass along a, at the price σ₁²; gradient steps short enough to be stable there are too short everywhere else. In
+//!
+//! ```text
+//! ½‖Â y − b‖² = ½‖(I − u uᵀ)(Â y − b)‖² + ½(aᵀy − β)²        β = uᵀb
+//! ```
+//!
+//! the second term has a proximal operator over a box that costs one monotone equation in one unknown: clip(z − μ a) for the
+//! right μ. What is left is as well conditioned as A without its mean.
+
+use super::problem::Problem;
+use crate::LinalgScalar;
+use crate::linalg::{dot, norm2};
+use crate::sets::clip;
+use crate::solve::Run;
+
+/// Part of Σ‖â_j‖² that lies along u from which on the direction is worth the trouble.
+const SHARE: f64 = 0.2;
+
+pub(super) struct Dominant<T> {
+    /// Âᵀu, columns of unit length.
+    pub(super) a: Vec<T>,
+    /// uᵀb
+    pub(super) beta: T,
+    /// Mean of ‖(I − u uᵀ) â_j‖².
+    pub(super) rest: T,
+}
+
+impl<T: LinalgScalar> Dominant<T> {
+    /// The direction, by a step of the power method from the sum of all columns; None where it takes no large part.
+    pub(super) fn find(problem: &Problem<'_, T>, b: &[T], run: &mut Run<'_>) -> Option<Self> {
+        if !problem.has_common_direction() {
+            return None;
+        }
+        let norms = problem.norms();
+        let unit = |v: T, c: T| if c > T::zero() { v / c } else { T::zero() };
+        let ones: Vec<T> = norms.iter().map(|c| unit(T::one(), *c)).collect();
+        let mut u = vec![T::zero(); problem.rows()];
+        problem.apply(&ones, &mut u, run);
+        let size = norm2(&u).recip();
+        u.iter_mut().for_each(|v| *v *= size);
+        let mut a = vec![T::zero(); norms.len()];
+        problem.adjoint(&u, &mut a, run);
+        for (a, c) in a.iter_mut().zip(norms) {
+            *a = unit(*a, *c);
+        }
+        let columns = T::from_usize(norms.iter().filter(|c| **c > T::zero()).count())?;
+        let share = dot(&a, &a) / columns;
+        (share >= T::lit(SHARE)).then(|| Self {
+            beta: dot(&u, b),
+            rest: (T::one() - share).max(T::epsilon()),
+            a,
+        })
+    }
+
+    /// out ← clip(z − μ a) with ⟨a, out⟩ = s + w μ. With w = 0 and s = ⟨a, z⟩ this is the projection onto the box with that value of
+    /// ⟨a, ·⟩; with w = 1/t and s = β the proximal step of length t for ½(⟨a, ·⟩ − β)².
+    pub(super) fn clip(&self, z: &[T], bounds: (&[T], &[T]), s: T, w: T, out: &mut [T]) {
+        let (lo, hi) = bounds;
+        let (mut left, mut right) = (T::neg_infinity(), T::infinity());
+        let mut mu = T::zero();
+        for _ in 0..60 {
+            let (mut value, mut slope, mut size) = (T::zero(), w, s.abs());
+            for (((z, a), (lo, hi)), o) in z.iter().zip(&self.a).zip(lo.iter().zip(hi)).zip(&mut *out) {
+                let moved = *z - mu * *a;
+                *o = clip(moved, *lo, *hi);
+                let part = *a * *o;
+                value += part;
+                size += part.abs();
+                if *o == moved {
+                    slope += *a * *a;
+                }
+            }
+            let excess = value - s - w * mu;
+            if excess.is_nan() || excess.abs() <= T::lit(8.0) * T::epsilon() * size {
+                return;
+            }
+            if excess > T::zero() {
+                left = mu;
+            } else {
+                right = mu;
+            }
+            let newton = mu + excess / slope;
+            mu = if left < newton && newton < right {
+                newton
+            } else if left.is_finite() && right.is_finite() {
+                T::lit(0.5) * (left + right)
+            } else {
+                return; // everything is at a bound: no μ does better
+            };
+        }
+    }
+}
