@@ -43,7 +43,8 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let mut products = instead_of_a_gram_matrix(p, MANY_COLUMNS, self.target(0.0));
         // a factor of a large face grows column by column: from a start that has one the exchange is faster
         let large_start = self.start.as_ref().is_some_and(|x| 3 * support(x) > n);
-        if n >= SMALL_GRAM && !p.expects_many() && !large_start {
+        let few_alike = products.is_some() && !self.best_are_alike(run);
+        if n >= SMALL_GRAM && !p.expects_many() && !large_start && !few_alike {
             let many = products.is_some();
             let cut_by_half = std::cell::Cell::new(false);
             let go_on = |seen: &Progress| {
@@ -110,6 +111,31 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
     }
 
+    /// Whether the columns with the largest Aᵀb are more like each other than any two columns are: kernels sampled on a grid, in whatever
+    /// order. One of them then stands for all, and the face will be small.
+    fn best_are_alike(&self, run: &mut Run<'_>) -> bool {
+        let p = self.problem;
+        if p.alike() > 0 {
+            return true;
+        }
+        let c = self.correlations(run);
+        let mut best: Vec<(T, usize)> = (0..c.len())
+            .filter(|j| p.norms()[*j] > T::zero())
+            .map(|j| (c[j] / p.norms()[j], j))
+            .collect();
+        let first = |a: &(T, usize), b: &(T, usize)| b.0.partial_cmp(&a.0).unwrap_or(std::cmp::Ordering::Equal);
+        const LOOKED_AT: usize = 9;
+        if best.len() <= 2 * LOOKED_AT {
+            return false;
+        }
+        best.select_nth_unstable_by(LOOKED_AT - 1, first);
+        best.truncate(LOOKED_AT);
+        best.sort_by(first);
+        p.mean_distance(best[1..].iter().map(|other| (best[0].1, other.1)))
+            .zip(p.distance_far_apart())
+            .is_some_and(|(near, far)| near <= T::lit(0.5) * far)
+    }
+
     /// A rough solution of A x = b by conjugate gradients without bounds, cut off at zero. Projected steps from zero overshoot along a
     /// dominant direction and come back; these take it out in a step or two, and where the solution is interior the signs are right at once.
     fn without_bounds(&self, run: &mut Run<'_>) -> Vec<T> {
@@ -125,6 +151,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             self.problem,
             self.b,
             Some((&lo, &hi)),
+            None,
             self.b_norm,
             &mut x,
             &rough,

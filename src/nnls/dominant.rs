@@ -34,17 +34,24 @@ impl<T: LinalgScalar> Dominant<T> {
         if !problem.has_common_direction() {
             return None;
         }
+        let mut sum = vec![T::zero(); problem.rows()];
+        let ones: Vec<T> = problem.norms().iter().map(|c| over(T::one(), *c)).collect();
+        problem.apply(&ones, &mut sum, run);
+        Self::along(problem, &sum, b, run)
+    }
+
+    /// The direction of `image`, a sum of columns with weights of one sign; None where it takes no large part.
+    pub(super) fn along(problem: &Problem<'_, T>, image: &[T], b: &[T], run: &mut Run<'_>) -> Option<Self> {
+        if !problem.has_common_direction() {
+            return None;
+        }
+        let size = norm2(image).recip();
+        let u: Vec<T> = image.iter().map(|v| *v * size).collect();
         let norms = problem.norms();
-        let unit = |v: T, c: T| if c > T::zero() { v / c } else { T::zero() };
-        let ones: Vec<T> = norms.iter().map(|c| unit(T::one(), *c)).collect();
-        let mut u = vec![T::zero(); problem.rows()];
-        problem.apply(&ones, &mut u, run);
-        let size = norm2(&u).recip();
-        u.iter_mut().for_each(|v| *v *= size);
         let mut a = vec![T::zero(); norms.len()];
         problem.adjoint(&u, &mut a, run);
         for (a, c) in a.iter_mut().zip(norms) {
-            *a = unit(*a, *c);
+            *a = over(*a, *c);
         }
         let columns = T::from_usize(norms.iter().filter(|c| **c > T::zero()).count())?;
         let share = dot(&a, &a) / columns;
@@ -92,4 +99,9 @@ impl<T: LinalgScalar> Dominant<T> {
             };
         }
     }
+}
+
+/// v / c; 0 where c is.
+fn over<T: LinalgScalar>(v: T, c: T) -> T {
+    if c > T::zero() { v / c } else { T::zero() }
 }

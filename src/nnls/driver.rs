@@ -279,7 +279,17 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         target: &Target<T>,
         run: &mut Run<'_>,
     ) -> (Candidate<T>, Ended) {
-        let ended = projected_cg(self.problem, self.b, None, self.b_norm, &mut x, target, run);
+        let known = self.correlations.get().map(Vec::as_slice);
+        let ended = projected_cg(
+            self.problem,
+            self.b,
+            None,
+            known,
+            self.b_norm,
+            &mut x,
+            target,
+            run,
+        );
         let candidate = Candidate {
             x,
             phase: Phase::ProjectedGradient,

@@ -386,12 +386,45 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         run.passes += 2.0 * face.len() as f64 / self.columns as f64;
     }
 
-    /// How many columns away a column is still alike: kernels sampled on a grid, in its order. 0 where neighbours have no more in common
-    /// than any two columns, or columns cannot be read.
+    /// The mean of 1 − cos ∠ over pairs of columns; None where one of them is zero or to read it would cost a product.
+    pub(crate) fn mean_distance(&self, pairs: impl Iterator<Item = (usize, usize)>) -> Option<T> {
+        let (mut sum, mut count) = (T::zero(), T::zero());
+        for (i, j) in pairs {
+            sum += T::one() - self.cosine(i, j)?;
+            count += T::one();
+        }
+        Some(sum / count)
+    }
+
+    /// A few columns, and others so many steps away.
+    fn pairs(&self, step: usize) -> impl Iterator<Item = (usize, usize)> {
+        let n = self.columns;
+        let samples = (n / 50).clamp(1, 5);
+        (0..samples).map(move |s| {
+            let j = (2 * s + 1) * n / (2 * samples);
+            (j, (j + step) % n)
+        })
+    }
+
+    /// The [`mean_distance`](Self::mean_distance) of columns half the matrix apart.
+    pub(crate) fn distance_far_apart(&self) -> Option<T> {
+        self.mean_distance(self.pairs(self.columns / 2))
+    }
+
+    /// How many columns away a column is still alike: kernels sampled on a grid, in its order. The most of 1, 2, 4, … 32 steps at which
+    /// the distance is at most half of that far apart; 0 if it is not so after one.
     pub(crate) fn alike(&self) -> usize {
-        *self
-            .alike
-            .get_or_init(|| alike(self.columns, |i, j| self.cosine(i, j)))
+        *self.alike.get_or_init(|| {
+            let Some(far) = self.distance_far_apart() else {
+                return 0;
+            };
+            let near = |step: &usize| {
+                let distance = self.mean_distance(self.pairs(*step));
+                // (and not by wrapping around)
+                8 * *step <= self.columns && distance.is_some_and(|d| d <= T::lit(0.5) * far)
+            };
+            [1, 2, 4, 8, 16, 32].into_iter().take_while(near).last().unwrap_or(0)
+        })
     }
 
     /// Whether columns far from each other have a direction in common: a mean square of their cosines of 0.05 or more, over a few pairs.
@@ -573,27 +606,6 @@ enum Operator<'b, T: LinalgScalar> {
 }
 
 /// full ← v on the face, else zero.
-/// The most steps of 1, 2, 4, … 32 columns after which 1 − cos ∠ is half at most of what it is halfway through the matrix, in the mean
-/// over a few columns; 0 if it is not so after one.
-fn alike<T: LinalgScalar>(n: usize, cosine: impl Fn(usize, usize) -> Option<T>) -> usize {
-    let samples = (n / 50).clamp(1, 5);
-    let distance = |step: usize| {
-        let pairs = (0..samples).map(|s| (2 * s + 1) * n / (2 * samples)).map(|j| (j, (j + step) % n));
-        let angles: Option<T> = pairs.map(|(i, j)| cosine(i, j).map(|c| T::one() - c)).sum();
-        angles.unwrap_or(T::infinity())
-    };
-    let far = T::lit(0.5) * distance(n / 2);
-    let mut alike = 0;
-    for step in [1, 2, 4, 8, 16, 32] {
-        // (and not by wrapping around)
-        if 8 * step > n || !(distance(step) <= far) || far == T::infinity() {
-            break;
-        }
-        alike = step;
-    }
-    alike
-}
-
 fn spread<T: LinalgScalar>(face: &[usize], v: &[T], full: &mut [T]) {
     full.fill(T::zero());
     for (j, x) in face.iter().zip(v) {

@@ -93,24 +93,24 @@ pub(crate) fn few_products<T: LinalgScalar>(
 }
 
 /// Improves x (feasible, changed in place) until ρ is at most the tolerance. `bounds` are those of x; None is the orthant, where x = 0
-/// means that the method chooses its own start.
+/// means that the method chooses its own start, from the `correlations` Aᵀb where they are known.
 pub(crate) fn projected_cg<T: LinalgScalar>(
     problem: &Problem<'_, T>,
     b: &[T],
     bounds: Option<(&[T], &[T])>,
+    correlations: Option<&[T]>,
     unit: T,
     x: &mut [T],
     target: &Target<T>,
     run: &mut Run<'_>,
 ) -> Ended {
     let mut state = State::new(problem, b, bounds, unit, x);
-    state.dominant = Dominant::find(problem, b, run);
-    state.goal.resize(x.len(), T::zero());
     if bounds.is_none() && x.iter().all(|v| *v == T::zero()) {
-        state.begin(run);
+        state.begin(correlations, run);
     } else {
+        state.dominant = Dominant::find(problem, b, run);
         state.form_residual(run);
-        state.settle(run);
+        state.settle_anew(run);
     }
     let ended = state.iterate(target, run);
     for (j, (xj, c)) in x.iter_mut().zip(problem.norms()).enumerate() {
@@ -208,16 +208,23 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             since: 0,
             refreshed: 0,
             dominant: None,
-            goal: Vec::new(),
+            goal: zeros(n),
         }
     }
 
     /// In the orthant, from zero: the best multiple of max(Aᵀb, 0).
-    fn begin(&mut self, run: &mut Run<'_>) {
+    fn begin(&mut self, correlations: Option<&[T]>, run: &mut Run<'_>) {
         for (r, b) in self.r.iter_mut().zip(self.b) {
             *r = -*b;
         }
-        self.gradient(run);
+        match correlations {
+            Some(c) => {
+                for ((q, v), norm) in self.q.iter_mut().zip(c).zip(self.problem.norms()) {
+                    *q = if *norm > T::zero() { -*v / *norm } else { T::zero() };
+                }
+            }
+            None => self.gradient(run),
+        }
         let mut square = T::zero();
         for (t, q) in self.trial.iter_mut().zip(&self.q) {
             *t = (-*q).max(T::zero());
@@ -225,16 +232,33 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         }
         let (bend, _) = self.move_image(run);
         let length = square / bend;
-        if length.is_finite() {
-            for (y, t) in self.y.iter_mut().zip(&self.trial) {
-                *y = length * *t;
-            }
-            for (r, i) in self.r.iter_mut().zip(&self.trial_r) {
-                *r += length * *i;
-            }
-            self.curvature = self.rest_of(bend, self.along_trial()) / square;
+        if !length.is_finite() {
+            self.settle_anew(run);
+            return;
         }
-        self.settle(run);
+        // max(Aᵀb, 0) has as much of a common direction of the columns as their sum
+        self.dominant = Dominant::along(self.problem, &self.trial_r, self.b, run);
+        self.curvature = self.rest_of(bend, self.along_trial()) / square;
+        for (y, t) in self.y.iter_mut().zip(&self.trial) {
+            *y = length * *t;
+        }
+        for (r, i) in self.r.iter_mut().zip(&self.trial_r) {
+            *r += length * *i;
+        }
+        match &self.dominant {
+            Some(d) => {
+                // Âᵀ of the image is known with the direction
+                let size = length * bend.sqrt();
+                for (q, a) in self.q.iter_mut().zip(&d.a) {
+                    *q += size * *a;
+                }
+                self.fresh = true;
+                self.settle();
+            }
+            None => {
+                self.settle_anew(run);
+            }
+        }
     }
 
     fn iterate(&mut self, target: &Target<T>, run: &mut Run<'_>) -> Ended {
@@ -302,7 +326,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                 match self.gradient_step(length, run) {
                     Some(next) => {
                         (length, steepest) = (next, true);
-                        projected = self.settle(run);
+                        projected = self.settle_anew(run);
                     }
                     None => barzilai = false,
                 }
@@ -344,7 +368,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                 careful = true;
                 self.y.copy_from_slice(&self.best.1);
                 self.r.copy_from_slice(&self.best.2);
-                self.settle(run);
+                self.settle_anew(run);
                 self.since = 1;
                 continue;
             }
@@ -352,10 +376,10 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             if careful {
                 // only as far as the face reaches: f falls there for certain
                 self.straight_step(reach);
-                self.settle(run);
+                self.settle_anew(run);
             } else if let Some(next) = self.projected_step(step, run) {
                 length = next;
-                projected = self.settle(run);
+                projected = self.settle_anew(run);
             } else {
                 return Ended::Stalled;
             }
@@ -431,8 +455,14 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         }
     }
 
-    /// The face of y, its gradient and f; whether the face changed.
-    fn settle(&mut self, run: &mut Run<'_>) -> bool {
+    /// The gradient at y, its face and f; whether the face changed.
+    fn settle_anew(&mut self, run: &mut Run<'_>) -> bool {
+        self.gradient(run);
+        self.settle()
+    }
+
+    /// The face of y and f, from r; whether the face changed.
+    fn settle(&mut self) -> bool {
         let before = self.face.len();
         let mut same = true;
         let mut k = 0;
@@ -448,7 +478,6 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             }
         }
         self.face.truncate(k);
-        self.gradient(run);
         self.f = T::lit(0.5) * dot(&self.r, &self.r);
         if self.f < self.best.0 {
             self.best.0 = self.f;
@@ -673,7 +702,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             *r += t * *i;
         }
         let before = self.f;
-        self.settle(run);
+        self.settle_anew(run);
         self.f < before
     }
 
@@ -706,7 +735,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             *r += t * *i;
         }
         let before = self.f;
-        self.settle(run);
+        self.settle_anew(run);
         self.f < before
     }
 }
