@@ -3,7 +3,7 @@
 use super::active_set::{Ended as Growth, Pricing, Progress, active_set};
 use super::block_exchange::{Exchange, Failure, block_exchange};
 use super::driver::{Candidate, Context, Looked, QR_ELEMENTS};
-use super::face::{Face, QrFace, drop_rounding, residual};
+use super::face::{Face, GramFace, QrFace, drop_rounding, residual};
 use super::flow::flow;
 use super::growing_gram::GrowingGram;
 use super::interpolation::interpolate;
@@ -11,6 +11,7 @@ use super::projected_cg::{Ended, Target, few_products, instead_of_a_gram_matrix,
 use crate::LinalgScalar;
 use crate::linalg::dot;
 use crate::solve::{Phase, Run, Status};
+use std::cell::Cell;
 
 /// Up to so many columns the Gram matrix of them all costs less than to find out which are needed.
 const SMALL_GRAM: usize = 48;
@@ -31,6 +32,12 @@ enum Grown {
     IllConditioned,
 }
 
+/// The growing active set was given up.
+struct GivenUp {
+    /// At most half of the columns offered by the first pass stayed.
+    cut_by_half: bool,
+}
+
 impl<T: LinalgScalar> Context<'_, '_, T> {
     /// The active set while few of the columns that are offered stay: they are correlated, and the face will be small. Then
     /// projected conjugate gradients where they can beat a Gram matrix of all columns; block exchange; the active set from where it
@@ -39,33 +46,18 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let p = self.problem;
         let (m, n) = (p.rows(), p.columns());
         let square = 5 * m < 6 * n;
-        let mut one_direction = false;
         let mut products = instead_of_a_gram_matrix(p, MANY_COLUMNS, self.target(0.0));
         // a factor of a large face grows column by column: from a start that has one the exchange is faster
         let large_start = self.start.as_ref().is_some_and(|x| 3 * support(x) > n);
-        let few_alike = products.is_some() && !self.best_are_alike(run);
-        if n >= SMALL_GRAM && !p.expects_many() && !large_start && !few_alike {
-            let many = products.is_some();
-            let cut_by_half = std::cell::Cell::new(false);
-            let go_on = |seen: &Progress| {
-                if seen.rounds == 2 {
-                    cut_by_half.set(2 * seen.gained <= seen.offered);
-                }
-                let stays = 2 * seen.gained <= seen.offered;
-                if p.alike() > 0 {
-                    3 * seen.face <= 2 * n
-                } else if square {
-                    seen.rounds < 2 || stays
-                } else if many {
-                    seen.rounds < 4 || stays
-                } else {
-                    3 * seen.face <= 2 * n
-                }
+        let mut may_grow = n >= SMALL_GRAM && !p.expects_many() && !large_start;
+        let mut one_direction = false;
+        if may_grow && (products.is_none() || self.few_will_do(run)) {
+            let grown = match self.grow_while_few_stay(products.is_some(), run) {
+                Ok(candidate) => return candidate,
+                Err(grown) => grown,
             };
-            if let Ok(candidate) = self.grow(&self.zero_or_start(), &go_on, run) {
-                return candidate;
-            }
-            one_direction = square && cut_by_half.get();
+            may_grow = false;
+            one_direction = square && grown.cut_by_half;
             if one_direction {
                 // one dominant singular value, and the rest may be as good as orthogonal: products settle that in a few dozen
                 products = few_products(p, MANY_COLUMNS, self.target(0.0));
@@ -85,6 +77,9 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             }
             // given up early, most columns stay: the exchange starts from them all
             guess = (run.passes - before >= target.passes).then_some(candidate.x);
+            if may_grow && let Ok(candidate) = self.grow_while_few_stay(true, run) {
+                return candidate;
+            }
         }
         let first = self.block_exchange(guess.as_deref(), run);
         match first {
@@ -111,29 +106,79 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
     }
 
-    /// Whether the columns with the largest Aᵀb are more like each other than any two columns are: kernels sampled on a grid, in whatever
-    /// order. One of them then stands for all, and the face will be small.
-    fn best_are_alike(&self, run: &mut Run<'_>) -> bool {
+    /// The active set on a growing Gram factor, while few of the columns offered to it stay or, where nothing better waits, while the face is
+    /// not nearly all.
+    fn grow_while_few_stay(&self, something_waits: bool, run: &mut Run<'_>) -> std::result::Result<Candidate<T>, GivenUp> {
+        let p = self.problem;
+        let (m, n) = (p.rows(), p.columns());
+        let square = 5 * m < 6 * n;
+        let cut_by_half = Cell::new(false);
+        let go_on = |seen: &Progress| {
+            let stays = 2 * seen.gained <= seen.offered;
+            if seen.rounds == 2 {
+                cut_by_half.set(stays);
+            }
+            if p.alike() > 0 {
+                3 * seen.face <= 2 * n
+            } else if square {
+                seen.rounds < 2 || stays
+            } else if something_waits {
+                seen.rounds < 4 || stays
+            } else {
+                3 * seen.face <= 2 * n
+            }
+        };
+        self.grow(&self.zero_or_start(), &go_on, run).map_err(|_| GivenUp {
+            cut_by_half: cut_by_half.get(),
+        })
+    }
+
+    /// Whether the face will be small, from the columns with the largest Aᵀb: when they are more like each other than any two columns
+    /// are (kernels sampled on a grid, in whatever order: one of them stands for all), or explain nearly all of b.
+    fn few_will_do(&self, run: &mut Run<'_>) -> bool {
+        const LOOKED_AT: usize = 32;
+        const ALIKE: usize = 8;
         let p = self.problem;
         if p.alike() > 0 {
             return true;
         }
+        let norms = p.norms();
         let c = self.correlations(run);
         let mut best: Vec<(T, usize)> = (0..c.len())
-            .filter(|j| p.norms()[*j] > T::zero())
-            .map(|j| (c[j] / p.norms()[j], j))
+            .filter(|j| norms[*j] > T::zero())
+            .map(|j| (c[j] / norms[j], j))
             .collect();
-        let first = |a: &(T, usize), b: &(T, usize)| b.0.partial_cmp(&a.0).unwrap_or(std::cmp::Ordering::Equal);
-        const LOOKED_AT: usize = 9;
         if best.len() <= 2 * LOOKED_AT {
             return false;
         }
+        let first = |a: &(T, usize), b: &(T, usize)| b.0.partial_cmp(&a.0).unwrap_or(std::cmp::Ordering::Equal);
         best.select_nth_unstable_by(LOOKED_AT - 1, first);
         best.truncate(LOOKED_AT);
-        best.sort_by(first);
-        p.mean_distance(best[1..].iter().map(|other| (best[0].1, other.1)))
-            .zip(p.distance_far_apart())
-            .is_some_and(|(near, far)| near <= T::lit(0.5) * far)
+        best.sort_by(|a, b| first(a, b).then(a.1.cmp(&b.1)));
+        let columns: Vec<usize> = best.iter().map(|(_, j)| *j).collect();
+        let mut gram = vec![T::zero(); LOOKED_AT * LOOKED_AT];
+        p.gram_of(&columns, &mut gram, run);
+        let sizes: Vec<T> = columns.iter().map(|j| norms[*j]).collect();
+        let cosines: T = (1..=ALIKE).map(|i| gram[i] / (sizes[0] * sizes[i])).sum();
+        let near = T::one() - cosines / T::lit(ALIKE as f64);
+        if p.distance_far_apart().is_some_and(|far| near <= T::lit(0.5) * far) {
+            return true;
+        }
+        let c: Vec<T> = columns.iter().map(|j| c[*j]).collect();
+        let mut face = GramFace::new(&gram, &c, self.b_norm);
+        let mut x = Vec::new();
+        let pricing = Pricing {
+            norms: &sizes,
+            alike: 0,
+            ..self.pricing()
+        };
+        if active_set(&mut face, &mut x, &pricing, run).is_err() {
+            return false;
+        }
+        let explained: T = face.members().iter().zip(&x).map(|(i, v)| c[*i] * *v).sum();
+        let whole = self.b_norm * self.b_norm;
+        // beyond what the best one explains: a common mean is no sign of a small face
+        whole - explained <= T::lit(0.01) * (whole - best[0].0 * best[0].0)
     }
 
     /// A rough solution of A x = b by conjugate gradients without bounds, cut off at zero. Projected steps from zero overshoot along a

@@ -272,6 +272,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         let mut mark = T::zero();
         let mut products = 0;
         let (mut best_rho, mut since_better) = (T::infinity(), 0);
+        let (start, mut first_rho) = (run.passes, None);
         loop {
             if let Err(status) = run.iteration() {
                 return Ended::Limit(status);
@@ -289,6 +290,12 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                     return Ended::Converged;
                 }
                 if run.passes >= budget {
+                    return Ended::Budget;
+                }
+                // from a quarter of the budget on: twice of it would not do at this rate
+                let first = *first_rho.get_or_insert(rho);
+                let spent = T::lit((run.passes - start) / target.passes);
+                if spent > T::lit(0.25) && (first / rho).ln() < T::lit(0.5) * spent * (first / target.tolerance).ln() {
                     return Ended::Budget;
                 }
                 if rho <= T::lit(0.7) * best_rho {
