@@ -2,7 +2,7 @@
 
 use super::active_set::{Ended as Growth, Pricing, Progress, active_set};
 use super::block_exchange::{Exchange, Failure, block_exchange};
-use super::driver::{Candidate, Context, Looked, QR_ELEMENTS};
+use super::driver::{Candidate, Context, Looked, QR_ELEMENTS, support};
 use super::face::{Face, GramFace, QrFace, drop_rounding, residual};
 use super::flow::flow;
 use super::growing_gram::GrowingGram;
@@ -456,9 +456,4 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             dual: None,
         }
     }
-}
-
-/// How many coordinates are not zero.
-fn support<T: LinalgScalar>(x: &[T]) -> usize {
-    x.iter().filter(|v| **v > T::zero()).count()
 }

@@ -190,19 +190,26 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     fn sparse(&self, strategy: Strategy, run: &mut Run<'_>) -> Candidate<T> {
         let rough = if strategy == Strategy::WorkingSet { 10 } else { 60 };
         let (mut candidate, outcome) = self.descend(self.zero_or_start(), rough, run);
+        eprintln!("descended passes {} t {:?} support {}", run.passes, run.elapsed(), candidate.x.iter().filter(|v| **v > T::zero()).count());
         if candidate.limit.is_some() || (outcome == Outcome::Converged && strategy == Strategy::Auto) {
             return candidate;
         }
         // a face that is nearly right saves the exact method most of its rounds
-        let hand_over = self.target(1500.0).at_least(T::lit(1e-5));
+        // within a few times what the first Gram matrix of a working set costs
+        let (k, n) = (support(&candidate.x) as f64, candidate.x.len() as f64);
+        let hand_over = self
+            .target((2.0 * k * k / n).min(1500.0))
+            .at_least(T::lit(1e-5));
         candidate = self.projected(candidate.x, &hand_over, run).0;
         if candidate.limit.is_some() {
             return candidate;
         }
         let support = candidate.x.iter().filter(|v| **v > T::zero()).count();
+        eprintln!("pcg passes {} t {:?} support {}", run.passes, run.elapsed(), support);
         if support <= working_set::LARGEST / 2 {
             let mut x = candidate.x.clone();
             let outcome = working_set(self.problem, self.b, &mut x, self.b_norm, run);
+            eprintln!("ws passes {} t {:?} support {}", run.passes, run.elapsed(), support);
             let exact = Candidate {
                 x,
                 phase: Phase::WorkingSet,
@@ -326,7 +333,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 }
             })
             .collect();
-        let k = face.iter().filter(|v| **v > T::zero()).count();
+        let k = support(&face);
         // every column of the face costs a product, and the factor m k² operations: with a large face the flow may well
         // get there first
         let large = k > LARGE_FACE;
@@ -565,4 +572,9 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
         least
     }
+}
+
+/// How many coordinates are not zero.
+pub(super) fn support<T: LinalgScalar>(x: &[T]) -> usize {
+    x.iter().filter(|v| **v > T::zero()).count()
 }
