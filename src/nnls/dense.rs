@@ -17,7 +17,7 @@ use std::cell::Cell;
 const SMALL_GRAM: usize = 48;
 /// From so many columns on projected conjugate gradients are tried before a Gram matrix of them all; with fewer, the active set on
 /// a growing factor is as fast and ends at rounding.
-const MANY_COLUMNS: usize = 700;
+const MANY_COLUMNS: usize = 240;
 
 /// From so many columns on a factor of them all at once is faster than column by column.
 const MANY_AT_ONCE: usize = 16;

@@ -87,7 +87,7 @@ pub(crate) fn few_products<T: LinalgScalar>(
 ) -> Option<Target<T>> {
     let n = problem.columns();
     (n >= fewest).then(|| Target {
-        passes: n as f64 / 6.0,
+        passes: (n as f64 / 6.0).max(80.0),
         ..target
     })
 }
