@@ -28,6 +28,12 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             }
             origin = candidate.x;
         }
+        if self.region.sum.is_none() && !self.many && self.problem.alike() > 0 {
+            let candidate = self.active_set(&origin, run);
+            if candidate.limit.is_some() || self.rho(&candidate.x, run) <= self.exact {
+                return candidate;
+            }
+        }
         if self.region.sum.is_none()
             && !self.many
             && let Some(target) = instead_of_a_gram_matrix(self.problem, FEWEST, self.target(0.0))
