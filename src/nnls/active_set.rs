@@ -119,9 +119,6 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
         progress.rounds += 1;
         progress.gained = face.members().len().saturating_sub(started);
         progress.face = face.members().len();
-        if std::env::var_os("TR").is_some() {
-            eprintln!("round {} face {} offered {} gained {} cand {} best {:?} passes {:.1} t {:?} it {}", progress.rounds, progress.face, progress.offered, progress.gained, state.candidates.len(), best, run.passes, run.elapsed(), run.iterations);
-        }
         if !(pricing.go_on)(&progress) {
             return Ok(Ended::GivenUp);
         }

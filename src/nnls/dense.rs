@@ -3,7 +3,7 @@
 use super::active_set::{Ended as Growth, Pricing, Progress, active_set};
 use super::block_exchange::{Exchange, Failure, block_exchange};
 use super::driver::{Candidate, Context, Looked, QR_ELEMENTS, support};
-use super::face::{Face, GramFace, QrFace, drop_rounding, residual};
+use super::face::{Face, QrFace, drop_rounding, residual};
 use super::flow::flow;
 use super::growing_gram::GrowingGram;
 use super::interpolation::interpolate;
@@ -18,7 +18,6 @@ const SMALL_GRAM: usize = 48;
 /// From so many columns on projected conjugate gradients are tried before a Gram matrix of them all; with fewer, the active set on
 /// a growing factor is as fast and ends at rounding.
 const MANY_COLUMNS: usize = 240;
-
 /// From so many columns on a factor of them all at once is faster than column by column.
 const MANY_AT_ONCE: usize = 16;
 
@@ -39,9 +38,9 @@ struct GivenUp {
 }
 
 impl<T: LinalgScalar> Context<'_, '_, T> {
-    /// The active set while few of the columns that are offered stay: they are correlated, and the face will be small. Then
-    /// projected conjugate gradients where they can beat a Gram matrix of all columns; block exchange; the active set from where it
-    /// ended when that is not exact.
+    /// The active set while few of the columns that are offered stay: they are correlated, and the face will be small. Before it, where
+    /// a few columns hardly will do, and after it projected conjugate gradients where they can beat a Gram matrix of all columns; block
+    /// exchange; the active set from where it ended when that is not exact.
     pub(super) fn dense(&self, run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
         let (m, n) = (p.rows(), p.columns());
@@ -75,8 +74,8 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             if candidate.limit.is_some() || ended == Ended::Converged {
                 return candidate;
             }
-            // given up early, most columns stay: the exchange starts from them all
-            guess = (run.passes - before >= target.passes).then_some(candidate.x);
+            // given up at once, most columns stay: the exchange starts from them all
+            guess = (4.0 * (run.passes - before) >= target.passes).then_some(candidate.x);
             if may_grow && let Ok(candidate) = self.grow_while_few_stay(true, run) {
                 return candidate;
             }
@@ -108,7 +107,11 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
 
     /// The active set on a growing Gram factor, while few of the columns offered to it stay or, where nothing better waits, while the face is
     /// not nearly all.
-    fn grow_while_few_stay(&self, something_waits: bool, run: &mut Run<'_>) -> std::result::Result<Candidate<T>, GivenUp> {
+    fn grow_while_few_stay(
+        &self,
+        something_waits: bool,
+        run: &mut Run<'_>,
+    ) -> std::result::Result<Candidate<T>, GivenUp> {
         let p = self.problem;
         let (m, n) = (p.rows(), p.columns());
         let square = 5 * m < 6 * n;
@@ -128,57 +131,10 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 3 * seen.face <= 2 * n
             }
         };
-        self.grow(&self.zero_or_start(), &go_on, run).map_err(|_| GivenUp {
-            cut_by_half: cut_by_half.get(),
-        })
-    }
-
-    /// Whether the face will be small, from the columns with the largest Aᵀb: when they are more like each other than any two columns
-    /// are (kernels sampled on a grid, in whatever order: one of them stands for all), or explain nearly all of b.
-    fn few_will_do(&self, run: &mut Run<'_>) -> bool {
-        const LOOKED_AT: usize = 32;
-        const ALIKE: usize = 8;
-        let p = self.problem;
-        if p.alike() > 0 {
-            return true;
-        }
-        let norms = p.norms();
-        let c = self.correlations(run);
-        let mut best: Vec<(T, usize)> = (0..c.len())
-            .filter(|j| norms[*j] > T::zero())
-            .map(|j| (c[j] / norms[j], j))
-            .collect();
-        if best.len() <= 2 * LOOKED_AT {
-            return false;
-        }
-        let first = |a: &(T, usize), b: &(T, usize)| b.0.partial_cmp(&a.0).unwrap_or(std::cmp::Ordering::Equal);
-        best.select_nth_unstable_by(LOOKED_AT - 1, first);
-        best.truncate(LOOKED_AT);
-        best.sort_by(|a, b| first(a, b).then(a.1.cmp(&b.1)));
-        let columns: Vec<usize> = best.iter().map(|(_, j)| *j).collect();
-        let mut gram = vec![T::zero(); LOOKED_AT * LOOKED_AT];
-        p.gram_of(&columns, &mut gram, run);
-        let sizes: Vec<T> = columns.iter().map(|j| norms[*j]).collect();
-        let cosines: T = (1..=ALIKE).map(|i| gram[i] / (sizes[0] * sizes[i])).sum();
-        let near = T::one() - cosines / T::lit(ALIKE as f64);
-        if p.distance_far_apart().is_some_and(|far| near <= T::lit(0.5) * far) {
-            return true;
-        }
-        let c: Vec<T> = columns.iter().map(|j| c[*j]).collect();
-        let mut face = GramFace::new(&gram, &c, self.b_norm);
-        let mut x = Vec::new();
-        let pricing = Pricing {
-            norms: &sizes,
-            alike: 0,
-            ..self.pricing()
-        };
-        if active_set(&mut face, &mut x, &pricing, run).is_err() {
-            return false;
-        }
-        let explained: T = face.members().iter().zip(&x).map(|(i, v)| c[*i] * *v).sum();
-        let whole = self.b_norm * self.b_norm;
-        // beyond what the best one explains: a common mean is no sign of a small face
-        whole - explained <= T::lit(0.01) * (whole - best[0].0 * best[0].0)
+        self.grow(&self.zero_or_start(), &go_on, run)
+            .map_err(|_| GivenUp {
+                cut_by_half: cut_by_half.get(),
+            })
     }
 
     /// A rough solution of A x = b by conjugate gradients without bounds, cut off at zero. Projected steps from zero overshoot along a
@@ -432,7 +388,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     }
 
     /// Partial pricing without an end.
-    fn pricing(&self) -> Pricing<'_, T> {
+    pub(super) fn pricing(&self) -> Pricing<'_, T> {
         let p = self.problem;
         Pricing {
             norms: p.norms(),

@@ -8,9 +8,7 @@ use super::projected_cg::{Ended, Target, projected_cg};
 use super::working_set::{self, working_set};
 use super::{Options, Strategy};
 use crate::clock::Instant;
-use crate::linalg::{
-    dot, exponent, norm2, pow2, rounding_of_half_square, rounding_of_sums, safe_exponent,
-};
+use crate::linalg::{dot, exponent, norm2, pow2, rounding_of_half_square, rounding_of_sums, safe_exponent};
 use crate::sets::{ConstraintSet, Orthant};
 use crate::solve::{Certificate, Phase, Run, Solution, Status};
 use crate::{Error, LinalgScalar, Result};
@@ -190,26 +188,21 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     fn sparse(&self, strategy: Strategy, run: &mut Run<'_>) -> Candidate<T> {
         let rough = if strategy == Strategy::WorkingSet { 10 } else { 60 };
         let (mut candidate, outcome) = self.descend(self.zero_or_start(), rough, run);
-        eprintln!("descended passes {} t {:?} support {}", run.passes, run.elapsed(), candidate.x.iter().filter(|v| **v > T::zero()).count());
         if candidate.limit.is_some() || (outcome == Outcome::Converged && strategy == Strategy::Auto) {
             return candidate;
         }
         // a face that is nearly right saves the exact method most of its rounds
         // within a few times what the first Gram matrix of a working set costs
         let (k, n) = (support(&candidate.x) as f64, candidate.x.len() as f64);
-        let hand_over = self
-            .target((2.0 * k * k / n).min(1500.0))
-            .at_least(T::lit(1e-5));
+        let hand_over = self.target((2.0 * k * k / n).min(1500.0)).at_least(T::lit(1e-5));
         candidate = self.projected(candidate.x, &hand_over, run).0;
         if candidate.limit.is_some() {
             return candidate;
         }
         let support = candidate.x.iter().filter(|v| **v > T::zero()).count();
-        eprintln!("pcg passes {} t {:?} support {}", run.passes, run.elapsed(), support);
         if support <= working_set::LARGEST / 2 {
             let mut x = candidate.x.clone();
             let outcome = working_set(self.problem, self.b, &mut x, self.b_norm, run);
-            eprintln!("ws passes {} t {:?} support {}", run.passes, run.elapsed(), support);
             let exact = Candidate {
                 x,
                 phase: Phase::WorkingSet,
@@ -534,30 +527,25 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         })
     }
 
-    /// Directions for the dual point: the method's own, b (Aᵀb > 0 for non-negative data), then 1; b first where Aᵀb is known and
-    /// certain to do.
+    /// Where f is rounding, f itself. Else by a dual point; directions for it are the method's own, b (Aᵀb > 0 for non-negative data),
+    /// then 1; b first where Aᵀb is known and certain to do.
     fn gap(&self, x: &[T], r: &[T], g: &[T], own: Option<&[T]>, run: &mut Run<'_>) -> T {
+        let half = T::lit(0.5);
         let negative: Vec<T> = r.iter().map(|v| -*v).collect();
-        let f = T::lit(0.5) * dot(r, r);
+        let f = half * dot(r, r);
         let terms: T = x.iter().zip(self.problem.norms()).map(|(x, c)| *c * *x).sum();
         let rounding = rounding_of_sums(x.len().max(r.len()), self.b_norm + terms);
         // the dual point 0 has the value 0
-        let mut least = f + rounding_of_half_square(rounding, (f + f).sqrt());
-        if least.is_nan() {
-            return T::infinity();
+        let trivial = f + rounding_of_half_square(rounding, (f + f).sqrt());
+        if trivial <= half * T::epsilon() * self.b_norm * self.b_norm {
+            return trivial;
         }
-        let negligible = T::lit(0.5) * T::epsilon() * self.b_norm * self.b_norm;
         let ones = vec![T::one(); r.len()];
         let mut image = vec![T::zero(); g.len()];
-        let known = self
-            .correlations
-            .get()
-            .filter(|c| c.iter().all(|v| *v > T::zero()))
-            .map(|_| self.b);
-        for w in [known, own, Some(self.b), Some(&ones[..])].into_iter().flatten() {
-            if least <= negligible {
-                break;
-            }
+        let known = self.correlations.get();
+        let certain = known.is_some_and(|c| c.iter().all(|v| *v > T::zero()));
+        let directions = [certain.then_some(self.b), own, Some(self.b), Some(&ones[..])];
+        for w in directions.into_iter().flatten() {
             let image = if std::ptr::eq(w, self.b) {
                 self.correlations(run)
             } else {
@@ -566,11 +554,10 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             };
             let gap = duality_gap(&negative, g, w, image, self.b, f, rounding);
             if gap < T::infinity() {
-                return gap.min(least);
+                return gap;
             }
-            least = least.min(gap);
         }
-        least
+        T::infinity()
     }
 }
 

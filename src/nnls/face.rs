@@ -438,3 +438,65 @@ impl<T: LinalgScalar> GramFace<'_, T> {
         self.factor.solve(v);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+    use crate::operators::Dense;
+    use crate::testing::Random;
+
+    /// A QR factor of many columns at once serves as one that grew column by column, through removals and entries.
+    #[test]
+    fn all_at_once_or_one_by_one() {
+        let (m, n) = (60, 40);
+        for seed in 0..10 {
+            let mut random = Random::new(seed);
+            let data: Vec<f64> = random.normals(m * n);
+            let b = random.normals(m);
+            let a = Dense::column_major(&data, m, n).unwrap();
+            let problem = Problem::new(&a, true).unwrap();
+            let limits = Limits::default();
+            let now = crate::clock::Instant::now();
+            let mut run = Run::new(&limits, now, now);
+            let members: Vec<usize> = (0..n).filter(|j| j % 2 == 0).collect();
+            let (mut whole, mut grown) = (QrFace::new(&problem, &b), QrFace::new(&problem, &b));
+            assert!(whole.assign(&members, &mut run));
+            assert!(members.iter().all(|j| grown.append(*j, &mut run)));
+            for step in 0..6 {
+                let at = (3 * step + seed as usize) % whole.members().len();
+                whole.remove(at);
+                grown.remove(at);
+                assert!(whole.append(2 * step + 1, &mut run) && grown.append(2 * step + 1, &mut run));
+                assert_eq!(whole.members(), grown.members());
+                let k = whole.members().len();
+                let (mut x, mut y) = (vec![0.0; k], vec![0.0; k]);
+                whole.minimiser(&mut x);
+                grown.minimiser(&mut y);
+                assert!(x.iter().zip(&y).all(|(p, q)| (p - q).abs() < 1e-10));
+                let (mut v, mut w) = (vec![0.0; n], vec![0.0; n]);
+                whole.price_all(&x, &mut v, &mut run);
+                grown.price_all(&y, &mut w, &mut run);
+                assert!(v.iter().zip(&w).all(|(p, q)| (p - q).abs() < 1e-10));
+            }
+        }
+    }
+
+    /// Dependent columns are refused as a whole, and the face stays empty and of use.
+    #[test]
+    fn dependent_columns_are_not_assigned() {
+        let data = [1.0_f64, 0.0, 0.0, 1.0, 1e-14, 0.0, 0.0, 1.0, 0.0];
+        let a = Dense::column_major(&data, 3, 3).unwrap();
+        let problem = Problem::new(&a, true).unwrap();
+        let limits = Limits::default();
+        let now = crate::clock::Instant::now();
+        let mut run = Run::new(&limits, now, now);
+        let mut face = QrFace::new(&problem, &[1.0, 2.0, 3.0]);
+        assert!(!face.assign(&[0, 1, 2], &mut run));
+        assert!(face.members().is_empty());
+        assert!(face.assign(&[0, 2], &mut run));
+        let mut x = [0.0; 2];
+        face.minimiser(&mut x);
+        assert!((x[0] - 1.0).abs() < 1e-15 && (x[1] - 2.0).abs() < 1e-15);
+    }
+}

@@ -8,14 +8,14 @@
 //!
 //! ```text
 //! dense, n ≤ m            the active set on a growing Gram factor while few of the columns offered to it stay (correlated columns: the
-//!                         face is small), and to the end from 48 to 700 columns where m ≥ 1.2 n; else block exchange on the Gram
-//!                         matrix of all columns, refined in A; the active set on a growing QR factor where that is not exact
-//! … of 700 columns or     then projected conjugate gradients first, within a budget: they never form the Gram matrix of columns that
-//!   more, m ≥ 1.2 n       end at zero (nearly square: only where one direction dominates)
+//!                         face is small); else block exchange on the Gram matrix of all columns, refined in A; the active set on a
+//!                         growing QR factor where that is not exact
+//! … of 240 columns or     projected conjugate gradients first, within a budget, unless a few columns will do: they never form the Gram
+//!   more, m ≥ 1.2 n       matrix of columns that end at zero (nearly square: only where one direction dominates)
 //! dense, n > m            the active set on a growing Gram factor, then QR; with n ≥ 1.9 m and a face beyond m/4 the flow, and Newton
 //!                         steps to a point with A x = b if there is one
-//! sparse, large           coordinate descent; where it slows down projected conjugate gradients to 1e-5, then working sets in a
-//!                         dense Gram matrix; with a face of more than 3000 columns the flow on the lift
+//! sparse, large           coordinate descent; where it slows down projected conjugate gradients to 1e-5 or for a few times what a
+//!                         Gram matrix of the face costs, then working sets in it; with a face of more than 3000 columns the flow on the lift
 //! sparse, small           made dense
 //! products only           the flow on the lift x = u∘u, then the active set from the face it found;
 //!                         written out when n ≤ 512
@@ -27,13 +27,14 @@ pub(crate) mod active_set;
 pub(crate) mod block_exchange;
 pub(crate) mod coordinate_descent;
 mod dense;
-mod dominant;
 mod driver;
 mod dual;
 pub(crate) mod face;
+mod few_columns;
 mod flow;
 mod growing_gram;
 mod interpolation;
+mod likeness;
 pub(crate) mod many;
 pub(crate) mod problem;
 pub(crate) mod projected_cg;

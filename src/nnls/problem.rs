@@ -45,7 +45,8 @@ pub(crate) struct Problem<'a, T: LinalgScalar> {
     whole_factor: std::cell::OnceCell<Option<Arc<Vec<T>>>>,
     /// 0 … n−1.
     everything: std::cell::OnceCell<Vec<usize>>,
-    alike: std::cell::OnceCell<usize>,
+    /// What [`alike`](Self::alike) found.
+    pub(super) likeness: std::cell::OnceCell<usize>,
     /// Scratch of the products with dense rows.
     spare: RefCell<Vec<T>>,
     /// Products spent on preparing (norms and columns of an operator that only has products).
@@ -95,7 +96,7 @@ impl<T: LinalgScalar> Prepared<T> {
             many: false,
             whole_factor: std::cell::OnceCell::new(),
             everything: std::cell::OnceCell::new(),
-            alike: std::cell::OnceCell::new(),
+            likeness: std::cell::OnceCell::new(),
             spare: RefCell::new(Vec::new()),
             setup_passes: 0.0,
         })
@@ -202,7 +203,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             many: false,
             whole_factor: std::cell::OnceCell::new(),
             everything: std::cell::OnceCell::new(),
-            alike: std::cell::OnceCell::new(),
+            likeness: std::cell::OnceCell::new(),
             spare: RefCell::new(Vec::new()),
             setup_passes,
         })
@@ -386,68 +387,6 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         run.passes += 2.0 * face.len() as f64 / self.columns as f64;
     }
 
-    /// The mean of 1 − cos ∠ over pairs of columns; None where one of them is zero or to read it would cost a product.
-    pub(crate) fn mean_distance(&self, pairs: impl Iterator<Item = (usize, usize)>) -> Option<T> {
-        let (mut sum, mut count) = (T::zero(), T::zero());
-        for (i, j) in pairs {
-            sum += T::one() - self.cosine(i, j)?;
-            count += T::one();
-        }
-        Some(sum / count)
-    }
-
-    /// A few columns, and others so many steps away.
-    fn pairs(&self, step: usize) -> impl Iterator<Item = (usize, usize)> {
-        let n = self.columns;
-        let samples = (n / 50).clamp(1, 5);
-        (0..samples).map(move |s| {
-            let j = (2 * s + 1) * n / (2 * samples);
-            (j, (j + step) % n)
-        })
-    }
-
-    /// The [`mean_distance`](Self::mean_distance) of columns half the matrix apart.
-    pub(crate) fn distance_far_apart(&self) -> Option<T> {
-        self.mean_distance(self.pairs(self.columns / 2))
-    }
-
-    /// How many columns away a column is still alike: kernels sampled on a grid, in its order. The most of 1, 2, 4, … 32 steps at which
-    /// the distance is at most half of that far apart; 0 if it is not so after one.
-    pub(crate) fn alike(&self) -> usize {
-        *self.alike.get_or_init(|| {
-            let Some(far) = self.distance_far_apart() else {
-                return 0;
-            };
-            let near = |step: &usize| {
-                let distance = self.mean_distance(self.pairs(*step));
-                // (and not by wrapping around)
-                8 * *step <= self.columns && distance.is_some_and(|d| d <= T::lit(0.5) * far)
-            };
-            [1, 2, 4, 8, 16, 32].into_iter().take_while(near).last().unwrap_or(0)
-        })
-    }
-
-    /// Whether columns far from each other have a direction in common: a mean square of their cosines of 0.05 or more, over a few pairs.
-    pub(crate) fn has_common_direction(&self) -> bool {
-        let (n, pairs) = (self.columns, 8);
-        let squares: Option<T> = (0..pairs)
-            .map(|s| (s * n / pairs, (s * n / pairs + n / 2) % n))
-            .map(|(i, j)| self.cosine(i, j).map(|c| c * c))
-            .sum();
-        n >= 2 * pairs && squares.is_some_and(|s| s >= T::lit(0.05 * 8.0))
-    }
-
-    /// The cosine between two columns; None where one is zero or reading it would cost a product.
-    fn cosine(&self, i: usize, j: usize) -> Option<T> {
-        let size = self.norms[i] * self.norms[j];
-        let product = match self.operator() {
-            Operator::Dense(d) if d.is_column_major() => dot(d.run(i), d.run(j)),
-            Operator::Dense(d) => (0..self.rows).map(|k| d.get(k, i) * d.get(k, j)).sum(),
-            _ => return None,
-        };
-        (size > T::zero()).then(|| product / size)
-    }
-
     fn everything(&self) -> &[usize] {
         self.everything.get_or_init(|| (0..self.columns).collect())
     }
@@ -570,7 +509,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
                 .clone()
                 .map_or_else(std::cell::OnceCell::new, Into::into),
             everything: std::cell::OnceCell::new(),
-            alike: std::cell::OnceCell::new(),
+            likeness: std::cell::OnceCell::new(),
             spare: RefCell::new(Vec::new()),
             setup_passes: 0.0,
         }

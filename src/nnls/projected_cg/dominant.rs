@@ -10,7 +10,7 @@
 //! the second term has a proximal operator over a box that costs one monotone equation in one unknown: clip(z − μ a) for the
 //! right μ. What is left is as well conditioned as A without its mean.
 
-use super::problem::Problem;
+use super::super::problem::Problem;
 use crate::LinalgScalar;
 use crate::linalg::{dot, norm2};
 use crate::sets::clip;
@@ -104,4 +104,78 @@ impl<T: LinalgScalar> Dominant<T> {
 /// v / c; 0 where c is.
 fn over<T: LinalgScalar>(v: T, c: T) -> T {
     if c > T::zero() { v / c } else { T::zero() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Random;
+
+    /// clip(z − μ a) for one μ, and ⟨a, out⟩ = s + w μ, where the bounds let it.
+    #[test]
+    fn the_equation_holds() {
+        for seed in 0..200 {
+            let mut random = Random::new(seed);
+            let n = 1 + (seed as usize % 23);
+            let mut draw = || -> Vec<f64> { random.normals(n) };
+            let (a, z, one, other, inside) = (draw(), draw(), draw(), draw(), draw());
+            let unbounded = seed % 3 == 0;
+            let lo: Vec<f64> = (0..n).map(|j| one[j].min(other[j])).collect();
+            let hi: Vec<f64> = (0..n)
+                .map(|j| {
+                    if unbounded {
+                        f64::INFINITY
+                    } else {
+                        one[j].max(other[j])
+                    }
+                })
+                .collect();
+            let d = Dominant {
+                a,
+                beta: 0.3,
+                rest: 1.0,
+            };
+            for (s, w) in [(d.beta, 0.5), (d.beta, 20.0), (f64::NAN, 0.0)] {
+                // for w = 0 a value that the box has
+                let point: Vec<f64> = (0..n).map(|j| clip(inside[j], lo[j], hi[j])).collect();
+                let s = if s.is_nan() { dot(&d.a, &point) } else { s };
+                let mut out = vec![0.0; n];
+                d.clip(&z, (&lo, &hi), s, w, &mut out);
+                assert!((0..n).all(|j| lo[j] <= out[j] && out[j] <= hi[j]));
+                let free: Vec<usize> = (0..n).filter(|j| lo[*j] < out[*j] && out[*j] < hi[*j]).collect();
+                let Some(first) = free.first() else { continue };
+                let mu = (z[*first] - out[*first]) / d.a[*first];
+                for j in 0..n {
+                    assert!(
+                        (out[j] - clip(z[j] - mu * d.a[j], lo[j], hi[j])).abs() < 1e-8 * (1.0 + mu.abs())
+                    );
+                }
+                let size: f64 = 1.0 + d.a.iter().zip(&out).map(|(a, o)| (a * o).abs()).sum::<f64>();
+                assert!((dot(&d.a, &out) - s - w * mu).abs() < 1e-10 * size * (1.0 + w) * (1.0 + mu.abs()));
+            }
+        }
+    }
+
+    /// Columns with a mean have the mean; independent ones have nothing.
+    #[test]
+    fn a_mean_is_found() {
+        let (m, n) = (80, 50);
+        let normals: Vec<f64> = Random::new(1).normals(m * n);
+        let b: Vec<f64> = Random::new(2).normals(m);
+        let limits = crate::Limits::default();
+        let now = crate::clock::Instant::now();
+        let found = |shift: f64| {
+            let data: Vec<f64> = normals.iter().map(|v| v + shift).collect();
+            let a = crate::operators::Dense::column_major(&data, m, n).unwrap();
+            let problem = Problem::new(&a, true).unwrap();
+            Dominant::find(&problem, &b, &mut Run::new(&limits, now, now))
+        };
+        assert!(found(0.0).is_none());
+        let d = found(3.0).unwrap();
+        // the square of a cosine between 3·1 + noise and 1: 9/10
+        assert!((dot(&d.a, &d.a) / n as f64 - 0.9).abs() < 0.02);
+        assert!((d.rest - 0.1).abs() < 0.02);
+        let mean = b.iter().sum::<f64>() / (m as f64).sqrt();
+        assert!((d.beta - mean).abs() < 0.5);
+    }
 }

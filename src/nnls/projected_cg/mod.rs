@@ -1,0 +1,266 @@
+//! Projected conjugate gradients over a box, the orthant above all: products only, exact bounds, no factorisation.
+//!
+//! Conjugate gradients on the current face; a step that would leave the box is projected instead (MPRGP with projected
+//! steps: Dostál 1997, Dostál & Schöberl 2005, here without the fixed step length), and the face grows along the chopped
+//! gradient when that outweighs what is left on the face. In the variables y = c∘x with unit columns, c_j = ‖a_j‖:
+//!
+//! ```text
+//! q = ∇f / c                         the scaled gradient
+//! φ_j = q_j between the bounds       free gradient: what is left on the face
+//! β_j = the part of q_j that points inward, at a bound    chopped gradient: what wants to enter
+//! ```
+//!
+//! On a face one step costs one product with A_FᵀA_F, in one pass over memory where A lies there; columns off the face are
+//! looked at only when the face has been solved ten times better. A few dozen products settle a well-conditioned problem of any
+//! size. Elsewhere the face is predicted long before its coefficients are accurate, and an exact method takes over.
+
+mod dominant;
+mod moves;
+mod state;
+
+use super::problem::Problem;
+use crate::LinalgScalar;
+use crate::linalg::{dot, not_positive};
+use crate::solve::{Run, Status};
+use dominant::Dominant;
+use state::State;
+
+/// How many projected steps may pass without a new best point. Projection adds mass along the mean of the columns, which the next step
+/// takes out again: where columns are far from orthogonal f rises and falls, and a monotone rule would be ten times slower.
+const WATCHED: usize = 20;
+
+/// Iterations without a better ρ after which nothing is expected any more: CT-like problems take some hundred for every halving.
+const PATIENCE: usize = 3000;
+
+/// What ended the iteration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// ρ is at most the tolerance.
+    Converged,
+    /// The budget of products is spent.
+    Budget,
+    /// No step decreases f in this precision.
+    Stalled,
+    /// A limit of the run.
+    Limit(Status),
+}
+
+/// Products that may be spent, and how good the answer has to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target<T> {
+    /// For ρ.
+    pub(crate) tolerance: T,
+    /// What ρ may be when the budget is spent, or nothing moves any more.
+    pub(crate) enough: T,
+    /// In passes over A, as [`Run`] counts them.
+    pub(crate) passes: f64,
+    /// Give up early where nearly all columns stay positive: there a factor of them all is no detour.
+    pub(crate) sparse_only: bool,
+}
+
+impl<T: LinalgScalar> Target<T> {
+    /// With a tolerance of at least `tolerance`.
+    pub(crate) fn at_least(self, tolerance: T) -> Self {
+        Self {
+            tolerance: self.tolerance.max(tolerance),
+            ..self
+        }
+    }
+}
+
+/// For a dense problem that is not wide: what may be spent before a Gram matrix of all columns, which costs about as much as n/32
+/// products with A and Aᵀ, and its factor. None where the Gram matrix is cheap, or so nearly square that most products would be in vain.
+pub(crate) fn instead_of_a_gram_matrix<T: LinalgScalar>(
+    problem: &Problem<'_, T>,
+    fewest: usize,
+    target: Target<T>,
+) -> Option<Target<T>> {
+    let (m, n) = (problem.rows(), problem.columns());
+    let budget = few_products(problem, fewest, target)?;
+    (5 * m >= 6 * n).then_some(Target {
+        sparse_only: m < 3 * n,
+        ..budget
+    })
+}
+
+/// What may be spent before a Gram matrix of all columns and its factor; None where they are cheap: with fewer columns than
+/// `fewest`.
+pub(crate) fn few_products<T: LinalgScalar>(
+    problem: &Problem<'_, T>,
+    fewest: usize,
+    target: Target<T>,
+) -> Option<Target<T>> {
+    let n = problem.columns();
+    (n >= fewest).then(|| Target {
+        passes: (n as f64 / 6.0).max(80.0),
+        ..target
+    })
+}
+
+/// Improves x (feasible, changed in place) until ρ is at most the tolerance. `bounds` are those of x; None is the orthant, where x = 0
+/// means that the method chooses its own start, from the `correlations` Aᵀb where they are known.
+pub(crate) fn projected_cg<T: LinalgScalar>(
+    problem: &Problem<'_, T>,
+    b: &[T],
+    bounds: Option<(&[T], &[T])>,
+    correlations: Option<&[T]>,
+    unit: T,
+    x: &mut [T],
+    target: &Target<T>,
+    run: &mut Run<'_>,
+) -> Ended {
+    let mut state = State::new(problem, b, bounds, unit, x);
+    if bounds.is_none() && x.iter().all(|v| *v == T::zero()) {
+        state.begin(correlations, run);
+    } else {
+        state.dominant = Dominant::find(problem, b, run);
+        state.form_residual(run);
+        state.settle_anew(run);
+    }
+    let ended = state.iterate(target, run);
+    for (j, (xj, c)) in x.iter_mut().zip(problem.norms()).enumerate() {
+        if *c > T::zero() {
+            let y = state.y[j];
+            // exactly on a bound, whatever the scaling did to it
+            *xj = match bounds {
+                None => y / *c,
+                Some((lo, _)) if y <= state.lo[j] => lo[j],
+                Some((_, hi)) if y >= state.hi[j] => hi[j],
+                Some((lo, hi)) => crate::sets::clip(y / *c, lo[j], hi[j]),
+            };
+        }
+    }
+    ended
+}
+
+impl<T: LinalgScalar> State<'_, '_, T> {
+    fn iterate(&mut self, target: &Target<T>, run: &mut Run<'_>) -> Ended {
+        let budget = run.passes + target.passes;
+        // Barzilai–Borwein steps follow a projection until one of them fails: they settle easy faces at half the price
+        let (mut barzilai, mut projected) = (true, false);
+        let mut length = T::zero();
+        // back at the best point, until there is a better one
+        let mut careful = false;
+        let mut steepest = true;
+        let mut mark = T::zero();
+        let mut products = 0;
+        let (mut best_rho, mut since_better) = (T::infinity(), 0);
+        let (start, mut first_rho) = (run.passes, None);
+        loop {
+            if let Err(status) = run.iteration() {
+                return Ended::Limit(status);
+            }
+            if self.fresh {
+                let rho = self.residual();
+                if rho.is_nan() {
+                    return Ended::Limit(Status::NotFinite);
+                }
+                if rho <= target.tolerance || (run.passes >= budget && rho <= target.enough) {
+                    return Ended::Converged;
+                }
+                if run.passes >= budget {
+                    return Ended::Budget;
+                }
+                // from a quarter of the budget on: twice of it would not do at this rate
+                let first = *first_rho.get_or_insert(rho);
+                let spent = T::lit((run.passes - start) / target.passes);
+                if spent > T::lit(0.25)
+                    && (first / rho).ln() < T::lit(0.5) * spent * (first / target.tolerance).ln()
+                {
+                    return Ended::Budget;
+                }
+                if rho <= T::lit(0.7) * best_rho {
+                    (best_rho, since_better) = (rho, 0);
+                }
+            }
+            products += 1;
+            if target.sparse_only && products == 12 && 5 * self.face.len() > 4 * self.y.len() {
+                return Ended::Budget;
+            }
+            if since_better > PATIENCE {
+                return if best_rho <= target.enough {
+                    Ended::Converged
+                } else {
+                    Ended::Stalled
+                };
+            }
+            since_better += 1;
+            let (free, reduced) = self.on_the_face();
+            if self.fresh {
+                mark = free;
+                if self.chopped() > reduced {
+                    if !self.grow(run) {
+                        return Ended::Stalled;
+                    }
+                    (projected, steepest) = (false, true);
+                    continue;
+                }
+            } else if free <= T::lit(0.01) * mark || run.passes >= budget {
+                self.gradient(run);
+                continue;
+            }
+            if projected && barzilai {
+                projected = false;
+                match self.gradient_step(length, run) {
+                    Some(next) => {
+                        (length, steepest) = (next, true);
+                        projected = self.settle_anew(run);
+                    }
+                    None => barzilai = false,
+                }
+                continue;
+            }
+            projected = false;
+            let k = self.face.len();
+            if steepest {
+                for (p, j) in self.p.iter_mut().zip(&self.face) {
+                    *p = self.q[*j];
+                }
+            }
+            let whole = !steepest;
+            self.multiply(whole, run);
+            let bend = dot(&self.image, &self.image);
+            let slope: T = self.face.iter().zip(&self.p).map(|(j, p)| self.q[*j] * *p).sum();
+            if not_positive(slope) || not_positive(bend) {
+                if steepest && self.fresh {
+                    return Ended::Stalled;
+                }
+                self.gradient(run);
+                steepest = true;
+                continue;
+            }
+            let rest = self.rest_of(bend, self.along_face());
+            self.curvature = self.curvature.max(rest / dot(&self.p[..k], &self.p[..k]));
+            let step = slope / bend;
+            let reach = self.reach();
+            if step < reach {
+                if !whole {
+                    self.pull_back(run);
+                }
+                self.conjugate_step(step, bend);
+                steepest = false;
+                continue;
+            }
+            steepest = true;
+            if self.since > WATCHED {
+                careful = true;
+                self.y.copy_from_slice(&self.best.1);
+                self.r.copy_from_slice(&self.best.2);
+                self.settle_anew(run);
+                self.since = 1;
+                continue;
+            }
+            careful &= self.since > 0;
+            if careful {
+                // only as far as the face reaches: f falls there for certain
+                self.straight_step(reach);
+                self.settle_anew(run);
+            } else if let Some(next) = self.projected_step(step, run) {
+                length = next;
+                projected = self.settle_anew(run);
+            } else {
+                return Ended::Stalled;
+            }
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! Where the iteration stands: the point, its gradient and face, and steps inside of a face.
+
+use super::super::problem::Problem;
+use super::dominant::Dominant;
+use crate::LinalgScalar;
+use crate::linalg::{dot, max_or_nan};
+use crate::solve::Run;
+
+pub(super) struct State<'p, 'a, T: LinalgScalar> {
+    pub(super) problem: &'p Problem<'a, T>,
+    pub(super) b: &'p [T],
+    /// What ρ is relative to: ‖b‖.
+    pub(super) unit: T,
+    /// Bounds of y; both are y itself where a column is zero.
+    pub(super) lo: Vec<T>,
+    pub(super) hi: Vec<T>,
+    pub(super) y: Vec<T>,
+    /// Everywhere when `fresh`, else on the face only.
+    pub(super) q: Vec<T>,
+    pub(super) fresh: bool,
+    /// A x − b, and f = ½‖r‖².
+    pub(super) r: Vec<T>,
+    pub(super) f: T,
+    /// Where lo < y < hi, ascending.
+    pub(super) face: Vec<usize>,
+    /// The direction on the face, in its order.
+    pub(super) p: Vec<T>,
+    /// A p and (AᵀA p)/c on the face.
+    pub(super) image: Vec<T>,
+    pub(super) product: Vec<T>,
+    /// A move from y: where it ends, its columns, its coefficients over c, and its image.
+    pub(super) trial: Vec<T>,
+    pub(super) moved: Vec<usize>,
+    pub(super) coefficients: Vec<T>,
+    pub(super) trial_r: Vec<T>,
+    /// The largest curvature met, ⟨p, AᵀA p⟩/⟨p, p⟩.
+    pub(super) curvature: T,
+    /// The best point after a projection, and the number of projections since.
+    pub(super) best: (T, Vec<T>, Vec<T>),
+    pub(super) since: usize,
+    pub(super) refreshed: usize,
+    /// A dominant singular value, which projections then respect.
+    pub(super) dominant: Option<Dominant<T>>,
+    /// Where a step would end without bounds.
+    pub(super) goal: Vec<T>,
+}
+
+impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
+    pub(super) fn new(
+        problem: &'p Problem<'a, T>,
+        b: &'p [T],
+        bounds: Option<(&[T], &[T])>,
+        unit: T,
+        x: &[T],
+    ) -> Self {
+        let (m, n) = (problem.rows(), problem.columns());
+        let norms = problem.norms();
+        let zeros = |k| vec![T::zero(); k];
+        let scaled = |v: &[T]| {
+            v.iter()
+                .zip(norms)
+                .map(|(v, c)| if *c > T::zero() { *v * *c } else { T::zero() })
+                .collect::<Vec<T>>()
+        };
+        let (lo, hi) = match bounds {
+            Some((lo, hi)) => (scaled(lo), scaled(hi)),
+            None => (zeros(n), scaled(&vec![T::infinity(); n])),
+        };
+        Self {
+            problem,
+            b,
+            unit,
+            y: (0..n)
+                .map(|j| crate::sets::clip(x[j] * norms[j], lo[j], hi[j]))
+                .collect(),
+            lo,
+            hi,
+            q: zeros(n),
+            fresh: false,
+            r: zeros(m),
+            f: T::nan(),
+            face: Vec::with_capacity(n),
+            p: zeros(n),
+            image: zeros(m),
+            product: zeros(n),
+            trial: zeros(n),
+            moved: Vec::with_capacity(n),
+            coefficients: zeros(n),
+            trial_r: zeros(m),
+            curvature: T::zero(),
+            best: (T::infinity(), zeros(n), zeros(m)),
+            since: 0,
+            refreshed: 0,
+            dominant: None,
+            goal: zeros(n),
+        }
+    }
+
+    /// In the orthant, from zero: the best multiple of max(Aᵀb, 0).
+    pub(super) fn begin(&mut self, correlations: Option<&[T]>, run: &mut Run<'_>) {
+        for (r, b) in self.r.iter_mut().zip(self.b) {
+            *r = -*b;
+        }
+        match correlations {
+            Some(c) => {
+                for ((q, v), norm) in self.q.iter_mut().zip(c).zip(self.problem.norms()) {
+                    *q = if *norm > T::zero() { -*v / *norm } else { T::zero() };
+                }
+            }
+            None => self.gradient(run),
+        }
+        let mut square = T::zero();
+        for (t, q) in self.trial.iter_mut().zip(&self.q) {
+            *t = (-*q).max(T::zero());
+            square += *t * *t;
+        }
+        let (bend, _) = self.move_image(run);
+        let length = square / bend;
+        if !length.is_finite() {
+            self.settle_anew(run);
+            return;
+        }
+        // max(Aᵀb, 0) has as much of a common direction of the columns as their sum
+        self.dominant = Dominant::along(self.problem, &self.trial_r, self.b, run);
+        self.curvature = self.rest_of(bend, self.along_trial()) / square;
+        for (y, t) in self.y.iter_mut().zip(&self.trial) {
+            *y = length * *t;
+        }
+        for (r, i) in self.r.iter_mut().zip(&self.trial_r) {
+            *r += length * *i;
+        }
+        match &self.dominant {
+            Some(d) => {
+                // Âᵀ of the image is known with the direction
+                let size = length * bend.sqrt();
+                for (q, a) in self.q.iter_mut().zip(&d.a) {
+                    *q += size * *a;
+                }
+                self.fresh = true;
+                self.settle();
+            }
+            None => {
+                self.settle_anew(run);
+            }
+        }
+    }
+
+    /// ρ; q is fresh.
+    pub(super) fn residual(&self) -> T {
+        let move_of = |j: usize| {
+            let (y, q) = (self.y[j], self.q[j]);
+            if q.is_nan() {
+                q
+            } else {
+                q.min(y - self.lo[j]).max(y - self.hi[j]).abs()
+            }
+        };
+        max_or_nan((0..self.y.len()).map(move_of)) / self.unit
+    }
+
+    /// ‖φ‖² and ⟨φ, φ̃⟩, φ̃ the part of φ that a step of 1/L can use before its coordinate reaches zero.
+    pub(super) fn on_the_face(&self) -> (T, T) {
+        let (mut free, mut reduced) = (T::zero(), T::zero());
+        for j in &self.face {
+            let (q, y) = (self.q[*j], self.y[*j]);
+            free += q * q;
+            reduced += q * q
+                .min((y - self.lo[*j]) * self.curvature)
+                .max((y - self.hi[*j]) * self.curvature);
+        }
+        (free, reduced)
+    }
+
+    /// ‖β‖²; q is fresh.
+    pub(super) fn chopped(&self) -> T {
+        let entering = (0..self.y.len()).filter(|j| self.enters(*j));
+        entering.map(|j| self.q[j] * self.q[j]).sum()
+    }
+
+    /// At a bound, and f falls inward.
+    pub(super) fn enters(&self, j: usize) -> bool {
+        let (y, q) = (self.y[j], self.q[j]);
+        (y == self.lo[j] && q < T::zero() && y < self.hi[j])
+            || (y == self.hi[j] && q > T::zero() && y > self.lo[j])
+    }
+
+    /// q ← Aᵀr / c everywhere. The updated r drifts: now and then it is formed anew.
+    pub(super) fn gradient(&mut self, run: &mut Run<'_>) {
+        self.refreshed += 1;
+        if self.refreshed.is_multiple_of(50) {
+            self.form_residual(run);
+        }
+        self.problem.adjoint(&self.r, &mut self.q, run);
+        for (q, c) in self.q.iter_mut().zip(self.problem.norms()) {
+            *q = if *c > T::zero() { *q / *c } else { T::zero() };
+        }
+        self.fresh = true;
+    }
+
+    /// r ← A x − b from y.
+    pub(super) fn form_residual(&mut self, run: &mut Run<'_>) {
+        let norms = self.problem.norms();
+        self.moved.clear();
+        self.moved
+            .extend((0..self.y.len()).filter(|j| self.y[*j] != T::zero()));
+        for (o, j) in self.coefficients.iter_mut().zip(&self.moved) {
+            *o = self.y[*j] / norms[*j];
+        }
+        let k = self.moved.len();
+        self.problem
+            .combine(&self.moved, &self.coefficients[..k], &mut self.r, run);
+        for (r, b) in self.r.iter_mut().zip(self.b) {
+            *r -= *b;
+        }
+    }
+
+    /// The gradient at y, its face and f; whether the face changed.
+    pub(super) fn settle_anew(&mut self, run: &mut Run<'_>) -> bool {
+        self.gradient(run);
+        self.settle()
+    }
+
+    /// The face of y and f, from r; whether the face changed.
+    pub(super) fn settle(&mut self) -> bool {
+        let before = self.face.len();
+        let mut same = true;
+        let mut k = 0;
+        for j in 0..self.y.len() {
+            if self.lo[j] < self.y[j] && self.y[j] < self.hi[j] {
+                same &= k < before && self.face[k] == j;
+                if k < self.face.len() {
+                    self.face[k] = j;
+                } else {
+                    self.face.push(j);
+                }
+                k += 1;
+            }
+        }
+        self.face.truncate(k);
+        self.f = T::lit(0.5) * dot(&self.r, &self.r);
+        if self.f < self.best.0 {
+            self.best.0 = self.f;
+            self.best.1.copy_from_slice(&self.y);
+            self.best.2.copy_from_slice(&self.r);
+            self.since = 0;
+        } else {
+            self.since += 1;
+        }
+        !(same && k == before)
+    }
+
+    /// The image of p, and of that image on the face when it is likely to be needed.
+    pub(super) fn multiply(&mut self, whole: bool, run: &mut Run<'_>) {
+        let (k, norms) = (self.face.len(), self.problem.norms());
+        for ((o, p), j) in self.coefficients.iter_mut().zip(&self.p).zip(&self.face) {
+            *o = *p / norms[*j];
+        }
+        if whole {
+            self.problem.normal(
+                &self.face,
+                &self.coefficients[..k],
+                &mut self.image,
+                &mut self.product[..k],
+                run,
+            );
+            self.scale_product();
+        } else {
+            self.problem
+                .combine(&self.face, &self.coefficients[..k], &mut self.image, run);
+        }
+    }
+
+    pub(super) fn pull_back(&mut self, run: &mut Run<'_>) {
+        let k = self.face.len();
+        self.problem
+            .combine_adjoint(&self.face, &self.image, &mut self.product[..k], run);
+        self.scale_product();
+    }
+
+    pub(super) fn scale_product(&mut self) {
+        let norms = self.problem.norms();
+        for (o, j) in self.product.iter_mut().zip(&self.face) {
+            *o /= norms[*j];
+        }
+    }
+
+    /// The largest t with y − t p in the box.
+    pub(super) fn reach(&self) -> T {
+        let room = |(j, p): (&usize, &T)| self.reach_of(*j, *p);
+        self.face
+            .iter()
+            .zip(&self.p)
+            .map(room)
+            .fold(T::infinity(), T::min)
+    }
+
+    pub(super) fn reach_of(&self, j: usize, p: T) -> T {
+        if p > T::zero() {
+            (self.y[j] - self.lo[j]) / p
+        } else if p < T::zero() {
+            (self.y[j] - self.hi[j]) / p
+        } else {
+            T::infinity()
+        }
+    }
+
+    /// One step of conjugate gradients inside the face.
+    pub(super) fn conjugate_step(&mut self, t: T, bend: T) {
+        let mut along = T::zero();
+        for ((j, p), w) in self.face.iter().zip(&self.p).zip(&self.product) {
+            self.y[*j] -= t * *p;
+            self.q[*j] -= t * *w;
+            along += self.q[*j] * *w;
+        }
+        let beta = along / bend;
+        for (p, j) in self.p.iter_mut().zip(&self.face) {
+            *p = self.q[*j] - beta * *p;
+        }
+        for (r, i) in self.r.iter_mut().zip(&self.image) {
+            *r -= t * *i;
+        }
+        self.fresh = false;
+    }
+
+    /// y ← y − t p, which reaches the boundary of the face.
+    pub(super) fn straight_step(&mut self, t: T) {
+        for (j, p) in self.face.iter().zip(&self.p) {
+            // what gets there first gets there exactly
+            self.y[*j] = if self.reach_of(*j, *p) > t {
+                self.y[*j] - t * *p
+            } else if *p > T::zero() {
+                self.lo[*j]
+            } else {
+                self.hi[*j]
+            };
+        }
+        for (r, i) in self.r.iter_mut().zip(&self.image) {
+            *r -= t * *i;
+        }
+    }
+}
