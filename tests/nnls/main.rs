@@ -7,6 +7,7 @@ mod common;
 mod polyhedra;
 
 mod bounded;
+mod common_columns;
 mod differential;
 mod errors;
 mod invariances;

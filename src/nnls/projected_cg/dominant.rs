@@ -62,22 +62,31 @@ impl<T: LinalgScalar> Dominant<T> {
         })
     }
 
-    /// out ← clip(z − μ a) with ⟨a, out⟩ = s + w μ. With w = 0 and s = ⟨a, z⟩ this is the projection onto the box with that value of
-    /// ⟨a, ·⟩; with w = 1/t and s = β the proximal step of length t for ½(⟨a, ·⟩ − β)².
-    pub(super) fn clip(&self, z: &[T], bounds: (&[T], &[T]), s: T, w: T, out: &mut [T]) {
+    /// out_j ← clip(z_j − μ a_j) for the `members`, with Σ a_j out_j = s + w μ over them. With w = 0 and s = Σ a_j z_j this is the projection
+    /// onto the box with that value of the sum; with w = 1/t and s = β, over all j, the proximal step of length t for ½(⟨a, ·⟩ − β)².
+    pub(super) fn clip(
+        &self,
+        members: &(impl Iterator<Item = usize> + Clone),
+        z: &[T],
+        bounds: (&[T], &[T]),
+        s: T,
+        w: T,
+        out: &mut [T],
+    ) {
         let (lo, hi) = bounds;
         let (mut left, mut right) = (T::neg_infinity(), T::infinity());
         let mut mu = T::zero();
         for _ in 0..60 {
             let (mut value, mut slope, mut size) = (T::zero(), w, s.abs());
-            for (((z, a), (lo, hi)), o) in z.iter().zip(&self.a).zip(lo.iter().zip(hi)).zip(&mut *out) {
-                let moved = *z - mu * *a;
-                *o = clip(moved, *lo, *hi);
-                let part = *a * *o;
+            for j in members.clone() {
+                let a = self.a[j];
+                let moved = z[j] - mu * a;
+                out[j] = clip(moved, lo[j], hi[j]);
+                let part = a * out[j];
                 value += part;
                 size += part.abs();
-                if *o == moved {
-                    slope += *a * *a;
+                if out[j] == moved {
+                    slope += a * a;
                 }
             }
             let excess = value - s - w * mu;
@@ -140,7 +149,7 @@ mod tests {
                 let point: Vec<f64> = (0..n).map(|j| clip(inside[j], lo[j], hi[j])).collect();
                 let s = if s.is_nan() { dot(&d.a, &point) } else { s };
                 let mut out = vec![0.0; n];
-                d.clip(&z, (&lo, &hi), s, w, &mut out);
+                d.clip(&(0..n), &z, (&lo, &hi), s, w, &mut out);
                 assert!((0..n).all(|j| lo[j] <= out[j] && out[j] <= hi[j]));
                 let free: Vec<usize> = (0..n).filter(|j| lo[*j] < out[*j] && out[*j] < hi[*j]).collect();
                 let Some(first) = free.first() else { continue };

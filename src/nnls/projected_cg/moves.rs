@@ -76,6 +76,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
             *z = self.y[j] - t * (self.q[j] - d.a[j] * off);
         }
         d.clip(
+            &(0..self.y.len()),
             &self.goal,
             (&self.lo, &self.hi),
             d.beta,
@@ -86,24 +87,19 @@ impl<T: LinalgScalar> State<'_, '_, T> {
 
     /// P(y − t p) on the face.
     pub(super) fn projected_step(&mut self, t: T, run: &mut Run<'_>) -> Option<T> {
-        if let Some(d) = &self.dominant {
-            // off the face nothing moves
-            self.goal.copy_from_slice(&self.y);
-            for (j, p) in self.face.iter().zip(&self.p) {
-                self.goal[*j] = self.y[*j] - t * *p;
-            }
-            d.clip(
-                &self.goal,
-                (&self.lo, &self.hi),
-                dot(&d.a, &self.goal),
-                T::zero(),
-                &mut self.trial,
-            );
-            return self.take(T::infinity(), run);
-        }
         self.trial.copy_from_slice(&self.y);
         for (j, p) in self.face.iter().zip(&self.p) {
-            self.trial[*j] = crate::sets::clip(self.y[*j] - t * *p, self.lo[*j], self.hi[*j]);
+            self.goal[*j] = self.y[*j] - t * *p;
+        }
+        let bounds = (&self.lo[..], &self.hi[..]);
+        if let Some(d) = &self.dominant {
+            let face = self.face.iter().copied();
+            let along = face.clone().map(|j| d.a[j] * self.goal[j]).sum();
+            d.clip(&face, &self.goal, bounds, along, T::zero(), &mut self.trial);
+        } else {
+            for j in &self.face {
+                self.trial[*j] = crate::sets::clip(self.goal[*j], bounds.0[*j], bounds.1[*j]);
+            }
         }
         self.take(T::infinity(), run)
     }
@@ -157,7 +153,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
     /// The best step along the chopped gradient, as far as the box allows; false when it does not descend.
     pub(super) fn grow(&mut self, run: &mut Run<'_>) -> bool {
         if let Some(d) = &self.dominant {
-            self.proximal(d.rest.recip());
+            self.proximal(d.rest.max(self.curvature).recip());
             return self.part_of_the_way(run);
         }
         for j in 0..self.y.len() {
