@@ -165,3 +165,100 @@ fn kernels_on_a_grid() {
         }
     }
 }
+
+type Entry<'e> = Box<dyn Fn(usize, usize) -> f64 + 'e>;
+
+/// Columns of many kinds, in sizes at which the choice of method branches; which of them by the environment variable
+/// `REPARAM_MIDDLE`, FROM..TO.
+#[test]
+fn middle_sizes() {
+    let asked = std::env::var("REPARAM_MIDDLE").ok();
+    let (from, to) = asked
+        .as_deref()
+        .and_then(|range| range.split_once(".."))
+        .map_or((0, 40), |(from, to)| (from.parse().unwrap(), to.parse().unwrap()));
+    for seed in from..to {
+        let mut random = Random::new(seed);
+        let n = 40 + usize::try_from(random.bits() % 320).unwrap();
+        let m = n + usize::try_from(random.bits() % (2 * n as u64)).unwrap();
+        let normals: Vec<f64> = random.normals(m * n);
+        let uniforms: Vec<f64> = (0..m * n).map(|_| random.uniform()).collect();
+        let at = |i: usize, j: usize| normals[i * n + j];
+        let rank = 1 + n / 9;
+        let (kind, entry): (&str, Entry<'_>) = match seed % 10 {
+            0 => ("normal", Box::new(at)),
+            1 => ("uniform", Box::new(|i, j| uniforms[i * n + j])),
+            2 => ("mean", Box::new(|i, j| 3.0 + at(i, j))),
+            3 => (
+                "scaled",
+                Box::new(|i, j| (0.5 + at(i, j)) * (at(0, j) * 4.0).exp()),
+            ),
+            4 => (
+                "low rank",
+                Box::new(|i, j| (0..rank).map(|k| uniforms[i * n + k] * uniforms[k * n + j]).sum()),
+            ),
+            5 => ("lines", {
+                let width = 1e-3 + 0.05 * uniforms[0];
+                Box::new(move |i, j| {
+                    let d = (i as f64 / m as f64 - j as f64 / n as f64) / width;
+                    (-d * d).exp()
+                })
+            }),
+            6 => (
+                "sparse",
+                Box::new(|i, j| if uniforms[i * n + j] < 0.9 { 0.0 } else { at(i, j) }),
+            ),
+            7 => (
+                "equal columns",
+                Box::new(|i, j| uniforms[i * n + j % (1 + n / 2)]),
+            ),
+            8 => (
+                "graded rows",
+                Box::new(|i, j| uniforms[i * n + j] * (-0.03 * i as f64).exp()),
+            ),
+            _ => (
+                "two directions",
+                Box::new(|i, j| at(i, 0) * uniforms[j] * 5.0 + at(i, 1) * uniforms[n + j] * 3.0 + at(i, j)),
+            ),
+        };
+        let noise = [0.0, 1e-3, 0.3][usize::try_from(seed / 10 % 3).unwrap()];
+        let case = case(&format!("{kind}, {m}×{n}, seed {seed}"), m, n, noise, seed, entry);
+        let a = Dense::row_major(&case.a, m, n).unwrap();
+        let (s, exact) = (
+            nnls(&a, &case.b).unwrap(),
+            Nnls::new(&a).strategy(Choice::ActiveSet).solve(&case.b).unwrap(),
+        );
+        let (judged, best) = (judge(&case, &s.x), judge(&case, &exact.x));
+        let told = format!("{}: {} by {}, ρ {:e}", case.name, s.status, s.phase, judged.rho);
+        assert!(
+            s.status.is_solved() && judged.feasible && judged.rho <= 1.01e-8,
+            "{told}"
+        );
+        let off = (judged.objective - best.objective) / best.half_b;
+        assert!(off <= 1e-9, "{told}, objective {off:e}");
+        // a box that cuts some of the answer off, and the same two judgements
+        let upper: Vec<f64> = (0..n)
+            .map(|j| {
+                if j % 4 == 0 {
+                    f64::INFINITY
+                } else {
+                    0.6 * s.x[j] + 0.1
+                }
+            })
+            .collect();
+        let lower: Vec<f64> = (0..n).map(|j| if j % 5 == 0 { -0.3 } else { 0.0 }).collect();
+        let boxed = |choice| {
+            let solver = BoundedLeastSquares::new(&a, &lower, &upper).strategy(choice);
+            solver.solve(&case.b).unwrap()
+        };
+        let (t, exact) = (boxed(BoundedChoice::Auto), boxed(BoundedChoice::ActiveSet));
+        let told = format!("{} over a box: {} by {}", case.name, t.status, t.phase);
+        assert!(t.status.is_solved(), "{told}");
+        let room = 0.5 * case.b.iter().map(|b| b * b).sum::<f64>();
+        assert!(
+            (t.objective - exact.objective) <= 1e-9 * room,
+            "{told}, {:e}",
+            (t.objective - exact.objective) / room
+        );
+    }
+}
