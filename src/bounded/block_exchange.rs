@@ -7,8 +7,7 @@
 use super::face::mean_multiplier;
 use super::region::Region;
 use crate::LinalgScalar;
-use crate::linalg::axpy;
-use crate::nnls::block_exchange::solve_lower;
+use crate::linalg::{axpy, solve_lower};
 use crate::nnls::face::{gather, weak_pivot};
 use crate::solve::{Run, Status};
 

@@ -253,7 +253,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     ) -> (Candidate<T>, Ended) {
         let bounds = Some((&self.region.lo[..], &self.region.hi[..]));
         let unit = self.unit_of(&x);
-        let ended = projected_cg(self.problem, self.b, bounds, None, unit, &mut x, target, run);
+        let ended = projected_cg(self.problem, self.b, bounds, None, unit, &mut x, target, run).ended;
         let candidate = Candidate {
             x,
             phase: Phase::ProjectedGradient,

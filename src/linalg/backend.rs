@@ -10,6 +10,8 @@ pub trait Kernels: Sized {
     fn adjoint_product(a: &Dense<'_, Self>, b: &Dense<'_, Self>, out: &mut [Self]);
     /// Lower Cholesky factor in place of the lower triangle of a column-major n×n matrix; false when a pivot is not positive.
     fn cholesky(n: usize, a: &mut [Self]) -> bool;
+    /// B ← L⁻¹ B for a lower triangle L of a column-major n×n matrix, B n×k.
+    fn solve_lower(n: usize, l: &[Self], k: usize, b: &mut [Self]);
     /// A = Q R of a column-major m×k matrix, k ≤ m: `a` becomes Q with orthonormal columns, `r` the upper triangle of R, column-major k×k.
     fn thin_qr(m: usize, k: usize, a: &mut [Self], r: &mut [Self]);
 }
@@ -22,6 +24,7 @@ mod with_faer {
     use faer::linalg::householder;
     use faer::linalg::matmul::triangular::{BlockStructure, matmul};
     use faer::linalg::qr::no_pivoting::factor;
+    use faer::linalg::triangular_solve;
     use faer::prelude::{Reborrow, ReborrowMut};
     use faer::{Accum, Conj, Mat, MatMut, MatRef, Par};
 
@@ -96,6 +99,16 @@ mod with_faer {
                         Default::default(),
                     )
                     .is_ok()
+                }
+                fn solve_lower(n: usize, l: &[Self], k: usize, b: &mut [Self]) {
+                    if n == 0 || k == 0 {
+                        return;
+                    }
+                    triangular_solve::solve_lower_triangular_in_place(
+                        MatRef::from_column_major_slice(&l[..n * n], n, n),
+                        MatMut::from_column_major_slice_mut(&mut b[..n * k], n, k),
+                        parallelism((n as f64).powi(2) * k as f64),
+                    );
                 }
                 fn thin_qr(m: usize, k: usize, a: &mut [Self], r: &mut [Self]) {
                     if k == 0 {
@@ -185,6 +198,11 @@ mod with_nalgebra {
                         None => false,
                     }
                 }
+                fn solve_lower(n: usize, l: &[Self], k: usize, b: &mut [Self]) {
+                    for column in b[..n * k].chunks_exact_mut(n.max(1)) {
+                        crate::linalg::forward(l, n, column);
+                    }
+                }
                 fn thin_qr(m: usize, k: usize, a: &mut [Self], r: &mut [Self]) {
                     let qr = DMatrix::from_column_slice(m, k, &a[..m * k]).qr();
                     a[..m * k].copy_from_slice(qr.q().as_slice());
@@ -224,6 +242,33 @@ fn plain_gram<T: crate::Scalar>(a: &Dense<'_, T>, out: &mut [T]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_right_hand_sides() {
+        for (n, k) in [(1, 1), (7, 3), (90, 20), (5, 0)] {
+            let l: Vec<f64> = (0..n * n)
+                .map(|i| {
+                    if i % (n + 1) == 0 {
+                        2.0
+                    } else {
+                        (i as f64).sin() / 9.0
+                    }
+                })
+                .collect();
+            let b: Vec<f64> = (0..n * k).map(|i| (i as f64).cos()).collect();
+            let mut x = b.clone();
+            f64::solve_lower(n, &l, k, &mut x);
+            for (x, b) in x.chunks(n).zip(b.chunks(n)) {
+                let mut one = b.to_vec();
+                crate::linalg::forward(&l, n, &mut one);
+                assert!(x.iter().zip(&one).all(|(p, q)| (p - q).abs() < 1e-13));
+                for i in 0..n {
+                    let image: f64 = (0..=i).map(|j| l[j * n + i] * x[j]).sum();
+                    assert!((image - b[i]).abs() < 1e-13);
+                }
+            }
+        }
+    }
 
     #[test]
     fn orthonormal_factor() {

@@ -151,6 +151,52 @@ pub(crate) fn axpys_body<T: Scalar>(alpha: [T; 8], a: [&[T]; 8], y: &mut [T]) {
     }
 }
 
+/// v ← L⁻¹ v for the lower triangle of a column-major k×k matrix.
+pub(crate) fn forward<T: Scalar>(l: &[T], k: usize, v: &mut [T]) {
+    wide(
+        #[inline(always)]
+        || forward_body(l, k, v),
+    );
+}
+
+/// v ← L⁻ᵀ v
+pub(crate) fn backward<T: Scalar>(l: &[T], k: usize, v: &mut [T]) {
+    wide(
+        #[inline(always)]
+        || backward_body(l, k, v),
+    );
+}
+
+/// v ← (L Lᵀ)⁻¹ v
+pub(crate) fn solve_lower<T: Scalar>(l: &[T], k: usize, v: &mut [T]) {
+    wide(
+        #[inline(always)]
+        || {
+            forward_body(l, k, v);
+            backward_body(l, k, v);
+        },
+    );
+}
+
+#[inline(always)]
+fn forward_body<T: Scalar>(l: &[T], k: usize, v: &mut [T]) {
+    for j in 0..k {
+        let column = &l[j * k..(j + 1) * k];
+        let t = v[j] / column[j];
+        v[j] = t;
+        let (_, below) = v.split_at_mut(j + 1);
+        axpy_body(-t, &column[j + 1..], below);
+    }
+}
+
+#[inline(always)]
+fn backward_body<T: Scalar>(l: &[T], k: usize, v: &mut [T]) {
+    for j in (0..k).rev() {
+        let column = &l[j * k..(j + 1) * k];
+        v[j] = (v[j] - dot_body(&column[j + 1..], &v[j + 1..])) / column[j];
+    }
+}
+
 /// The largest of non-negative numbers; NaN if any is NaN.
 ///
 /// `Float::max` drops NaN, so a diverged run would have residual 0: every max-norm goes through here.

@@ -6,9 +6,9 @@
 //! one factorisation of G_FF.
 
 use super::face::{gather, weak_pivot};
-use crate::linalg::{axpy_body, dot_body, wide};
+use crate::LinalgScalar;
+use crate::linalg::solve_lower;
 use crate::solve::{Run, Status};
-use crate::{LinalgScalar, Scalar};
 
 /// The face at which the exchange ended, its factor, and the solution on it.
 pub(super) struct Exchange<T> {
@@ -120,25 +120,4 @@ pub(super) fn block_exchange<T: LinalgScalar>(
         }
     }
     Err(Failure::Cycling)
-}
-
-/// v ← (L Lᵀ)⁻¹ v for a column-major lower factor.
-pub(crate) fn solve_lower<T: Scalar>(l: &[T], k: usize, v: &mut [T]) {
-    wide(
-        #[inline(always)]
-        || {
-            for j in 0..k {
-                let column = &l[j * k..(j + 1) * k];
-                let t = v[j] / column[j];
-                v[j] = t;
-                let (_, below) = v.split_at_mut(j + 1);
-                axpy_body(-t, &column[j + 1..], below);
-            }
-            for j in (0..k).rev() {
-                let column = &l[j * k..(j + 1) * k];
-                let t = (v[j] - dot_body(&column[j + 1..], &v[j + 1..])) / column[j];
-                v[j] = t;
-            }
-        },
-    );
 }

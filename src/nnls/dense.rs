@@ -2,7 +2,7 @@
 
 use super::active_set::{Ended as Growth, Pricing, Progress, active_set};
 use super::block_exchange::{Exchange, Failure, block_exchange};
-use super::driver::{Candidate, Context, Looked, QR_ELEMENTS, support};
+use super::driver::{Candidate, Context, QR_ELEMENTS, support};
 use super::face::{Face, QrFace, drop_rounding, residual};
 use super::flow::flow;
 use super::growing_gram::GrowingGram;
@@ -137,27 +137,26 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             })
     }
 
-    /// A rough solution of A x = b by conjugate gradients without bounds, cut off at zero. Projected steps from zero overshoot along a
-    /// dominant direction and come back; these take it out in a step or two, and where the solution is interior the signs are right at once.
+    /// A rough solution of A x = b by conjugate gradients without bounds, cut off at zero; where hardly anything has to be cut off, not a rough one.
+    /// Projected steps from zero overshoot along a dominant direction and come back; these take it out in a step or two, and where the
+    /// solution is interior the signs are right at once.
     fn without_bounds(&self, run: &mut Run<'_>) -> Vec<T> {
         let n = self.problem.columns();
+        let (lo, hi) = (vec![T::neg_infinity(); n], vec![T::infinity(); n]);
+        let mut x = vec![T::zero(); n];
         let rough = Target {
             tolerance: T::lit(1e-2),
             enough: T::lit(1e-2),
             ..self.target(16.0)
         };
-        let (lo, hi) = (vec![T::neg_infinity(); n], vec![T::infinity(); n]);
-        let mut x = vec![T::zero(); n];
-        projected_cg(
-            self.problem,
-            self.b,
-            Some((&lo, &hi)),
-            None,
-            self.b_norm,
-            &mut x,
-            &rough,
-            run,
-        );
+        for target in [rough, self.target(80.0)] {
+            let bounds = Some((&lo[..], &hi[..]));
+            let (p, unit) = (self.problem, self.b_norm);
+            projected_cg(p, self.b, bounds, None, unit, &mut x, &target, run);
+            if 50 * x.iter().filter(|v| **v < T::zero()).count() > n {
+                break;
+            }
+        }
         x.iter_mut().for_each(|v| *v = v.max(T::zero()));
         x
     }
@@ -342,11 +341,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             dual: Some(face.dual_direction(norms)),
         };
         if let Some((r, w)) = face.priced_at(&x) {
-            self.has_looked_at(Looked {
-                x: candidate.x.clone(),
-                r: r.to_vec(),
-                g: w.iter().map(|v| -*v).collect(),
-            });
+            self.take_over(&candidate.x, r, w, run);
         }
         let grown = match outcome {
             _ if face.gives_up() => Grown::IllConditioned,

@@ -1,14 +1,13 @@
 //! From a prepared problem and b to a certified answer: which method runs, when the next one takes over, and the judgement.
 
 use super::coordinate_descent::{Outcome, coordinate_descent};
-use super::dual::duality_gap;
 use super::flow::flow;
 use super::problem::Problem;
-use super::projected_cg::{Ended, Target, projected_cg};
+use super::projected_cg::{Ended, Reached, Target, projected_cg};
 use super::working_set::{self, working_set};
 use super::{Options, Strategy};
 use crate::clock::Instant;
-use crate::linalg::{dot, exponent, norm2, pow2, rounding_of_half_square, rounding_of_sums, safe_exponent};
+use crate::linalg::{exponent, norm2, pow2, rounding_of_sums, safe_exponent};
 use crate::sets::{ConstraintSet, Orthant};
 use crate::solve::{Certificate, Phase, Run, Solution, Status};
 use crate::{Error, LinalgScalar, Result};
@@ -96,10 +95,10 @@ pub(super) struct Context<'c, 'a, T: LinalgScalar> {
 }
 
 /// A point in scaled units with b − A x and Aᵀ(A x − b).
-pub(super) struct Looked<T> {
-    pub(super) x: Vec<T>,
-    pub(super) r: Vec<T>,
-    pub(super) g: Vec<T>,
+struct Looked<T> {
+    x: Vec<T>,
+    r: Vec<T>,
+    g: Vec<T>,
 }
 
 impl<T: LinalgScalar> Context<'_, '_, T> {
@@ -280,7 +279,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         run: &mut Run<'_>,
     ) -> (Candidate<T>, Ended) {
         let known = self.correlations.get().map(Vec::as_slice);
-        let ended = projected_cg(
+        let Reached { ended, seen } = projected_cg(
             self.problem,
             self.b,
             None,
@@ -290,6 +289,10 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             target,
             run,
         );
+        if let Some((mut r, mut g)) = seen.filter(|_| ended == Ended::Converged) {
+            r.iter_mut().chain(&mut g).for_each(|v| *v = -*v);
+            self.take_over(&x, &r, &g, run);
+        }
         let candidate = Candidate {
             x,
             phase: Phase::ProjectedGradient,
@@ -418,9 +421,19 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         Looked { x, r, g }
     }
 
-    /// A method has looked at a point the way [`look_at`](Self::look_at) does.
-    pub(super) fn has_looked_at(&self, looked: Looked<T>) {
-        *self.looked_at.borrow_mut() = Some(looked);
+    /// A method's own b − A x and Aᵀ(b − A x) at x: the second, a whole pass, is taken over if the first is, up to rounding, what it is when
+    /// formed anew.
+    pub(super) fn take_over(&self, x: &[T], residual: &[T], prices: &[T], run: &mut Run<'_>) {
+        let r = self.residual_of(x, run);
+        let terms: T = x.iter().zip(self.problem.norms()).map(|(x, c)| *c * *x).sum();
+        let apart: Vec<T> = r.iter().zip(residual).map(|(r, p)| *r - *p).collect();
+        if norm2(&apart) <= rounding_of_sums(r.len().max(x.len()), self.b_norm + terms) {
+            *self.looked_at.borrow_mut() = Some(Looked {
+                x: x.to_vec(),
+                r,
+                g: prices.iter().map(|v| -*v).collect(),
+            });
+        }
     }
 
     /// The natural residual at x.
@@ -525,39 +538,6 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             phase: if failed { Phase::Start } else { candidate.phase },
             elapsed: run.elapsed(),
         })
-    }
-
-    /// Where f is rounding, f itself. Else by a dual point; directions for it are the method's own, b (Aᵀb > 0 for non-negative data),
-    /// then 1; b first where Aᵀb is known and certain to do.
-    fn gap(&self, x: &[T], r: &[T], g: &[T], own: Option<&[T]>, run: &mut Run<'_>) -> T {
-        let half = T::lit(0.5);
-        let negative: Vec<T> = r.iter().map(|v| -*v).collect();
-        let f = half * dot(r, r);
-        let terms: T = x.iter().zip(self.problem.norms()).map(|(x, c)| *c * *x).sum();
-        let rounding = rounding_of_sums(x.len().max(r.len()), self.b_norm + terms);
-        // the dual point 0 has the value 0
-        let trivial = f + rounding_of_half_square(rounding, (f + f).sqrt());
-        if trivial <= half * T::epsilon() * self.b_norm * self.b_norm {
-            return trivial;
-        }
-        let ones = vec![T::one(); r.len()];
-        let mut image = vec![T::zero(); g.len()];
-        let known = self.correlations.get();
-        let certain = known.is_some_and(|c| c.iter().all(|v| *v > T::zero()));
-        let directions = [certain.then_some(self.b), own, Some(self.b), Some(&ones[..])];
-        for w in directions.into_iter().flatten() {
-            let image = if std::ptr::eq(w, self.b) {
-                self.correlations(run)
-            } else {
-                self.problem.adjoint(w, &mut image, run);
-                &image
-            };
-            let gap = duality_gap(&negative, g, w, image, self.b, f, rounding);
-            if gap < T::infinity() {
-                return gap;
-            }
-        }
-        T::infinity()
     }
 }
 

@@ -4,14 +4,86 @@
 //! some s ≥ 0 gives g + s Aᵀw ≥ 0, the point ν = r + s w is feasible, and so is every positive multiple of it; the
 //! best multiple has the value (bᵀν)²/(2‖ν‖²) if bᵀν < 0 and 0 otherwise.
 
-use crate::Scalar;
-use crate::linalg::rounding_of_half_square;
+use super::driver::Context;
+use crate::linalg::{dot, rounding_of_half_square, rounding_of_sums};
+use crate::solve::Run;
+use crate::{LinalgScalar, Scalar};
+
+impl<T: LinalgScalar> Context<'_, '_, T> {
+    /// Where f is rounding, f itself. Else by a dual point; directions for it are the method's own, b (Aᵀb > 0 for non-negative data),
+    /// then 1; b first where Aᵀb is known and certain to do.
+    pub(super) fn gap(&self, x: &[T], r: &[T], g: &[T], own: Option<&[T]>, run: &mut Run<'_>) -> T {
+        let half = T::lit(0.5);
+        let negative: Vec<T> = r.iter().map(|v| -*v).collect();
+        let f = half * dot(r, r);
+        let terms: T = x.iter().zip(self.problem.norms()).map(|(x, c)| *c * *x).sum();
+        let rounding = rounding_of_sums(x.len().max(r.len()), self.b_norm + terms);
+        // the dual point 0 has the value 0
+        let trivial = f + rounding_of_half_square(rounding, (f + f).sqrt());
+        if trivial <= half * T::epsilon() * self.b_norm * self.b_norm {
+            return trivial;
+        }
+        let ones = vec![T::one(); r.len()];
+        let mut image = vec![T::zero(); g.len()];
+        let known = self.correlations.get();
+        let certain = known.is_some_and(|c| c.iter().all(|v| *v > T::zero()));
+        let worst = self.most_violated(g);
+        let directions = [certain.then_some(self.b), own, Some(self.b), Some(&ones[..])];
+        for w in directions.into_iter().flatten() {
+            let is_b = std::ptr::eq(w, self.b);
+            if !(is_b && known.is_some() || self.helps(w, &worst, run)) {
+                continue;
+            }
+            let image = if is_b {
+                self.correlations(run)
+            } else {
+                self.problem.adjoint(w, &mut image, run);
+                &image
+            };
+            let gap = duality_gap(&negative, g, w, image, self.b, f, rounding);
+            if gap < T::infinity() {
+                return gap;
+            }
+        }
+        T::infinity()
+    }
+
+    /// A few of the columns with g_j < 0, the largest |g_j|/‖a_j‖ first.
+    fn most_violated(&self, g: &[T]) -> Vec<usize> {
+        const LOOKED_AT: usize = 16;
+        let norms = self.problem.norms();
+        let score = |j: usize| g[j] / norms[j];
+        let mut violated: Vec<usize> = (0..g.len())
+            .filter(|j| g[*j] < T::zero() && norms[*j] > T::zero())
+            .collect();
+        let first = |a: &usize, b: &usize| {
+            score(*a)
+                .partial_cmp(&score(*b))
+                .unwrap_or(std::cmp::Ordering::Equal)
+        };
+        if violated.len() > LOOKED_AT {
+            violated.select_nth_unstable_by(LOOKED_AT - 1, first);
+            violated.truncate(LOOKED_AT);
+        }
+        violated
+    }
+
+    /// Whether Aᵀw is positive where multipliers are violated: of a few columns a hundredth of a pass tells when it is not.
+    fn helps(&self, w: &[T], violated: &[usize], run: &mut Run<'_>) -> bool {
+        if !self.problem.has_columns() {
+            return true;
+        }
+        let mut image = vec![T::zero(); violated.len()];
+        self.problem.combine_adjoint(violated, w, &mut image, run);
+        image.iter().all(|p| *p > T::zero())
+    }
+}
 
 /// The gap f − d for a direction w with p = Aᵀw; +∞ when no multiple of w makes r dual feasible.
 ///
 /// All in scaled units; `f` = ½‖r‖², and `rounding` what may be lost in forming r. What rounding may take from f is added, and what it
 /// may leave of the constraints: Aᵀν ≥ −δ costs the bound Σ δ_j x*_j, with x* of the size of x.
-pub(super) fn duality_gap<T: Scalar>(r: &[T], g: &[T], w: &[T], p: &[T], b: &[T], f: T, rounding: T) -> T {
+fn duality_gap<T: Scalar>(r: &[T], g: &[T], w: &[T], p: &[T], b: &[T], f: T, rounding: T) -> T {
     let (mut least, mut most) = (T::zero(), T::infinity());
     for (gj, pj) in g.iter().zip(p) {
         if gj.is_nan() || pj.is_nan() {

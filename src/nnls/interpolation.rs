@@ -9,11 +9,10 @@
 //! earlier z is good for the last step; on the way to it, it preconditions the conjugate gradients that solve for δ. Steps that are
 //! cut short need no accuracy.
 
-use super::block_exchange::solve_lower;
 use super::problem::Problem;
 use crate::LinalgScalar;
 use crate::linalg::conjugate_gradient::{Buffers, preconditioned};
-use crate::linalg::{norm2, not_positive};
+use crate::linalg::{norm2, not_positive, solve_lower};
 use crate::operators::{Dense, LinearOperator};
 use crate::solve::{Run, Status};
 

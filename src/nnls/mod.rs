@@ -24,7 +24,7 @@
 //! Every fallback goes to a slower and more robust method; an answer that fails its certificate is never called solved.
 
 pub(crate) mod active_set;
-pub(crate) mod block_exchange;
+mod block_exchange;
 pub(crate) mod coordinate_descent;
 mod dense;
 mod driver;
@@ -38,6 +38,7 @@ mod likeness;
 pub(crate) mod many;
 pub(crate) mod problem;
 pub(crate) mod projected_cg;
+mod schur_exchange;
 mod working_set;
 
 use crate::checks::{check_finite, check_len, check_not_empty};

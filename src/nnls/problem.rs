@@ -518,6 +518,10 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     /// The Gram matrix of some columns, column-major, both triangles.
     pub(crate) fn gram_of(&self, face: &[usize], out: &mut [T], run: &mut Run<'_>) {
         let k = face.len();
+        if let Operator::Sparse(_) = self.operator() {
+            let all: Vec<usize> = (0..k).collect();
+            return self.gram_columns(face, &all, out, run);
+        }
         let mut column = vec![T::zero(); self.rows];
         for (p, j) in face.iter().enumerate() {
             self.column(*j, &mut column, run);
@@ -525,6 +529,20 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             for q in p + 1..k {
                 out[q * k + p] = out[p * k + q];
             }
+        }
+    }
+
+    /// Of the Gram matrix of a face the columns at the positions `wanted`, one after the other.
+    pub(crate) fn gram_columns(&self, face: &[usize], wanted: &[usize], out: &mut [T], run: &mut Run<'_>) {
+        let k = face.len();
+        if let Operator::Sparse(s) = self.operator() {
+            run.passes += wanted.len() as f64 * k as f64 / (2 * self.columns) as f64;
+            return sparse_products::gram_columns(s, face, wanted, out);
+        }
+        let mut column = vec![T::zero(); self.rows];
+        for (q, products) in wanted.iter().zip(out.chunks_exact_mut(k)) {
+            self.column(face[*q], &mut column, run);
+            self.combine_adjoint(face, &column, products, run);
         }
     }
 }

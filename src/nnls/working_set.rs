@@ -4,8 +4,10 @@
 //! with one pass, so the answer is a solution of the whole problem, not of a guess.
 
 use super::active_set::{Pricing, active_set, noise};
+use super::block_exchange::Failure;
 use super::face::{Face, GramFace, drop_rounding, residual};
 use super::problem::Problem;
+use super::schur_exchange::{SchurExchange, schur_exchange};
 use crate::LinalgScalar;
 use crate::linalg::not_positive;
 use crate::solve::{Run, Status};
@@ -69,45 +71,78 @@ pub(super) fn working_set<T: LinalgScalar>(
         let mut c = vec![T::zero(); k];
         problem.combine_adjoint(&set, b, &mut c, run);
         let set_norms: Vec<T> = set.iter().map(|j| norms[*j]).collect();
-        let mut face = GramFace::new(&gram, &c, b_norm);
-        let first: Vec<usize> = (0..support.len()).collect();
-        let mut z = on_support;
-        if !face.assign(&first, run) {
-            // the support itself is dependent: let the method build it up again column by column
-            z.clear();
-        }
-        let pricing = Pricing {
-            norms: &set_norms,
-            b_norm,
-            first: 10,
-            pool: 10,
-            alike: 0,
-            go_on: &|_| true,
-        };
-        let outcome = active_set(&mut face, &mut z, &pricing, run);
-        let members: Vec<usize> = face.members().iter().map(|i| set[*i]).collect();
-        if outcome.is_ok() {
-            // the Gram matrix squares the condition number: refine with the residual in A
-            let mut delta = vec![T::zero(); z.len()];
-            for _ in 0..3 {
-                residual(problem, b, &members, &z, &mut r, run);
-                problem.combine_adjoint(&members, &r, &mut delta, run);
-                face.solve(&mut delta);
-                if z.iter().zip(&delta).any(|(v, d)| not_positive(*v + *d)) {
-                    break;
-                }
-                z.iter_mut().zip(&delta).for_each(|(v, d)| *v += *d);
+        let (members, mut z, solver) = match schur_exchange(&gram, &c, &set_norms, run) {
+            Ok(exchange) => {
+                let (face, z) = exchange.solution();
+                (face, z, Solver::Exchange(exchange))
             }
-            drop_rounding(&mut z, &delta, members.iter().map(|j| norms[*j]), b_norm);
+            Err(Failure::Limit(status, ..)) => return Err(status),
+            Err(Failure::Singular | Failure::Cycling) => {
+                let mut face = GramFace::new(&gram, &c, b_norm);
+                let first: Vec<usize> = (0..support.len()).collect();
+                let mut z = on_support;
+                if !face.assign(&first, run) {
+                    // the support itself is dependent: let the method build it up again column by column
+                    z.clear();
+                }
+                let pricing = Pricing {
+                    norms: &set_norms,
+                    b_norm,
+                    first: 10,
+                    pool: 10,
+                    alike: 0,
+                    go_on: &|_| true,
+                };
+                let outcome = active_set(&mut face, &mut z, &pricing, run);
+                if let Err(limit) = outcome {
+                    put(&set, face.members(), &z, x);
+                    return Err(limit);
+                }
+                (face.members().to_vec(), z, Solver::ActiveSet(face))
+            }
+        };
+        z.iter_mut().for_each(|v| *v = v.max(T::zero()));
+        // the Gram matrix squares the condition number: refine with the residual in A
+        let columns: Vec<usize> = members.iter().map(|i| set[*i]).collect();
+        let mut delta = vec![T::zero(); z.len()];
+        for _ in 0..3 {
+            residual(problem, b, &columns, &z, &mut r, run);
+            problem.combine_adjoint(&columns, &r, &mut delta, run);
+            solver.solve(&mut delta);
+            if z.iter().zip(&delta).any(|(v, d)| not_positive(*v + *d)) {
+                break;
+            }
+            z.iter_mut().zip(&delta).for_each(|(v, d)| *v += *d);
         }
-        x.fill(T::zero());
-        for (j, v) in members.iter().zip(&z) {
-            x[*j] = *v;
-        }
-        outcome?;
+        drop_rounding(&mut z, &delta, columns.iter().map(|j| norms[*j]), b_norm);
+        put(&set, &members, &z, x);
+        drop(solver);
         (known, known_gram) = (set, gram);
     }
     Ok(false)
+}
+
+/// What has solved a set, for refinement on its face.
+enum Solver<'g, T: LinalgScalar> {
+    Exchange(SchurExchange<T>),
+    ActiveSet(GramFace<'g, T>),
+}
+
+impl<T: LinalgScalar> Solver<'_, T> {
+    fn solve(&self, v: &mut [T]) {
+        match self {
+            Self::Exchange(exchange) => exchange.solve(v),
+            Self::ActiveSet(face) => face.solve(v),
+        }
+    }
+}
+
+/// x ← z on the members of the set, else zero.
+fn put<T: LinalgScalar>(set: &[usize], members: &[usize], z: &[T], x: &mut [T]) {
+    x.fill(T::zero());
+    for (i, v) in members.iter().zip(z) {
+        x[set[*i]] = *v;
+    }
 }
 
 /// The Gram matrix of `set` (both triangles), from that of `known` and products for the columns that are new.
@@ -135,12 +170,13 @@ fn extend_gram<T: LinalgScalar>(
             gram[q * k + i] = column[*s];
         }
     }
-    let mut column = vec![T::zero(); problem.rows()];
-    for (q, j) in set.iter().enumerate().filter(|(_, j)| at[**j] == usize::MAX) {
-        problem.column(*j, &mut column, run);
-        problem.combine_adjoint(set, &column, &mut gram[q * k..(q + 1) * k], run);
-        for i in 0..k {
-            gram[i * k + q] = gram[q * k + i];
+    let new: Vec<usize> = (0..k).filter(|q| at[set[*q]] == usize::MAX).collect();
+    let mut products = vec![T::zero(); new.len() * k];
+    problem.gram_columns(set, &new, &mut products, run);
+    for (q, column) in new.iter().zip(products.chunks_exact(k)) {
+        gram[q * k..(q + 1) * k].copy_from_slice(column);
+        for (i, v) in column.iter().enumerate() {
+            gram[i * k + q] = *v;
         }
     }
 }

@@ -116,6 +116,71 @@ pub(crate) fn pair<T: LinalgScalar>(
     }
 }
 
+/// Columns of the Gram matrix of a face: for each of the positions `wanted` the inner products with all of `face`, one after the other in
+/// `out`. Row by row of the column (Gustavson 1978): only entries that meet are multiplied.
+pub(crate) fn gram_columns<T: LinalgScalar>(
+    a: &SparseColumns<T>,
+    face: &[usize],
+    wanted: &[usize],
+    out: &mut [T],
+) {
+    let k = face.len();
+    if k == 0 {
+        return;
+    }
+    let by_rows = Rows::of(a, face);
+    each(&mut out[..k * wanted.len()], k, true, |w, column| {
+        column.fill(T::zero());
+        let (rows, values) = a.entries(face[wanted[w]]);
+        for (row, v) in rows.iter().zip(values) {
+            let (positions, others) = by_rows.entries(*row as usize);
+            for (p, u) in positions.iter().zip(others) {
+                column[*p as usize] += *v * *u;
+            }
+        }
+    });
+}
+
+/// Some columns, row after row: positions in the face, ascending, and values.
+struct Rows<T> {
+    starts: Vec<usize>,
+    positions: Vec<u32>,
+    values: Vec<T>,
+}
+
+impl<T: LinalgScalar> Rows<T> {
+    fn of(a: &SparseColumns<T>, face: &[usize]) -> Self {
+        let mut starts = vec![0; a.rows() + 1];
+        for j in face {
+            a.entries(*j).0.iter().for_each(|i| starts[*i as usize + 1] += 1);
+        }
+        for i in 0..a.rows() {
+            starts[i + 1] += starts[i];
+        }
+        let mut next = starts.clone();
+        let entries = starts[a.rows()];
+        let (mut positions, mut values) = (vec![0; entries], vec![T::zero(); entries]);
+        for (p, j) in (0..).zip(face) {
+            let (rows, column) = a.entries(*j);
+            for (i, v) in rows.iter().zip(column) {
+                let at = &mut next[*i as usize];
+                (positions[*at], values[*at]) = (p, *v);
+                *at += 1;
+            }
+        }
+        Self {
+            starts,
+            positions,
+            values,
+        }
+    }
+
+    fn entries(&self, i: usize) -> (&[u32], &[T]) {
+        let span = self.starts[i]..self.starts[i + 1];
+        (&self.positions[span.clone()], &self.values[span])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +231,18 @@ mod tests {
                 combine_adjoint(&a, n, Some(&face), &z, &mut out);
                 let expected: Vec<f64> = face.iter().map(|j| w[*j]).collect();
                 assert_eq!(out, expected);
+                // the Gram matrix of the face, some columns of it
+                let k = face.len();
+                let wanted: Vec<usize> = (0..k).filter(|q| q % 2 == 0 || k < 5).take(9).collect();
+                let mut gram = vec![f64::NAN; k * wanted.len()];
+                gram_columns(&a, &face, &wanted, &mut gram);
+                for (q, column) in wanted.iter().zip(gram.chunks(k)) {
+                    let mut dense = vec![0.0; m];
+                    a.column(face[*q], &mut dense);
+                    a.apply_adjoint(&dense, &mut w);
+                    let expected: Vec<f64> = face.iter().map(|j| w[*j]).collect();
+                    close(column, &expected);
+                }
             }
         }
     }

@@ -45,6 +45,13 @@ pub(crate) enum Ended {
     Limit(Status),
 }
 
+/// Where the iteration ended.
+pub(crate) struct Reached<T> {
+    pub(crate) ended: Ended,
+    /// A x − b as it was kept up to date, and Aᵀ times it, where that is known at the last point.
+    pub(crate) seen: Option<(Vec<T>, Vec<T>)>,
+}
+
 /// Products that may be spent, and how good the answer has to be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target<T> {
@@ -108,12 +115,14 @@ pub(crate) fn projected_cg<T: LinalgScalar>(
     x: &mut [T],
     target: &Target<T>,
     run: &mut Run<'_>,
-) -> Ended {
+) -> Reached<T> {
     let mut state = State::new(problem, b, bounds, unit, x);
     if bounds.is_none() && x.iter().all(|v| *v == T::zero()) {
         state.begin(correlations, run);
     } else {
-        state.dominant = Dominant::find(problem, b, run);
+        if state.is_bounded() {
+            state.dominant = Dominant::find(problem, b, run);
+        }
         state.form_residual(run);
         state.settle_anew(run);
     }
@@ -130,7 +139,13 @@ pub(crate) fn projected_cg<T: LinalgScalar>(
             };
         }
     }
-    ended
+    let seen = state.fresh.then(|| {
+        for (q, c) in state.q.iter_mut().zip(problem.norms()) {
+            *q *= *c;
+        }
+        (state.r, state.q)
+    });
+    Reached { ended, seen }
 }
 
 impl<T: LinalgScalar> State<'_, '_, T> {

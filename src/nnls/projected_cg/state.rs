@@ -96,6 +96,11 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         }
     }
 
+    /// Whether anything can be projected.
+    pub(super) fn is_bounded(&self) -> bool {
+        self.lo.iter().any(|v| v.is_finite()) || self.hi.iter().any(|v| v.is_finite())
+    }
+
     /// In the orthant, from zero: the best multiple of max(Aᵀb, 0).
     pub(super) fn begin(&mut self, correlations: Option<&[T]>, run: &mut Run<'_>) {
         for (r, b) in self.r.iter_mut().zip(self.b) {
