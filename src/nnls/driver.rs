@@ -421,16 +421,17 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         Looked { x, r, g }
     }
 
-    /// A method's own b − A x and Aᵀ(b − A x) at x: the second, a whole pass, is taken over if the first is, up to rounding, what it is when
-    /// formed anew.
+    /// A method's own b − A x and Aᵀ(b − A x) at x, taken over if the first is, up to rounding, what it is when formed anew: the second is a
+    /// whole pass. (The two belong together: the gap is a bound for an r and its own Aᵀr.)
     pub(super) fn take_over(&self, x: &[T], residual: &[T], prices: &[T], run: &mut Run<'_>) {
         let r = self.residual_of(x, run);
         let terms: T = x.iter().zip(self.problem.norms()).map(|(x, c)| *c * *x).sum();
         let apart: Vec<T> = r.iter().zip(residual).map(|(r, p)| *r - *p).collect();
-        if norm2(&apart) <= rounding_of_sums(r.len().max(x.len()), self.b_norm + terms) {
+        let room = T::lit(0.25) * rounding_of_sums(r.len().max(x.len()), self.b_norm + terms);
+        if norm2(&apart) <= room {
             *self.looked_at.borrow_mut() = Some(Looked {
                 x: x.to_vec(),
-                r,
+                r: residual.to_vec(),
                 g: prices.iter().map(|v| -*v).collect(),
             });
         }

@@ -139,7 +139,7 @@ pub(crate) fn projected_cg<T: LinalgScalar>(
             };
         }
     }
-    let seen = state.fresh.then(|| {
+    let seen = (state.fresh && state.formed).then(|| {
         for (q, c) in state.q.iter_mut().zip(problem.norms()) {
             *q *= *c;
         }

@@ -18,6 +18,8 @@ pub(super) struct State<'p, 'a, T: LinalgScalar> {
     /// Everywhere when `fresh`, else on the face only.
     pub(super) q: Vec<T>,
     pub(super) fresh: bool,
+    /// Whether q was formed from r, and not from a sum of what was known, which cancels.
+    pub(super) formed: bool,
     /// A x − b, and f = ½‖r‖².
     pub(super) r: Vec<T>,
     pub(super) f: T,
@@ -77,6 +79,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             hi,
             q: zeros(n),
             fresh: false,
+            formed: false,
             r: zeros(m),
             f: T::nan(),
             face: Vec::with_capacity(n),
@@ -141,7 +144,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                 for (q, a) in self.q.iter_mut().zip(&d.a) {
                     *q += size * *a;
                 }
-                self.fresh = true;
+                (self.fresh, self.formed) = (true, false);
                 self.settle();
             }
             None => {
@@ -199,7 +202,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         for (q, c) in self.q.iter_mut().zip(self.problem.norms()) {
             *q = if *c > T::zero() { *q / *c } else { T::zero() };
         }
-        self.fresh = true;
+        (self.fresh, self.formed) = (true, true);
     }
 
     /// r ← A x − b from y.
