@@ -427,8 +427,9 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let r = self.residual_of(x, run);
         let terms: T = x.iter().zip(self.problem.norms()).map(|(x, c)| *c * *x).sum();
         let apart: Vec<T> = r.iter().zip(residual).map(|(r, p)| *r - *p).collect();
+        // (and where terms cancel, so little that ρ is what it would be)
         let room = T::lit(0.25) * rounding_of_sums(r.len().max(x.len()), self.b_norm + terms);
-        if norm2(&apart) <= room {
+        if norm2(&apart) <= room.min(T::lit(1e-3) * self.tolerance * self.b_norm) {
             *self.looked_at.borrow_mut() = Some(Looked {
                 x: x.to_vec(),
                 r: residual.to_vec(),
