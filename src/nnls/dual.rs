@@ -9,6 +9,9 @@ use crate::linalg::{dot, rounding_of_half_square, rounding_of_sums};
 use crate::solve::Run;
 use crate::{LinalgScalar, Scalar};
 
+/// Elements from which a pass costs more than to look at sixteen columns first.
+const LARGE: usize = 1 << 14;
+
 impl<T: LinalgScalar> Context<'_, '_, T> {
     /// Where f is rounding, f itself. Else by a dual point; directions for it are the method's own, b (Aᵀb > 0 for non-negative data),
     /// then 1; b first where Aᵀb is known and certain to do.
@@ -27,7 +30,13 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let mut image = vec![T::zero(); g.len()];
         let known = self.correlations.get();
         let certain = known.is_some_and(|c| c.iter().all(|v| *v > T::zero()));
-        let worst = self.most_violated(g);
+        // (a small matrix is looked at as a whole)
+        let elements = self.problem.rows().saturating_mul(self.problem.columns());
+        let worst = if self.problem.has_columns() && elements >= LARGE {
+            self.most_violated(g)
+        } else {
+            Vec::new()
+        };
         let directions = [certain.then_some(self.b), own, Some(self.b), Some(&ones[..])];
         for w in directions.into_iter().flatten() {
             let is_b = std::ptr::eq(w, self.b);
@@ -70,7 +79,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
 
     /// Whether Aᵀw is positive where multipliers are violated: of a few columns a hundredth of a pass tells when it is not.
     fn helps(&self, w: &[T], violated: &[usize], run: &mut Run<'_>) -> bool {
-        if !self.problem.has_columns() {
+        if violated.is_empty() {
             return true;
         }
         let mut image = vec![T::zero(); violated.len()];
