@@ -114,7 +114,8 @@ mod with_faer {
                     if k == 0 {
                         return;
                     }
-                    let par = parallelism(2.0 * m as f64 * (k as f64).powi(2));
+                    // one thread: with more, faer splits sums in another way, and the bits would depend on their number
+                    let par = Par::Seq;
                     let block = factor::recommended_block_size::<$t>(m, k);
                     let mut reflectors = Mat::<$t>::zeros(block, k);
                     let scratch = StackReq::any_of(&[
