@@ -8,6 +8,7 @@ use super::face::{Face, drop_rounding};
 use crate::Scalar;
 use crate::linalg::not_positive;
 use crate::solve::{Run, Status};
+use std::cmp::Ordering;
 
 /// The least number of candidates of a pass after the first.
 const FEWEST: usize = 10;
@@ -192,15 +193,11 @@ impl<T: Scalar> State<T> {
         }
         let all = self.candidates.len();
         self.keep_peaks(pricing.alike);
-        let best_first =
-            |a: &(T, usize), b: &(T, usize)| b.0.partial_cmp(&a.0).unwrap_or(std::cmp::Ordering::Equal);
         if self.candidates.len() > pool {
             self.candidates.select_nth_unstable_by(pool - 1, best_first);
             self.candidates.truncate(pool);
         }
-        // ties by index: the same problem in another order must not depend on the selection algorithm
-        self.candidates
-            .sort_by(|a, b| best_first(a, b).then(a.1.cmp(&b.1)));
+        self.candidates.sort_by(best_first);
         (threshold, all.min(pool))
     }
 
@@ -221,6 +218,13 @@ impl<T: Scalar> State<T> {
         let peaks: Vec<(T, usize)> = (0..all.len()).filter(|at| peak(*at)).map(|at| all[at]).collect();
         self.candidates = peaks;
     }
+}
+
+/// Scores and columns, the best first; ties by index, so that nothing depends on the algorithm that selects.
+pub(super) fn best_first<T: Scalar>(a: &(T, usize), b: &(T, usize)) -> Ordering {
+    b.0.partial_cmp(&a.0)
+        .unwrap_or(Ordering::Equal)
+        .then(a.1.cmp(&b.1))
 }
 
 /// Multipliers below this multiple of the residual (per column norm) are rounding: 4e-14 in f64.

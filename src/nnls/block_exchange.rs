@@ -35,6 +35,13 @@ impl<T: LinalgScalar> Exchange<T> {
     }
 }
 
+/// Signs are read in units of the column norms; below this, of the solution and of the multipliers, they are rounding.
+pub(super) fn rounding_of_signs<T: LinalgScalar>(c: &[T], norms: &[T]) -> T {
+    let scores = c.iter().zip(norms).filter(|(_, norm)| **norm > T::zero());
+    let scale = scores.fold(T::zero(), |m, (c, norm)| m.max(c.abs() / *norm));
+    T::lit(5e3) * T::epsilon() * scale
+}
+
 /// Runs the exchange from the face `inside`. `whole` is the factor of G, where it is known.
 pub(super) fn block_exchange<T: LinalgScalar>(
     gram: &[T],
@@ -45,11 +52,7 @@ pub(super) fn block_exchange<T: LinalgScalar>(
     run: &mut Run<'_>,
 ) -> Result<Exchange<T>, Failure<T>> {
     let n = c.len();
-    let scale = (0..n)
-        .filter(|j| norms[*j] > T::zero())
-        .fold(T::zero(), |m, j| m.max(c[j].abs() / norms[j]));
-    // signs are read in units of the column norms; below this they are rounding
-    let tolerance = T::lit(5e3) * T::epsilon() * scale;
+    let tolerance = rounding_of_signs(c, norms);
     let mut state = Exchange {
         face: Vec::new(),
         x: Vec::new(),

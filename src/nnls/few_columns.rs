@@ -1,6 +1,6 @@
 //! Whether a few columns will do, before products with all of them are spent.
 
-use super::active_set::{Pricing, active_set};
+use super::active_set::{Pricing, active_set, best_first};
 use super::driver::Context;
 use super::face::{Face, GramFace};
 use crate::LinalgScalar;
@@ -27,11 +27,9 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if best.len() <= 2 * LOOKED_AT {
             return false;
         }
-        let first =
-            |a: &(T, usize), b: &(T, usize)| b.0.partial_cmp(&a.0).unwrap_or(std::cmp::Ordering::Equal);
-        best.select_nth_unstable_by(LOOKED_AT - 1, first);
+        best.select_nth_unstable_by(LOOKED_AT - 1, best_first);
         best.truncate(LOOKED_AT);
-        best.sort_by(|a, b| first(a, b).then(a.1.cmp(&b.1)));
+        best.sort_by(best_first);
         let columns: Vec<usize> = best.iter().map(|(_, j)| *j).collect();
         let mut gram = vec![T::zero(); LOOKED_AT * LOOKED_AT];
         p.gram_of(&columns, &mut gram, run);

@@ -10,7 +10,7 @@
 //! λ is minus the multiplier of z_R ≥ 0 for v = c. A round costs one triangular solve and products with W, where a new factor would cost
 //! k³/3 (the exchange itself is that of [`block_exchange`](super::block_exchange)).
 
-use super::block_exchange::Failure;
+use super::block_exchange::{Failure, rounding_of_signs};
 use super::face::{gather, weak_pivot};
 use crate::LinalgScalar;
 use crate::linalg::{axpy, backward, dot, forward, solve_lower};
@@ -128,10 +128,7 @@ pub(super) fn schur_exchange<T: LinalgScalar>(
     run: &mut Run<'_>,
 ) -> Result<SchurExchange<T>, Failure<T>> {
     let n = c.len();
-    let scale = (0..n)
-        .filter(|j| norms[*j] > T::zero())
-        .fold(T::zero(), |m, j| m.max(c[j].abs() / norms[j]));
-    let tolerance = T::lit(5e3) * T::epsilon() * scale;
+    let tolerance = rounding_of_signs(c, norms);
     let mut state = SchurExchange {
         members: Vec::new(),
         left: Vec::new(),

@@ -3,7 +3,7 @@
 //! For sparse problems whose face is small: the n×n Gram matrix is never formed. Each round prices all columns
 //! with one pass, so the answer is a solution of the whole problem, not of a guess.
 
-use super::active_set::{Pricing, active_set, noise};
+use super::active_set::{Pricing, active_set, best_first, noise};
 use super::block_exchange::Failure;
 use super::face::{Face, GramFace, drop_rounding, residual};
 use super::problem::Problem;
@@ -50,11 +50,7 @@ pub(super) fn working_set<T: LinalgScalar>(
         if order.is_empty() && round > 0 {
             return Ok(true);
         }
-        order.sort_by(|a, b| {
-            b.0.partial_cmp(&a.0)
-                .unwrap_or(std::cmp::Ordering::Equal)
-                .then(a.1.cmp(&b.1))
-        });
+        order.sort_by(best_first);
         order.truncate(50.max(support.len() / 4));
         let mut set = support.clone();
         set.extend(order.iter().map(|(_, j)| *j));
