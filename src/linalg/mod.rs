@@ -137,9 +137,10 @@ pub(crate) fn axpy_body<T: Scalar>(alpha: T, x: &[T], y: &mut [T]) {
     }
 }
 
-/// y += Σ_k α_k a_k for eight vectors: y is read and written once; for use inside [`wide`].
+/// y += Σ_k α_k a_k for four or eight vectors: y is read and written once; for use inside [`wide`].
 #[inline(always)]
-pub(crate) fn axpys_body<T: Scalar>(alpha: [T; 8], a: [&[T]; 8], y: &mut [T]) {
+pub(crate) fn axpys_body<T: Scalar, const K: usize>(alpha: [T; K], a: [&[T]; K], y: &mut [T]) {
+    const { assert!(K == 4 || K == 8) }
     let a = a.map(
         #[inline(always)]
         |v| &v[..y.len()],
@@ -147,7 +148,7 @@ pub(crate) fn axpys_body<T: Scalar>(alpha: [T; 8], a: [&[T]; 8], y: &mut [T]) {
     for (i, y) in y.iter_mut().enumerate() {
         let product = |k: usize| alpha[k] * a[k][i];
         let fours = |k: usize| (product(k) + product(k + 1)) + (product(k + 2) + product(k + 3));
-        *y += fours(0) + fours(4);
+        *y += if K == 4 { fours(0) } else { fours(0) + fours(4) };
     }
 }
 

@@ -387,6 +387,32 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         run.passes += 2.0 * face.len() as f64 / self.columns as f64;
     }
 
+    /// Whether [`adjoint_normal`](Self::adjoint_normal) is there.
+    pub(crate) fn has_adjoint_normal(&self) -> bool {
+        matches!(self.operator(), Operator::Dense(d) if d.is_column_major())
+    }
+
+    /// s_f ← ⟨â_{face(f)}, y⟩ and z ← Σ_f w(f, s_f) â_{face(f)}, in one pass over memory: of dense columns only. The face None is all columns.
+    pub(crate) fn adjoint_normal(
+        &self,
+        face: Option<&[usize]>,
+        y: &[T],
+        s: &mut [T],
+        weight: impl Fn(usize, T) -> T + Sync,
+        z: &mut [T],
+        run: &mut Run<'_>,
+    ) {
+        let face = face.unwrap_or_else(|| self.everything());
+        let Some(d) = self.dense().filter(Dense::is_column_major) else {
+            debug_assert!(false, "not dense columns");
+            return;
+        };
+        self.with_spare(PARTS * self.rows, |partial| {
+            dense_products::columns_adjoint_normal(&d, face, y, s, weight, z, partial);
+        });
+        run.passes += 2.0 * face.len() as f64 / self.columns as f64;
+    }
+
     fn everything(&self) -> &[usize] {
         self.everything.get_or_init(|| (0..self.columns).collect())
     }

@@ -232,8 +232,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
                     *p = self.q[*j];
                 }
             }
-            let whole = !steepest;
-            self.multiply(whole, run);
+            self.multiply(steepest, run);
             let bend = dot(&self.image, &self.image);
             let slope: T = self.face.iter().zip(&self.p).map(|(j, p)| self.q[*j] * *p).sum();
             if not_positive(slope) || not_positive(bend) {
@@ -249,10 +248,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
             let step = slope / bend;
             let reach = self.reach();
             if step < reach {
-                if !whole {
-                    self.pull_back(run);
-                }
-                self.conjugate_step(step, bend);
+                self.conjugate_step(step, bend, steepest, run);
                 steepest = false;
                 continue;
             }

@@ -43,6 +43,8 @@ pub(super) struct State<'p, 'a, T: LinalgScalar> {
     pub(super) refreshed: usize,
     /// A dominant singular value, which projections then respect.
     pub(super) dominant: Option<Dominant<T>>,
+    /// Whether products go column by column.
+    by_columns: bool,
     /// Where a step would end without bounds.
     pub(super) goal: Vec<T>,
 }
@@ -95,6 +97,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             since: 0,
             refreshed: 0,
             dominant: None,
+            by_columns: problem.has_adjoint_normal(),
             goal: zeros(n),
         }
     }
@@ -257,13 +260,20 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         !(same && k == before)
     }
 
-    /// The image of p, and of that image on the face when it is likely to be needed.
-    pub(super) fn multiply(&mut self, whole: bool, run: &mut Run<'_>) {
+    /// The image of p, and of that image on the face when it is likely to be needed. Where columns lie in memory, the image of
+    /// a direction that is not steepest is already there.
+    pub(super) fn multiply(&mut self, steepest: bool, run: &mut Run<'_>) {
+        if self.by_columns && !steepest {
+            return;
+        }
         let (k, norms) = (self.face.len(), self.problem.norms());
         for ((o, p), j) in self.coefficients.iter_mut().zip(&self.p).zip(&self.face) {
             *o = *p / norms[*j];
         }
-        if whole {
+        if steepest {
+            self.problem
+                .combine(&self.face, &self.coefficients[..k], &mut self.image, run);
+        } else {
             self.problem.normal(
                 &self.face,
                 &self.coefficients[..k],
@@ -272,20 +282,17 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                 run,
             );
             self.scale_product();
-        } else {
-            self.problem
-                .combine(&self.face, &self.coefficients[..k], &mut self.image, run);
         }
     }
 
-    pub(super) fn pull_back(&mut self, run: &mut Run<'_>) {
+    fn pull_back(&mut self, run: &mut Run<'_>) {
         let k = self.face.len();
         self.problem
             .combine_adjoint(&self.face, &self.image, &mut self.product[..k], run);
         self.scale_product();
     }
 
-    pub(super) fn scale_product(&mut self) {
+    fn scale_product(&mut self) {
         let norms = self.problem.norms();
         for (o, j) in self.product.iter_mut().zip(&self.face) {
             *o /= norms[*j];
@@ -313,10 +320,22 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
     }
 
     /// One step of conjugate gradients inside the face.
-    pub(super) fn conjugate_step(&mut self, t: T, bend: T) {
-        let mut along = T::zero();
-        for ((j, p), w) in self.face.iter().zip(&self.p).zip(&self.product) {
+    pub(super) fn conjugate_step(&mut self, t: T, bend: T, steepest: bool, run: &mut Run<'_>) {
+        for (p, j) in self.p.iter().zip(&self.face) {
             self.y[*j] -= t * *p;
+        }
+        for (r, i) in self.r.iter_mut().zip(&self.image) {
+            *r -= t * *i;
+        }
+        self.fresh = false;
+        if self.by_columns {
+            return self.next_direction_by_columns(t, bend, run);
+        }
+        if steepest {
+            self.pull_back(run);
+        }
+        let mut along = T::zero();
+        for (j, w) in self.face.iter().zip(&self.product) {
             self.q[*j] -= t * *w;
             along += self.q[*j] * *w;
         }
@@ -324,10 +343,35 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         for (p, j) in self.p.iter_mut().zip(&self.face) {
             *p = self.q[*j] - beta * *p;
         }
-        for (r, i) in self.r.iter_mut().zip(&self.image) {
-            *r -= t * *i;
+    }
+
+    /// q on the face and its image from r, in one pass over memory, and from them the next direction and its image: A(q − βp) = A q − β A p.
+    /// (A block of rows of [`Problem::normal`] comes from memory at half of the rate of whole columns.)
+    fn next_direction_by_columns(&mut self, t: T, bend: T, run: &mut Run<'_>) {
+        let (k, norms) = (self.face.len(), self.problem.norms());
+        let face = &self.face;
+        self.problem.adjoint_normal(
+            Some(face),
+            &self.r,
+            &mut self.product[..k],
+            |f, s| s / (norms[face[f]] * norms[face[f]]),
+            &mut self.trial_r,
+            run,
+        );
+        // ⟨q, AᵀA p⟩ with AᵀA p = (q before − q)/t
+        let mut along = T::zero();
+        for (j, s) in face.iter().zip(&self.product) {
+            let q = *s / norms[*j];
+            along += q * (self.q[*j] - q);
+            self.q[*j] = q;
         }
-        self.fresh = false;
+        let beta = along / (t * bend);
+        for (p, j) in self.p.iter_mut().zip(face) {
+            *p = self.q[*j] - beta * *p;
+        }
+        for (i, next) in self.image.iter_mut().zip(&self.trial_r) {
+            *i = *next - beta * *i;
+        }
     }
 
     /// y ← y − t p, which reaches the boundary of the face.
