@@ -23,7 +23,7 @@ use crate::LinalgScalar;
 use crate::linalg::{dot, not_positive};
 use crate::solve::{Run, Status};
 use dominant::Dominant;
-use state::State;
+use state::{Ahead, State};
 
 /// How many projected steps may pass without a new best point. Projection adds mass along the mean of the columns, which the next step
 /// takes out again: where columns are far from orthogonal f rises and falls, and a monotone rule would be ten times slower.
@@ -124,7 +124,7 @@ pub(crate) fn projected_cg<T: LinalgScalar>(
             state.dominant = Dominant::find(problem, b, run);
         }
         state.form_residual(run);
-        state.settle_anew(run);
+        state.settle_anew(None, run);
     }
     let ended = state.iterate(target, run);
     for (j, (xj, c)) in x.iter_mut().zip(problem.norms()).enumerate() {
@@ -157,7 +157,8 @@ impl<T: LinalgScalar> State<'_, '_, T> {
         // back at the best point, until there is a better one
         let mut careful = false;
         let mut steepest = true;
-        let mut mark = T::zero();
+        // what is to be reached on the face before the columns off it are looked at
+        let (mut goal, mut free_before) = (T::zero(), T::zero());
         let mut products = 0;
         let (mut best_rho, mut since_better) = (T::infinity(), 0);
         let (start, mut first_rho) = (run.passes, None);
@@ -165,8 +166,9 @@ impl<T: LinalgScalar> State<'_, '_, T> {
             if let Err(status) = run.iteration() {
                 return Ended::Limit(status);
             }
+            let mut rho = T::infinity();
             if self.fresh {
-                let rho = self.residual();
+                rho = self.residual();
                 if rho.is_nan() {
                     return Ended::Limit(Status::NotFinite);
                 }
@@ -202,16 +204,19 @@ impl<T: LinalgScalar> State<'_, '_, T> {
             since_better += 1;
             let (free, reduced) = self.on_the_face();
             if self.fresh {
-                mark = free;
-                if self.chopped() > reduced {
+                // ten times better on the face; when nothing wants to enter it, as far as the answer needs
+                let chopped = self.chopped();
+                let part = if chopped == T::zero() { 1e-4 } else { 0.01 };
+                goal = free * T::lit(part).max(T::lit(0.25) * (target.tolerance / rho).powi(2));
+                if chopped > reduced {
                     if !self.grow(run) {
                         return Ended::Stalled;
                     }
                     (projected, steepest) = (false, true);
                     continue;
                 }
-            } else if free <= T::lit(0.01) * mark || run.passes >= budget {
-                self.gradient(run);
+            } else if free <= goal || run.passes >= budget {
+                self.gradient(Ahead::Nothing, run);
                 continue;
             }
             if projected && barzilai {
@@ -219,7 +224,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
                 match self.gradient_step(length, run) {
                     Some(next) => {
                         (length, steepest) = (next, true);
-                        projected = self.settle_anew(run);
+                        projected = self.settle_anew(Some(next), run);
                     }
                     None => barzilai = false,
                 }
@@ -228,6 +233,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
             projected = false;
             let k = self.face.len();
             if steepest {
+                free_before = T::zero();
                 for (p, j) in self.p.iter_mut().zip(&self.face) {
                     *p = self.q[*j];
                 }
@@ -239,7 +245,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
                 if steepest && self.fresh {
                     return Ended::Stalled;
                 }
-                self.gradient(run);
+                self.gradient(Ahead::Nothing, run);
                 steepest = true;
                 continue;
             }
@@ -248,7 +254,11 @@ impl<T: LinalgScalar> State<'_, '_, T> {
             let step = slope / bend;
             let reach = self.reach();
             if step < reach {
-                self.conjugate_step(step, bend, steepest, run);
+                // the columns off the face come along where there are few, and when it is likely that they will be looked at next
+                let everywhere =
+                    self.by_columns && (10 * k > 9 * self.y.len() || free * free <= goal * free_before);
+                free_before = free;
+                self.conjugate_step((step, bend), steepest, everywhere, run);
                 steepest = false;
                 continue;
             }
@@ -257,7 +267,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
                 careful = true;
                 self.y.copy_from_slice(&self.best.1);
                 self.r.copy_from_slice(&self.best.2);
-                self.settle_anew(run);
+                self.settle_anew(None, run);
                 self.since = 1;
                 continue;
             }
@@ -265,10 +275,10 @@ impl<T: LinalgScalar> State<'_, '_, T> {
             if careful {
                 // only as far as the face reaches: f falls there for certain
                 self.straight_step(reach);
-                self.settle_anew(run);
+                self.settle_anew(None, run);
             } else if let Some(next) = self.projected_step(step, run) {
                 length = next;
-                projected = self.settle_anew(run);
+                projected = self.settle_anew(barzilai.then_some(next), run);
             } else {
                 return Ended::Stalled;
             }

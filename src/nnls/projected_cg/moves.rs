@@ -1,7 +1,7 @@
 //! Moves that end on another face: projected and proximal steps.
 
 use super::dominant::Dominant;
-use super::state::State;
+use super::state::{Ahead, State};
 use crate::LinalgScalar;
 use crate::linalg::{dot, not_positive};
 use crate::solve::Run;
@@ -28,6 +28,11 @@ impl<T: LinalgScalar> State<'_, '_, T> {
     /// Moves to `trial` when f stays below `ceiling`; the Barzilai–Borwein length there.
     pub(super) fn take(&mut self, ceiling: T, run: &mut Run<'_>) -> Option<T> {
         let (bend, square) = self.move_image(run);
+        self.take_with(ceiling, bend, square)
+    }
+
+    /// [`take`](Self::take) with the squared norms of the image, which is in `trial_r`, and of the move.
+    fn take_with(&mut self, ceiling: T, bend: T, square: T) -> Option<T> {
         let mut f = T::zero();
         for (r, i) in self.r.iter().zip(&self.trial_r) {
             f += (*r + *i) * (*r + *i);
@@ -113,6 +118,12 @@ impl<T: LinalgScalar> State<'_, '_, T> {
         for j in 0..self.y.len() {
             self.trial[j] = crate::sets::clip(self.y[j] - t * self.q[j], self.lo[j], self.hi[j]);
         }
+        if std::mem::replace(&mut self.ahead, Ahead::Nothing) == Ahead::Projected(t) {
+            std::mem::swap(&mut self.trial_r, &mut self.ahead_image);
+            let moves = self.trial.iter().zip(&self.y).map(|(t, y)| *t - *y);
+            let square = moves.map(|d| d * d).sum();
+            return self.take_with(self.f, dot(&self.trial_r, &self.trial_r), square);
+        }
         self.take(self.f, run)
     }
 
@@ -146,7 +157,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
             *r += t * *i;
         }
         let before = self.f;
-        self.settle_anew(run);
+        self.settle_anew(None, run);
         self.f < before
     }
 
@@ -179,7 +190,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
             *r += t * *i;
         }
         let before = self.f;
-        self.settle_anew(run);
+        self.settle_anew(None, run);
         self.f < before
     }
 }

@@ -6,6 +6,16 @@ use crate::LinalgScalar;
 use crate::linalg::{dot, max_or_nan};
 use crate::solve::Run;
 
+/// What a gradient formed column by column brings with it, from the same pass over memory.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Ahead<T> {
+    Nothing,
+    /// The image of q on the face.
+    Steepest,
+    /// The image of the move to P(y − t q).
+    Projected(T),
+}
+
 pub(super) struct State<'p, 'a, T: LinalgScalar> {
     pub(super) problem: &'p Problem<'a, T>,
     pub(super) b: &'p [T],
@@ -43,8 +53,10 @@ pub(super) struct State<'p, 'a, T: LinalgScalar> {
     pub(super) refreshed: usize,
     /// A dominant singular value, which projections then respect.
     pub(super) dominant: Option<Dominant<T>>,
-    /// Whether products go column by column.
-    by_columns: bool,
+    /// Whether products go column by column: then the image of a move that the gradient decides coordinate by coordinate costs nothing.
+    pub(super) by_columns: bool,
+    pub(super) ahead: Ahead<T>,
+    pub(super) ahead_image: Vec<T>,
     /// Where a step would end without bounds.
     pub(super) goal: Vec<T>,
 }
@@ -98,6 +110,8 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             refreshed: 0,
             dominant: None,
             by_columns: problem.has_adjoint_normal(),
+            ahead: Ahead::Nothing,
+            ahead_image: zeros(m),
             goal: zeros(n),
         }
     }
@@ -118,7 +132,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                     *q = if *norm > T::zero() { -*v / *norm } else { T::zero() };
                 }
             }
-            None => self.gradient(run),
+            None => self.gradient(Ahead::Nothing, run),
         }
         let mut square = T::zero();
         for (t, q) in self.trial.iter_mut().zip(&self.q) {
@@ -128,7 +142,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         let (bend, _) = self.move_image(run);
         let length = square / bend;
         if !length.is_finite() {
-            self.settle_anew(run);
+            self.settle_anew(None, run);
             return;
         }
         // max(Aᵀb, 0) has as much of a common direction of the columns as their sum
@@ -151,7 +165,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                 self.settle();
             }
             None => {
-                self.settle_anew(run);
+                self.settle_anew(None, run);
             }
         }
     }
@@ -195,14 +209,36 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             || (y == self.hi[j] && q > T::zero() && y > self.lo[j])
     }
 
-    /// q ← Aᵀr / c everywhere. The updated r drifts: now and then it is formed anew.
-    pub(super) fn gradient(&mut self, run: &mut Run<'_>) {
+    /// q ← Aᵀr / c everywhere, and what is wanted ahead. The updated r drifts: now and then it is formed anew.
+    pub(super) fn gradient(&mut self, ahead: Ahead<T>, run: &mut Run<'_>) {
         self.refreshed += 1;
         if self.refreshed.is_multiple_of(50) {
             self.form_residual(run);
         }
-        self.problem.adjoint(&self.r, &mut self.q, run);
-        for (q, c) in self.q.iter_mut().zip(self.problem.norms()) {
+        let norms = self.problem.norms();
+        self.ahead = if self.by_columns { ahead } else { Ahead::Nothing };
+        if self.ahead == Ahead::Nothing {
+            self.problem.adjoint(&self.r, &mut self.q, run);
+        } else {
+            let (y, lo, hi) = (&self.y, &self.lo, &self.hi);
+            let move_of = |j: usize, s: T| {
+                let q = s / norms[j];
+                match ahead {
+                    Ahead::Projected(t) => crate::sets::clip(y[j] - t * q, lo[j], hi[j]) - y[j],
+                    _ if lo[j] < y[j] && y[j] < hi[j] => q,
+                    _ => T::zero(),
+                }
+            };
+            self.problem.adjoint_normal(
+                None,
+                &self.r,
+                &mut self.q,
+                |j, s| if norms[j] > T::zero() { move_of(j, s) / norms[j] } else { T::zero() },
+                &mut self.ahead_image,
+                run,
+            );
+        }
+        for (q, c) in self.q.iter_mut().zip(norms) {
             *q = if *c > T::zero() { *q / *c } else { T::zero() };
         }
         (self.fresh, self.formed) = (true, true);
@@ -225,10 +261,18 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         }
     }
 
-    /// The gradient at y, its face and f; whether the face changed.
-    pub(super) fn settle_anew(&mut self, run: &mut Run<'_>) -> bool {
-        self.gradient(run);
-        self.settle()
+    /// The face of y, f and the gradient there; whether the face changed. Then a projected step of the length `next` will follow, if there
+    /// is one, else the steepest direction on the face.
+    pub(super) fn settle_anew(&mut self, next: Option<T>, run: &mut Run<'_>) -> bool {
+        let changed = self.settle();
+        let ahead = match next.filter(|_| changed) {
+            // (where it will end depends on all of q)
+            Some(_) if self.dominant.is_some() => Ahead::Nothing,
+            Some(length) => Ahead::Projected(length),
+            None => Ahead::Steepest,
+        };
+        self.gradient(ahead, run);
+        changed
     }
 
     /// The face of y and f, from r; whether the face changed.
@@ -260,9 +304,13 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         !(same && k == before)
     }
 
-    /// The image of p, and of that image on the face when it is likely to be needed. Where columns lie in memory, the image of
-    /// a direction that is not steepest is already there.
+    /// The image of p, and of that image on the face when it is likely to be needed. Column by column, the image of a direction that
+    /// is not steepest is there already.
     pub(super) fn multiply(&mut self, steepest: bool, run: &mut Run<'_>) {
+        let ahead = std::mem::replace(&mut self.ahead, Ahead::Nothing);
+        if steepest && ahead == Ahead::Steepest {
+            return std::mem::swap(&mut self.image, &mut self.ahead_image);
+        }
         if self.by_columns && !steepest {
             return;
         }
@@ -319,8 +367,14 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         }
     }
 
-    /// One step of conjugate gradients inside the face.
-    pub(super) fn conjugate_step(&mut self, t: T, bend: T, steepest: bool, run: &mut Run<'_>) {
+    /// One step of conjugate gradients inside the face; `everywhere`, the next gradient is formed off the face as well.
+    pub(super) fn conjugate_step(
+        &mut self,
+        (t, bend): (T, T),
+        steepest: bool,
+        everywhere: bool,
+        run: &mut Run<'_>,
+    ) {
         for (p, j) in self.p.iter().zip(&self.face) {
             self.y[*j] -= t * *p;
         }
@@ -329,7 +383,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         }
         self.fresh = false;
         if self.by_columns {
-            return self.next_direction_by_columns(t, bend, run);
+            return self.next_direction_by_columns(t * bend, everywhere, run);
         }
         if steepest {
             self.pull_back(run);
@@ -345,32 +399,47 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         }
     }
 
-    /// q on the face and its image from r, in one pass over memory, and from them the next direction and its image: A(q − βp) = A q − β A p.
+    /// q and its image on the face from r, in one pass over memory, and from them the next direction and its image: A(q − βp) = A q − β A p.
     /// (A block of rows of [`Problem::normal`] comes from memory at half of the rate of whole columns.)
-    fn next_direction_by_columns(&mut self, t: T, bend: T, run: &mut Run<'_>) {
+    fn next_direction_by_columns(&mut self, drop: T, everywhere: bool, run: &mut Run<'_>) {
         let (k, norms) = (self.face.len(), self.problem.norms());
-        let face = &self.face;
-        self.problem.adjoint_normal(
-            Some(face),
-            &self.r,
-            &mut self.product[..k],
-            |f, s| s / (norms[face[f]] * norms[face[f]]),
-            &mut self.trial_r,
-            run,
-        );
+        let Self { face, r, trial_r, .. } = self;
+        let (on_face, weights) = (&mut self.product[..k], &mut self.trial);
+        if everywhere {
+            weights.fill(T::zero());
+            for j in face.iter() {
+                weights[*j] = (norms[*j] * norms[*j]).recip();
+            }
+            let prices = &mut self.goal;
+            self.problem
+                .adjoint_normal(None, r, prices, |j, s| s * weights[j], trial_r, run);
+            for (s, j) in on_face.iter_mut().zip(face.iter()) {
+                *s = prices[*j];
+            }
+        } else {
+            let weight = |f: usize, s: T| s / (norms[face[f]] * norms[face[f]]);
+            self.problem
+                .adjoint_normal(Some(face), r, on_face, weight, trial_r, run);
+        }
         // ⟨q, AᵀA p⟩ with AᵀA p = (q before − q)/t
         let mut along = T::zero();
-        for (j, s) in face.iter().zip(&self.product) {
+        for (j, s) in face.iter().zip(on_face) {
             let q = *s / norms[*j];
             along += q * (self.q[*j] - q);
             self.q[*j] = q;
         }
-        let beta = along / (t * bend);
-        for (p, j) in self.p.iter_mut().zip(face) {
+        let beta = along / drop;
+        for (p, j) in self.p.iter_mut().zip(face.iter()) {
             *p = self.q[*j] - beta * *p;
         }
-        for (i, next) in self.image.iter_mut().zip(&self.trial_r) {
+        for (i, next) in self.image.iter_mut().zip(trial_r) {
             *i = *next - beta * *i;
+        }
+        if everywhere {
+            for ((q, s), c) in self.q.iter_mut().zip(&self.goal).zip(norms) {
+                *q = if *c > T::zero() { *s / *c } else { T::zero() };
+            }
+            (self.fresh, self.formed) = (true, true);
         }
     }
 
