@@ -5,10 +5,12 @@ mod backend;
 pub(crate) mod conjugate_gradient;
 mod jacobi;
 mod packed;
+mod quasi_newton;
 
 pub(crate) use backend::Kernels;
 pub(crate) use jacobi::{compose, symmetric_eigen, symmetric_eigenvalues};
 pub(crate) use packed::PackedUpper;
+pub(crate) use quasi_newton::two_loops;
 
 use crate::Scalar;
 

@@ -6,7 +6,7 @@
 use super::buffers::Pool;
 use super::{Method, Search, Step, wolfe_search};
 use crate::lifted::{Lifted, Point};
-use crate::linalg::{axpy, dot, max_abs};
+use crate::linalg::{dot, max_abs, two_loops};
 use crate::solve::Phase;
 use crate::{Result, Scalar};
 
@@ -54,11 +54,6 @@ impl<T: Scalar> Lbfgs<T> {
         for (o, g) in self.d.iter_mut().zip(gradient) {
             *o = -*g;
         }
-        self.alpha.resize(self.pairs.len(), T::zero());
-        for ((s, y, sy), a) in self.pairs.iter().zip(self.alpha.iter_mut()).rev() {
-            *a = dot(s, &self.d) / *sy;
-            axpy(-*a, y, &mut self.d);
-        }
         // the newest pair sets the size of the initial matrix, the metric its shape
         let size = match self.pairs.last() {
             Some((_, y, sy)) => {
@@ -67,13 +62,12 @@ impl<T: Scalar> Lbfgs<T> {
             }
             None => T::one(),
         };
-        for (o, m) in self.d.iter_mut().zip(&self.metric) {
-            *o *= size / *m;
-        }
-        for ((s, y, sy), a) in self.pairs.iter().zip(&self.alpha) {
-            let b = dot(y, &self.d) / *sy;
-            axpy(*a - b, s, &mut self.d);
-        }
+        let pairs = self.pairs.iter().map(|(s, y, sy)| (&s[..], &y[..], *sy));
+        two_loops(pairs, &mut self.d, &mut self.alpha, |d| {
+            for (o, m) in d.iter_mut().zip(&self.metric) {
+                *o *= size / *m;
+            }
+        });
     }
 
     fn forget(&mut self) {

@@ -4,9 +4,8 @@ use super::active_set::{Ended as Growth, Pricing, Progress, active_set};
 use super::block_exchange::{Exchange, Failure, block_exchange};
 use super::driver::{Candidate, Context, QR_ELEMENTS, support};
 use super::face::{Face, QrFace, drop_rounding, residual};
-use super::flow::flow;
 use super::growing_gram::GrowingGram;
-use super::interpolation::interpolate;
+use super::least_distance::{Interpolated, least_distance};
 use super::projected_cg::{Ended, Target, few_products, instead_of_a_gram_matrix, projected_cg};
 use crate::LinalgScalar;
 use crate::linalg::dot;
@@ -161,36 +160,51 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         x
     }
 
-    /// The active set; where the face would not stay small and b may well be A x for some x > 0, the flow and Newton steps to such an x.
+    /// The active set; where the face would not stay small and b may well be A x for some x > 0, such an x by least distance first.
     pub(super) fn wide(&self, run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
         let (m, n) = (p.rows(), p.columns());
-        let may_interpolate = m >= 128 && 10 * n >= 19 * m && m.saturating_mul(n) <= QR_ELEMENTS;
-        let go_on =
-            |seen: &Progress| !may_interpolate || 4 * seen.face <= m || 2 * seen.gained <= seen.offered;
+        let may_interpolate = m >= 128 && 10 * n >= 19 * m;
+        // a few rounds; to a quarter of the rows where the face may well be small
+        let rounds = if may_interpolate && !self.few_will_do(run) {
+            4
+        } else {
+            usize::MAX
+        };
+        let go_on = |seen: &Progress| {
+            !may_interpolate
+                || (seen.rounds < rounds && 4 * seen.face <= m)
+                || 2 * seen.gained <= seen.offered
+        };
         let grown = match self.grow(&self.zero_or_start(), &go_on, run) {
             Ok(candidate) => return candidate,
             Err(grown) => grown,
         };
-        let reached = flow(p, self.b, self.b_norm, None, T::lit(1e-4), 300, run);
-        if let (Some(a), None) = (p.dense(), &reached.limit) {
-            let mut x = reached.x;
-            match interpolate(p, &a, self.b, self.b_norm, &mut x, run) {
-                Ok(true) if self.rho(&x, run) <= self.tolerance => {
+        let tolerance = T::lit(0.5) * self.tolerance;
+        let found = if may_interpolate {
+            least_distance(p, self.b, self.b_norm, tolerance, run)
+        } else {
+            Ok(None)
+        };
+        match found {
+            Ok(Some(Interpolated { x, mut r, mut g })) => {
+                r.iter_mut().chain(&mut g).for_each(|v| *v = -*v);
+                self.take_over(&x, &r, &g, run);
+                if self.rho(&x, run) <= self.tolerance {
                     return Candidate {
                         x,
-                        phase: Phase::Flow,
+                        phase: Phase::LeastDistance,
                         limit: None,
                         dual: None,
                     };
                 }
-                Ok(_) => {}
-                Err(limit) => {
-                    return Candidate {
-                        limit: Some(limit),
-                        ..grown
-                    };
-                }
+            }
+            Ok(None) => {}
+            Err(limit) => {
+                return Candidate {
+                    limit: Some(limit),
+                    ..grown
+                };
             }
         }
         self.active_set(&grown.x, run)

@@ -33,7 +33,7 @@ pub(crate) mod face;
 mod few_columns;
 mod flow;
 mod growing_gram;
-mod interpolation;
+mod least_distance;
 mod likeness;
 pub(crate) mod many;
 pub(crate) mod problem;

@@ -642,3 +642,7 @@ fn norms_by_products<T: LinalgScalar, A: LinearOperator<T> + ?Sized>(a: &A, norm
         *c = norm2(&column);
     }
 }
+/// v/c for a column norm c; 0 where the column is.
+pub(super) fn over<T: LinalgScalar>(v: T, c: T) -> T {
+    if c > T::zero() { v / c } else { T::zero() }
+}

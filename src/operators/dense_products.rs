@@ -542,7 +542,15 @@ mod tests {
                 }
                 let (mut expected, mut z2) = (vec![0.0; m], vec![f64::NAN; m]);
                 columns.apply(&weighted, &mut expected);
-                columns_adjoint_normal(&columns, &face, &z, &mut out, |f, s| v[f] * s, &mut z2, &mut partial);
+                columns_adjoint_normal(
+                    &columns,
+                    &face,
+                    &z,
+                    &mut out,
+                    |f, s| v[f] * s,
+                    &mut z2,
+                    &mut partial,
+                );
                 close(&out, &on_face, "columns_adjoint_normal, prices");
                 close(&z2, &expected, "columns_adjoint_normal");
                 z1.fill(f64::NAN);

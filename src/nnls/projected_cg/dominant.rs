@@ -10,7 +10,7 @@
 //! the second term has a proximal operator over a box that costs one monotone equation in one unknown: clip(z − μ a) for the
 //! right μ. What is left is as well conditioned as A without its mean.
 
-use super::super::problem::Problem;
+use super::super::problem::{Problem, over};
 use crate::LinalgScalar;
 use crate::linalg::{dot, norm2};
 use crate::sets::clip;
@@ -108,11 +108,6 @@ impl<T: LinalgScalar> Dominant<T> {
             };
         }
     }
-}
-
-/// v / c; 0 where c is.
-fn over<T: LinalgScalar>(v: T, c: T) -> T {
-    if c > T::zero() { v / c } else { T::zero() }
 }
 
 #[cfg(test)]

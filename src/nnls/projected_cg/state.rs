@@ -1,6 +1,6 @@
 //! Where the iteration stands: the point, its gradient and face, and steps inside of a face.
 
-use super::super::problem::Problem;
+use super::super::problem::{Problem, over};
 use super::dominant::Dominant;
 use crate::LinalgScalar;
 use crate::linalg::{dot, max_or_nan};
@@ -129,7 +129,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         match correlations {
             Some(c) => {
                 for ((q, v), norm) in self.q.iter_mut().zip(c).zip(self.problem.norms()) {
-                    *q = if *norm > T::zero() { -*v / *norm } else { T::zero() };
+                    *q = over(-*v, *norm);
                 }
             }
             None => self.gradient(Ahead::Nothing, run),
@@ -233,13 +233,13 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                 None,
                 &self.r,
                 &mut self.q,
-                |j, s| if norms[j] > T::zero() { move_of(j, s) / norms[j] } else { T::zero() },
+                |j, s| over(move_of(j, s), norms[j]),
                 &mut self.ahead_image,
                 run,
             );
         }
         for (q, c) in self.q.iter_mut().zip(norms) {
-            *q = if *c > T::zero() { *q / *c } else { T::zero() };
+            *q = over(*q, *c);
         }
         (self.fresh, self.formed) = (true, true);
     }
@@ -437,7 +437,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         }
         if everywhere {
             for ((q, s), c) in self.q.iter_mut().zip(&self.goal).zip(norms) {
-                *q = if *c > T::zero() { *s / *c } else { T::zero() };
+                *q = over(*s, *c);
             }
             (self.fresh, self.formed) = (true, true);
         }
