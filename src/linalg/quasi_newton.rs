@@ -47,7 +47,7 @@ mod tests {
         let mut d = v.clone();
         let views = pairs.iter().map(|(s, y, sy)| (&s[..], &y[..], *sy));
         two_loops(views, &mut d, &mut Vec::new(), |d| {
-            d.iter_mut().for_each(|d| *d *= 0.3)
+            d.iter_mut().for_each(|d| *d *= 0.3);
         });
         for ((d, v), h) in d.iter().zip(&v).zip(&hessian) {
             assert!((d - v / h).abs() <= 1e-14 * v.abs());

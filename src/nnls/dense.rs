@@ -2,7 +2,7 @@
 
 use super::active_set::{Ended as Growth, Pricing, Progress, active_set};
 use super::block_exchange::{Exchange, Failure, block_exchange};
-use super::driver::{Candidate, Context, QR_ELEMENTS, support};
+use super::driver::{Candidate, Context, support};
 use super::face::{Face, QrFace, drop_rounding, residual};
 use super::growing_gram::GrowingGram;
 use super::least_distance::{Interpolated, least_distance};
