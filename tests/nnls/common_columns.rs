@@ -179,8 +179,15 @@ fn middle_sizes() {
         .map_or((0, 40), |(from, to)| (from.parse().unwrap(), to.parse().unwrap()));
     for seed in from..to {
         let mut random = Random::new(seed);
-        let n = 40 + usize::try_from(random.bits() % 320).unwrap();
-        let m = n + usize::try_from(random.bits() % (2 * n as u64)).unwrap();
+        let mut below = |most: usize| usize::try_from(random.bits() % most as u64).unwrap();
+        // one in three is wide, so that most of b can be interpolated
+        let (m, n) = if seed % 7 == 3 || seed % 7 == 6 {
+            let n = 250 + below(450);
+            (10 * n / (18 + below(30)), n)
+        } else {
+            let n = 40 + below(320);
+            (n + below(2 * n), n)
+        };
         let normals: Vec<f64> = random.normals(m * n);
         let uniforms: Vec<f64> = (0..m * n).map(|_| random.uniform()).collect();
         let at = |i: usize, j: usize| normals[i * n + j];
@@ -223,7 +230,12 @@ fn middle_sizes() {
         };
         let noise = [0.0, 1e-3, 0.3][usize::try_from(seed / 10 % 3).unwrap()];
         let case = case(&format!("{kind}, {m}×{n}, seed {seed}"), m, n, noise, seed, entry);
-        let a = Dense::row_major(&case.a, m, n).unwrap();
+        let columns = case.column_major();
+        let a = if seed % 3 == 0 {
+            Dense::row_major(&case.a, m, n).unwrap()
+        } else {
+            Dense::column_major(&columns, m, n).unwrap()
+        };
         let (s, exact) = (
             nnls(&a, &case.b).unwrap(),
             Nnls::new(&a).strategy(Choice::ActiveSet).solve(&case.b).unwrap(),
