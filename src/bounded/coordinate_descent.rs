@@ -68,8 +68,6 @@ pub(super) fn coordinate_descent<T: LinalgScalar>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Limits;
-    use crate::clock::Instant;
     use crate::operators::Dense;
     use crate::testing::Random;
 
@@ -77,7 +75,6 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "thousands of sweeps")]
     fn a_tolerance_below_rounding_ends() {
-        let limits = Limits::default();
         for seed in 0..50 {
             let mut random = Random::new(seed);
             let (m, n) = (6, 5);
@@ -89,7 +86,7 @@ mod tests {
                 hi: vec![1.0; n],
                 sum: None,
             };
-            let mut run = Run::new(&limits, Instant::now(), Instant::now());
+            let mut run = Run::unlimited();
             let (mut x, mut r) = (vec![0.0; n], random.normals(m));
             let patience = usize::MAX;
             let outcome =

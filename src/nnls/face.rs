@@ -442,7 +442,6 @@ impl<T: LinalgScalar> GramFace<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Limits;
     use crate::operators::Dense;
     use crate::testing::Random;
 
@@ -456,9 +455,7 @@ mod tests {
             let b = random.normals(m);
             let a = Dense::column_major(&data, m, n).unwrap();
             let problem = Problem::new(&a, true).unwrap();
-            let limits = Limits::default();
-            let now = crate::clock::Instant::now();
-            let mut run = Run::new(&limits, now, now);
+            let mut run = Run::unlimited();
             let members: Vec<usize> = (0..n).filter(|j| j % 2 == 0).collect();
             let (mut whole, mut grown) = (QrFace::new(&problem, &b), QrFace::new(&problem, &b));
             assert!(whole.assign(&members, &mut run));
@@ -488,9 +485,7 @@ mod tests {
         let data = [1.0_f64, 0.0, 0.0, 1.0, 1e-14, 0.0, 0.0, 1.0, 0.0];
         let a = Dense::column_major(&data, 3, 3).unwrap();
         let problem = Problem::new(&a, true).unwrap();
-        let limits = Limits::default();
-        let now = crate::clock::Instant::now();
-        let mut run = Run::new(&limits, now, now);
+        let mut run = Run::unlimited();
         let mut face = QrFace::new(&problem, &[1.0, 2.0, 3.0]);
         assert!(!face.assign(&[0, 1, 2], &mut run));
         assert!(face.members().is_empty());

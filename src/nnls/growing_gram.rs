@@ -299,7 +299,6 @@ impl<T: LinalgScalar> Face<T> for GrowingGram<'_, '_, T> {
 mod tests {
     use super::super::face::QrFace;
     use super::*;
-    use crate::Limits;
     use crate::testing::Random;
 
     /// After any sequence of entries and removals the minimiser, the prices and the correction are those of the QR factor.
@@ -312,9 +311,7 @@ mod tests {
             let b = random.normals(m);
             let a = Dense::column_major(&data, m, n).unwrap();
             let problem = Problem::new(&a, true).unwrap();
-            let limits = Limits::default();
-            let now = crate::clock::Instant::now();
-            let mut run = Run::new(&limits, now, now);
+            let mut run = Run::unlimited();
             let correlations = OnceCell::new();
             let mut gram = GrowingGram::new(&problem, &b, &correlations);
             let mut qr = QrFace::new(&problem, &b);
@@ -365,9 +362,7 @@ mod tests {
         let data = [1.0, 0.0, 0.0, 1.0, 1e-7, 0.0];
         let a = Dense::column_major(&data, 3, 2).unwrap();
         let problem = Problem::new(&a, true).unwrap();
-        let limits = Limits::default();
-        let now = crate::clock::Instant::now();
-        let mut run = Run::new(&limits, now, now);
+        let mut run = Run::unlimited();
         let correlations = OnceCell::new();
         let mut face = GrowingGram::new(&problem, &[1.0, 1.0, 1.0], &correlations);
         assert!(face.append(0, &mut run) && !face.append(1, &mut run));

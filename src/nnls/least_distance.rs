@@ -370,14 +370,11 @@ fn positive<T: LinalgScalar>(v: T) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Limits;
     use crate::operators::Dense;
     use crate::testing::Random;
 
     fn solve(a: &Dense<'_, f64>, b: &[f64]) -> Option<Interpolated<f64>> {
-        let limits = Limits::default();
-        let now = crate::clock::Instant::now();
-        let mut run = Run::new(&limits, now, now);
+        let mut run = Run::unlimited();
         let problem = Problem::new(a, true).unwrap();
         least_distance(&problem, b, norm2(b), 1e-9, &mut run).unwrap()
     }
@@ -430,9 +427,7 @@ mod tests {
             .map(|i| (0..n).map(|j| data[j * m + i] * other[j]).sum())
             .collect();
         let found = solve(&a, &b).unwrap();
-        let limits = Limits::default();
-        let now = crate::clock::Instant::now();
-        let mut run = Run::new(&limits, now, now);
+        let mut run = Run::unlimited();
         let problem = Problem::new(&a, true).unwrap();
         let start = State::new(&problem, &b, norm2(&b), &mut run);
         let scaled: Vec<f64> = found.x.iter().zip(&norms).map(|(x, c)| x * c).collect();

@@ -363,15 +363,10 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         run.passes += face.len() as f64 / self.columns as f64;
     }
 
-    /// z ← Σ v_f â_{face(f)} and out_f ← ⟨â_{face(f)}, z⟩: one pass over memory where that can be.
+    /// z ← Σ v_f â_{face(f)} and out_f ← ⟨â_{face(f)}, z⟩: one pass over memory where rows lie there.
     pub(crate) fn normal(&self, face: &[usize], v: &[T], z: &mut [T], out: &mut [T], run: &mut Run<'_>) {
         match self.operator() {
-            Operator::Dense(d) if d.is_column_major() => {
-                self.with_spare(PARTS * face.len(), |partial| {
-                    dense_products::columns_normal(&d, face, v, z, out, partial);
-                });
-            }
-            Operator::Dense(d) if 4 * face.len() >= self.columns => {
+            Operator::Dense(d) if !d.is_column_major() && 4 * face.len() >= self.columns => {
                 self.with_spare((PARTS + 1) * self.columns, |spare| {
                     let (full, partial) = spare.split_at_mut(self.columns);
                     spread(face, v, full);

@@ -235,7 +235,6 @@ fn violators<T: LinalgScalar>(
 mod tests {
     use super::super::block_exchange::block_exchange;
     use super::*;
-    use crate::Limits;
     use crate::linalg::Kernels;
     use crate::testing::Random;
 
@@ -255,9 +254,7 @@ mod tests {
             let column = |j: usize| &data[j * m..(j + 1) * m];
             let c: Vec<f64> = (0..n).map(|j| dot(column(j), &b)).collect();
             let norms: Vec<f64> = (0..n).map(|j| crate::linalg::norm2(column(j))).collect();
-            let limits = Limits::default();
-            let now = crate::clock::Instant::now();
-            let mut run = Run::new(&limits, now, now);
+            let mut run = Run::unlimited();
             let Ok(s) = schur_exchange(&gram, &c, &norms, &mut run) else {
                 panic!("seed {seed}: no answer");
             };

@@ -340,44 +340,11 @@ pub(crate) fn rows_normal<T: LinalgScalar>(a: &Dense<'_, T>, x: &mut [T], z: &mu
     add_up(partial, a.rows().div_ceil(part), x);
 }
 
-/// z ← A_F v, out ← A_Fᵀ z of a column-major matrix, in one pass over memory: block of rows by block of rows, so that the second
-/// product finds the block in cache. `partial` has room for [`PARTS`] vectors like out.
-pub(crate) fn columns_normal<T: LinalgScalar>(
-    a: &Dense<'_, T>,
-    face: &[usize],
-    v: &[T],
-    z: &mut [T],
-    out: &mut [T],
-    partial: &mut [T],
-) {
-    let k = face.len();
-    let (part, threads) = split(a.rows(), k);
-    chunks(
-        z,
-        part,
-        partial,
-        k.max(1),
-        threads,
-        #[inline(always)]
-        |i, z, out| {
-            z.fill(T::zero());
-            out.fill(T::zero());
-            let block = (BLOCK / k.max(1)).clamp(128, 8192);
-            for (b, z) in z.chunks_mut(block).enumerate() {
-                let start = i * part + b * block;
-                let rows = start..start + z.len();
-                add_columns(a, face, v, rows.clone(), z);
-                dot_columns(a, face, rows, z, out);
-            }
-        },
-    );
-    add_up(partial, a.rows().div_ceil(part), out);
-}
-
 /// s_f ← ⟨a_{face(f)}, y⟩ and z ← Σ_f w(f, s_f) a_{face(f)} of a column-major matrix, in one pass over memory: the second product finds
 /// the columns in cache. `partial` has room for [`PARTS`] vectors like z. With w(f, s) = s this is z ← A_F A_Fᵀ y.
 ///
-/// Runs of whole columns come from memory at its full rate, the blocks of rows of [`columns_normal`] at half of it.
+/// Runs of whole columns come from memory at its full rate; A_FᵀA_F by blocks of rows, which would be the product of the other kind, at
+/// half of it.
 pub(crate) fn columns_adjoint_normal<T: LinalgScalar>(
     a: &Dense<'_, T>,
     face: &[usize],
@@ -529,10 +496,6 @@ mod tests {
                 };
                 let on_face: Vec<f64> = face.iter().map(|j| w[*j]).collect();
                 let (mut z1, mut out) = (vec![f64::NAN; m], vec![f64::NAN; k]);
-                let mut partial = vec![f64::NAN; PARTS * n];
-                columns_normal(&columns, &face, &v, &mut z1, &mut out, &mut partial);
-                close(&z1, &z, "columns_normal, image");
-                close(&out, &on_face, "columns_normal");
                 // A_F W A_Fᵀ z with the weights of v
                 let mut partial = vec![f64::NAN; PARTS * m.max(n)];
                 out.fill(f64::NAN);

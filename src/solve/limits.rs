@@ -33,6 +33,15 @@ pub(crate) struct Run<'a> {
     pub(crate) factorisations: usize,
 }
 
+#[cfg(test)]
+impl Run<'static> {
+    /// For tests of what runs inside of a solve.
+    pub(crate) fn unlimited() -> Self {
+        let now = Instant::now();
+        Self::new(Box::leak(Box::default()), now, now)
+    }
+}
+
 impl<'a> Run<'a> {
     /// One of perhaps several solves that share a time limit, whose clock started at `clock`; its own time counts from `start`.
     pub(crate) fn new(limits: &'a Limits, clock: Instant, start: Instant) -> Self {

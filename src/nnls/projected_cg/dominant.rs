@@ -166,13 +166,11 @@ mod tests {
         let (m, n) = (80, 50);
         let normals: Vec<f64> = Random::new(1).normals(m * n);
         let b: Vec<f64> = Random::new(2).normals(m);
-        let limits = crate::Limits::default();
-        let now = crate::clock::Instant::now();
         let found = |shift: f64| {
             let data: Vec<f64> = normals.iter().map(|v| v + shift).collect();
             let a = crate::operators::Dense::column_major(&data, m, n).unwrap();
             let problem = Problem::new(&a, true).unwrap();
-            Dominant::find(&problem, &b, &mut Run::new(&limits, now, now))
+            Dominant::find(&problem, &b, &mut Run::unlimited())
         };
         assert!(found(0.0).is_none());
         let d = found(3.0).unwrap();
