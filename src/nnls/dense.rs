@@ -167,7 +167,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let may_interpolate = m >= 128 && 10 * n >= 19 * m;
         // a few rounds; to a quarter of the rows where the face may well be small
         let rounds = if may_interpolate && !self.few_will_do(run) {
-            4
+            6
         } else {
             usize::MAX
         };

@@ -14,7 +14,7 @@ const LARGE: usize = 1 << 14;
 
 impl<T: LinalgScalar> Context<'_, '_, T> {
     /// Where f is rounding, f itself. Else by a dual point; directions for it are the method's own, b (Aᵀb > 0 for non-negative data),
-    /// then 1; b first where Aᵀb is known and certain to do.
+    /// then 1; b first where Aᵀb is known and certain to do. Where none does, f again: min f is not negative.
     pub(super) fn gap(&self, x: &[T], r: &[T], g: &[T], own: Option<&[T]>, run: &mut Run<'_>) -> T {
         let half = T::lit(0.5);
         let negative: Vec<T> = r.iter().map(|v| -*v).collect();
@@ -54,7 +54,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 return gap;
             }
         }
-        T::infinity()
+        if trivial.is_nan() { T::infinity() } else { trivial }
     }
 
     /// A few of the columns with g_j < 0, the largest |g_j|/‖a_j‖ first.

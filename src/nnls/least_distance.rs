@@ -21,10 +21,10 @@ use crate::solve::{Run, Status};
 
 /// x̄ in units of what makes Â x̄ as long as b, for a Â x̄ that has nothing to do with b.
 const INSIDE: f64 = 4.0;
-/// Columns from which the squared norms of rows are estimated, to a fifth or so.
-const SAMPLED: usize = 64;
+/// Columns from which the squared norms of rows are estimated, to an eighth or so.
+const SAMPLED: usize = 128;
 /// Rows whose squared norms differ by less than that are as good as alike.
-const ALIKE: f64 = 16.0;
+const ALIKE: f64 = 64.0;
 /// Pairs that are remembered: vectors as long as columns, and cheap beside a product.
 const MEMORY: usize = 30;
 /// Steps after which it would have been cheaper to do something else.

@@ -14,3 +14,4 @@ mod invariances;
 mod operators;
 mod properties;
 mod reference;
+mod wide;
