@@ -167,7 +167,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let may_interpolate = m >= 128 && 10 * n >= 19 * m;
         // a few rounds; to a quarter of the rows where the face may well be small
         let rounds = if may_interpolate && !self.few_will_do(run) {
-            6
+            5
         } else {
             usize::MAX
         };
@@ -180,7 +180,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             Ok(candidate) => return candidate,
             Err(grown) => grown,
         };
-        let tolerance = T::lit(0.5) * self.tolerance;
+        let tolerance = T::lit(0.9) * self.tolerance;
         let found = if may_interpolate {
             least_distance(p, self.b, self.b_norm, tolerance, run)
         } else {

@@ -48,7 +48,7 @@ fn what_can_be_interpolated_is() {
             110.0,
         ),
         (
-            case("graded rows", m, n, |i, j| normal(i, j) * sizes[i].exp()),
+            case("graded rows", m, n, |i, j| normal(i, j) * (0.7 * sizes[i]).exp()),
             130.0,
         ),
         (
