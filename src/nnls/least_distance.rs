@@ -29,6 +29,8 @@ const ALIKE: f64 = 64.0;
 const MEMORY: usize = 30;
 /// Steps after which it would have been cheaper to do something else.
 const STEPS: usize = 250;
+/// A residual so many times the first is a sign that Φ has no minimum.
+const FAR: f64 = 1e3;
 /// Once the residual is down to this part of b and many columns have become zero, x̄ moves to the x reached, lifted.
 const HALFWAY: f64 = 0.03;
 /// Coordinates below this part of their mean are lifted to it then.
@@ -84,7 +86,8 @@ pub(super) fn least_distance<T: LinalgScalar>(
             state.form_residual(b, run);
         }
         let size = norm2(&state.r);
-        if size.is_nan() {
+        // (along a direction in which Φ falls for ever, so far that nothing is left of b)
+        if size.is_nan() || size > T::lit(FAR) * first {
             return Ok(None);
         }
         if size * largest <= tolerance * b_norm {
