@@ -5,7 +5,7 @@ use reparam::nnls::Strategy;
 use reparam::operators::{Dense, LinearOperator, MatrixFree, SparseColumns};
 use reparam::{LinalgScalar, Nnls, Solution};
 
-const STRATEGIES: [Strategy; 10] = [
+const STRATEGIES: [Strategy; 11] = [
     Strategy::Auto,
     Strategy::Auto,
     Strategy::Auto,
@@ -16,6 +16,7 @@ const STRATEGIES: [Strategy; 10] = [
     Strategy::WorkingSet,
     Strategy::Flow,
     Strategy::ProjectedGradients,
+    Strategy::LeastDistance,
 ];
 
 /// A matrix of any storage, any strategy, tolerance, start and limit, one or two right-hand sides.

@@ -228,7 +228,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             return self.gradients(candidate.x, usize::MAX, run);
         }
         let (candidate, ended) = self.projected(candidate.x, &self.target(1e5), run);
-        if candidate.limit.is_some() || ended == Ended::Converged {
+        if self.settled(&candidate, ended, run) {
             return candidate;
         }
         self.descend(candidate.x, usize::MAX, run).0
@@ -242,6 +242,12 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             passes,
             sparse_only: false,
         }
+    }
+
+    /// Whether projected conjugate gradients are the end of it: by a limit, or with a ρ that holds when its residual is formed anew.
+    pub(super) fn settled(&self, candidate: &Candidate<T>, ended: Ended, run: &mut Run<'_>) -> bool {
+        candidate.limit.is_some()
+            || (ended == Ended::Converged && self.rho(&candidate.x, run) <= self.tolerance)
     }
 
     /// Projected conjugate gradients from x; there must be no sum.

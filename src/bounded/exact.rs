@@ -8,7 +8,7 @@ use super::face::{Face, GramFace, QrFace};
 use super::region::{Region, Sum};
 use crate::LinalgScalar;
 use crate::linalg::{dot, max_or_nan};
-use crate::nnls::projected_cg::{Ended, instead_of_a_gram_matrix};
+use crate::nnls::projected_cg::instead_of_a_gram_matrix;
 use crate::solve::{Phase, Run, Status};
 
 /// From so many columns on projected conjugate gradients are tried before a Gram matrix of them all.
@@ -39,7 +39,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             && let Some(target) = instead_of_a_gram_matrix(self.problem, FEWEST, self.target(0.0))
         {
             let (candidate, ended) = self.projected(origin.clone(), &target, run);
-            if candidate.limit.is_some() || ended == Ended::Converged {
+            if self.settled(&candidate, ended, run) {
                 return candidate;
             }
             // given up early, most columns stay: the exchange starts from them all

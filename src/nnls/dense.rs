@@ -5,10 +5,9 @@ use super::block_exchange::{Exchange, Failure, block_exchange};
 use super::driver::{Candidate, Context, support};
 use super::face::{Face, QrFace, drop_rounding, residual};
 use super::growing_gram::GrowingGram;
-use super::least_distance::{Interpolated, least_distance};
-use super::projected_cg::{Ended, Target, few_products, instead_of_a_gram_matrix, projected_cg};
+use super::projected_cg::{Target, few_products, instead_of_a_gram_matrix, projected_cg};
 use crate::LinalgScalar;
-use crate::linalg::dot;
+use crate::linalg::{dot, norm2};
 use crate::solve::{Phase, Run, Status};
 use std::cell::Cell;
 
@@ -70,7 +69,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 self.zero_or_start()
             };
             let (candidate, ended) = self.projected(from, &target, run);
-            if candidate.limit.is_some() || ended == Ended::Converged {
+            if self.settled(&candidate, ended, run) {
                 return candidate;
             }
             // given up at once, most columns stay: the exchange starts from them all
@@ -160,54 +159,64 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         x
     }
 
-    /// The active set; where the face would not stay small and b may well be A x for some x > 0, such an x by least distance first.
+    /// The active set; where the face would not stay small and b may well be A x for some x ≥ 0, such an x by least distance first.
     pub(super) fn wide(&self, run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
         let (m, n) = (p.rows(), p.columns());
         let may_interpolate = m >= 128 && 10 * n >= 19 * m;
-        // a few rounds; to a quarter of the rows where the face may well be small
-        let rounds = if may_interpolate && !self.few_will_do(run) {
-            5
+        // a start that would not be a small face is one to stay near to
+        let near = self
+            .start
+            .as_deref()
+            .filter(|x| may_interpolate && 4 * support(x) > m);
+        let before = if let Some(x) = near {
+            if self.rho(x, run) <= self.tolerance {
+                return self.started(x, None);
+            }
+            self.started(&vec![T::zero(); n], None)
+        } else {
+            match self.grow_while_small(may_interpolate, run) {
+                Ok(candidate) => return candidate,
+                Err(grown) => grown,
+            }
+        };
+        if may_interpolate {
+            let candidate = self.interpolated(near, run);
+            match candidate.limit {
+                None => return candidate,
+                Some(Status::Stalled | Status::NotFinite) => {}
+                limit => {
+                    let size = |x: &[T], run: &mut Run<'_>| norm2(&self.residual_of(x, run));
+                    let better = size(&candidate.x, run) < size(&before.x, run);
+                    return Candidate {
+                        limit,
+                        ..if better { candidate } else { before }
+                    };
+                }
+            }
+        }
+        self.active_set(&before.x, run)
+    }
+
+    /// The active set on a growing Gram factor; where b may be interpolated, for as long as candidates leave again, for four pools of them, and
+    /// up to a quarter as many columns as rows where neighbours are alike.
+    fn grow_while_small(
+        &self,
+        may_interpolate: bool,
+        run: &mut Run<'_>,
+    ) -> std::result::Result<Candidate<T>, Candidate<T>> {
+        let m = self.problem.rows();
+        let pools = if may_interpolate && self.problem.alike() == 0 {
+            4
         } else {
             usize::MAX
         };
         let go_on = |seen: &Progress| {
             !may_interpolate
-                || (seen.rounds < rounds && 4 * seen.face <= m)
+                || (seen.rounds <= pools && 4 * seen.face <= m)
                 || 2 * seen.gained <= seen.offered
         };
-        let grown = match self.grow(&self.zero_or_start(), &go_on, run) {
-            Ok(candidate) => return candidate,
-            Err(grown) => grown,
-        };
-        let tolerance = T::lit(0.9) * self.tolerance;
-        let found = if may_interpolate {
-            least_distance(p, self.b, self.b_norm, tolerance, run)
-        } else {
-            Ok(None)
-        };
-        match found {
-            Ok(Some(Interpolated { x, mut r, mut g })) => {
-                r.iter_mut().chain(&mut g).for_each(|v| *v = -*v);
-                self.take_over(&x, &r, &g, run);
-                if self.rho(&x, run) <= self.tolerance {
-                    return Candidate {
-                        x,
-                        phase: Phase::LeastDistance,
-                        limit: None,
-                        dual: None,
-                    };
-                }
-            }
-            Ok(None) => {}
-            Err(limit) => {
-                return Candidate {
-                    limit: Some(limit),
-                    ..grown
-                };
-            }
-        }
-        self.active_set(&grown.x, run)
+        self.grow(&self.zero_or_start(), &go_on, run)
     }
 
     /// None when the Gram matrix is too ill-conditioned or the signs cycle.
@@ -354,7 +363,9 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             limit: outcome.err(),
             dual: Some(face.dual_direction(norms)),
         };
-        if let Some((r, w)) = face.priced_at(&x) {
+        if outcome != Ok(Growth::GivenUp)
+            && let Some((r, w)) = face.priced_at(&x)
+        {
             self.take_over(&candidate.x, r, w, run);
         }
         let grown = match outcome {

@@ -146,6 +146,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 let target = self.target(f64::INFINITY);
                 self.projected(self.zero_or_start(), &target, run).0
             }
+            Strategy::LeastDistance => self.interpolated(self.start.as_deref(), run),
             Strategy::Flow => self.flow_to_tolerance(self.start.as_deref(), run),
             Strategy::Auto | Strategy::WorkingSet => self.products(run),
         }
@@ -224,7 +225,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             }
         }
         let (candidate, ended) = self.projected(candidate.x, &self.target(1e5), run);
-        if candidate.limit.is_some() || ended == Ended::Converged {
+        if self.settled(&candidate, ended, run) {
             return candidate;
         }
         self.descend(candidate.x, usize::MAX, run).0
@@ -303,6 +304,12 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             dual: None,
         };
         (candidate, ended)
+    }
+
+    /// Whether projected conjugate gradients are the end of it: by a limit, or with a ρ that holds when its residual is formed anew.
+    pub(super) fn settled(&self, candidate: &Candidate<T>, ended: Ended, run: &mut Run<'_>) -> bool {
+        candidate.limit.is_some()
+            || (ended == Ended::Converged && self.rho(&candidate.x, run) <= self.tolerance)
     }
 
     /// The flow to a moderate accuracy, then the active set from the face it predicts.
@@ -396,7 +403,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     }
 
     /// b − A x, of the columns that take part where they are few.
-    fn residual_of(&self, x: &[T], run: &mut Run<'_>) -> Vec<T> {
+    pub(super) fn residual_of(&self, x: &[T], run: &mut Run<'_>) -> Vec<T> {
         let mut r = vec![T::zero(); self.problem.rows()];
         let face: Vec<usize> = (0..x.len()).filter(|j| x[*j] != T::zero()).collect();
         if 4 * face.len() <= 3 * x.len() {
@@ -416,7 +423,13 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let r = self.residual_of(x, run);
         let mut g = vec![T::zero(); x.len()];
         self.problem.adjoint(&r, &mut g, run);
-        g.iter_mut().for_each(|v| *v = -*v);
+        // (a product that overflows is no sign of large multipliers)
+        let sign = if r.iter().all(|v| v.is_finite()) {
+            -T::one()
+        } else {
+            T::nan()
+        };
+        g.iter_mut().for_each(|v| *v *= sign);
         let x = x.to_vec();
         Looked { x, r, g }
     }
@@ -430,12 +443,14 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         // (and where terms cancel, so little that ρ is what it would be)
         let room = T::lit(0.25) * rounding_of_sums(r.len().max(x.len()), self.b_norm + terms);
         if norm2(&apart) <= room.min(T::lit(1e-3) * self.tolerance * self.b_norm) {
-            *self.looked_at.borrow_mut() = Some(Looked {
-                x: x.to_vec(),
-                r: residual.to_vec(),
-                g: prices.iter().map(|v| -*v).collect(),
-            });
+            self.looked(x, residual.to_vec(), prices.iter().map(|v| -*v).collect());
         }
+    }
+
+    /// b − A x, formed anew, and Aᵀ(A x − b) at x.
+    pub(super) fn looked(&self, x: &[T], r: Vec<T>, g: Vec<T>) {
+        let x = x.to_vec();
+        *self.looked_at.borrow_mut() = Some(Looked { x, r, g });
     }
 
     /// The natural residual at x.
@@ -456,7 +471,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         full
     }
 
-    /// The judgement: everything anew from A, b and the x that is handed out.
+    /// The judgement: everything anew from A, b and the x that is handed out, but for what [`take_over`](Self::take_over) has checked.
     fn judge(&self, candidate: Candidate<T>, b: &[T], shift: i32, mut run: Run<'_>) -> Result<Solution<T>> {
         let p = self.problem;
         let n = p.columns();

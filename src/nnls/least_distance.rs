@@ -1,25 +1,27 @@
 //! A x = b with x ≥ 0, for wide problems whose data can be interpolated: the nearest such x to an interior point.
 //!
-//! With unit columns Â and the point x̄ = (s, …, s), the least distance problem (LDP: Lawson & Hanson 1974, ch. 23) and its dual:
+//! With unit columns Ā = A/c, c_j = ‖a_j‖, in the variables c∘x, and an interior point x̄, the least distance problem (LDP: Lawson & Hanson
+//! 1974, ch. 23) and its dual are
 //!
 //! ```text
-//! min ½‖x − x̄‖²  over  Â x = b, x ≥ 0
-//! min Φ(y) = ½‖max(x̄ + Âᵀy, 0)‖² − bᵀy        x = max(x̄ + Âᵀy, 0),  ∇Φ(y) = Â x − b
+//! min ½‖z − x̄‖²  over  Ā z = b, z ≥ 0
+//! min Φ(y) = ½‖max(x̄ + Āᵀy, 0)‖² − bᵀy        z = max(x̄ + Āᵀy, 0),  ∇Φ(y) = Ā z − b
 //! ```
 //!
-//! Φ is convex, once differentiable and unconstrained in as many variables as there are *rows*; its gradient is the residual of an x that
-//! is always feasible. L-BFGS on it needs one pass over memory a step: the columns that Âᵀd has read are still in cache when they are added up.
-//! The further x̄ lies inside, the more columns stay positive, and the better is Â_F Â_Fᵀ conditioned: for a Gaussian matrix it is
-//! ((√k + √m)/(√k − √m))² with k positive columns.
+//! Φ is convex, once differentiable and unconstrained in as many variables as there are *rows*; its gradient is the residual of a z that
+//! is always feasible. L-BFGS on it needs two products a step; where columns lie in memory one pass makes both: the columns that Āᵀd has
+//! read are still in cache when they are added up. The further x̄ lies inside, the more columns stay positive, and the better is Ā_F Ā_Fᵀ
+//! conditioned: for a normal matrix it is ((√k + √m)/(√k − √m))² with k positive columns.
 //!
 //! Where no x interpolates b, Φ has no minimum: fewer columns than rows stay positive, or the residual does not fall, and that is that.
 
+use super::driver::{Candidate, Context, support};
 use super::problem::{Problem, over};
 use crate::LinalgScalar;
 use crate::linalg::{axpy, dot, max_or_nan, norm2, two_loops};
-use crate::solve::{Run, Status};
+use crate::solve::{Phase, Run, Status};
 
-/// x̄ in units of what makes Â x̄ as long as b, for a Â x̄ that has nothing to do with b.
+/// x̄ in units of what makes Ā x̄ as long as b, for an Ā x̄ that has nothing to do with b.
 const INSIDE: f64 = 4.0;
 /// Columns from which the squared norms of rows are estimated, to an eighth or so.
 const SAMPLED: usize = 128;
@@ -29,84 +31,103 @@ const ALIKE: f64 = 64.0;
 const MEMORY: usize = 30;
 /// Steps after which it would have been cheaper to do something else.
 const STEPS: usize = 250;
-/// A residual so many times the first is a sign that Φ has no minimum.
+/// A residual so many times the first, or a step so long, is a sign that Φ has no minimum.
 const FAR: f64 = 1e3;
-/// Once the residual is down to this part of b and many columns have become zero, x̄ moves to the x reached, lifted.
+const LONGEST: f64 = 1e8;
+/// Once the residual is down to this part of b and many columns have become zero, x̄ moves to the point reached, lifted.
 const HALFWAY: f64 = 0.03;
 /// Coordinates below this part of their mean are lifted to it then.
 const LIFT: f64 = 0.1;
 
-/// An interpolating point, A x − b as it was kept up to date, and Aᵀ times that.
-pub(super) struct Interpolated<T> {
-    pub(super) x: Vec<T>,
-    pub(super) r: Vec<T>,
-    pub(super) g: Vec<T>,
+/// Where it ended.
+struct Reached<T> {
+    x: Vec<T>,
+    /// A x − b, formed anew, and Aᵀ times that, where x is good enough.
+    good: Option<(Vec<T>, Vec<T>)>,
+    /// What ended it elsewhere.
+    ended: Status,
 }
 
-struct State<'p, 'a, T: LinalgScalar> {
-    problem: &'p Problem<'a, T>,
-    /// x̄ + Âᵀy
-    s: Vec<T>,
-    /// Â max(s, 0) − b
-    r: Vec<T>,
-    /// The direction, Âᵀd and, after [`look`](Self::look), the image of the move to y + d.
-    d: Vec<T>,
-    q: Vec<T>,
-    image: Vec<T>,
-    /// The initial matrix of L-BFGS, but for its size: 1/‖row‖², or 1 where rows are alike.
-    metric: Vec<T>,
-    /// Oldest first: (s, y, ⟨s, y⟩).
-    pairs: Vec<(Vec<T>, Vec<T>, T)>,
-    alpha: Vec<T>,
-    columns: Vec<usize>,
-    coefficients: Vec<T>,
-    correction: Vec<T>,
+impl<T: LinalgScalar> Context<'_, '_, T> {
+    /// An x with A x = b by least distance to an interior point, or to the feasible point `near`, lifted. Its limit is *stalled* where b
+    /// cannot be interpolated, or not this way.
+    pub(super) fn interpolated(&self, near: Option<&[T]>, run: &mut Run<'_>) -> Candidate<T> {
+        let target = T::lit(0.9) * self.tolerance;
+        let near = near.filter(|x| support(x) > 0);
+        let Reached { x, good, ended } = least_distance(self.problem, self.b, self.b_norm, near, target, run);
+        let limit = if good.is_some() { None } else { Some(ended) };
+        if let Some((mut r, g)) = good {
+            r.iter_mut().for_each(|v| *v = -*v);
+            self.looked(&x, r, g);
+        }
+        Candidate {
+            x,
+            phase: Phase::LeastDistance,
+            limit,
+            dual: None,
+        }
+    }
 }
 
-/// Looks for x ≥ 0 with ρ ≤ `tolerance` by way of A x = b; None when that does not work out.
-///
-/// # Errors
-/// The limit that was hit.
-pub(super) fn least_distance<T: LinalgScalar>(
+/// Looks for x ≥ 0 with ρ ≤ `tolerance` by way of A x = b.
+fn least_distance<T: LinalgScalar>(
     problem: &Problem<'_, T>,
     b: &[T],
     b_norm: T,
+    near: Option<&[T]>,
     tolerance: T,
     run: &mut Run<'_>,
-) -> Result<Option<Interpolated<T>>, Status> {
+) -> Reached<T> {
     let (m, n) = (problem.rows(), problem.columns());
-    let mut state = State::new(problem, b, b_norm, run);
+    let mut state = State::new(problem, b, b_norm, near, run);
     // the largest of n inner products of r with unit vectors; what it really is shows when they are formed
     let mut largest = T::lit((2.0 * (n as f64).ln() / m as f64).sqrt().min(1.0));
-    let first = norm2(&state.r);
-    let mut lifted = false;
+    let first = norm2(&state.r).max(b_norm);
+    let columns = problem.norms().iter().filter(|c| **c > T::zero()).count();
+    let mut lifted = near.is_some();
+    let mut ended = Status::Stalled;
     for step in 0..STEPS {
-        run.iteration()?;
+        if let Err(limit) = run.iteration() {
+            ended = limit;
+            break;
+        }
         if step % 50 == 49 {
             state.form_residual(b, run);
         }
-        let size = norm2(&state.r);
-        // (along a direction in which Φ falls for ever, so far that nothing is left of b)
-        if size.is_nan() || size > T::lit(FAR) * first {
-            return Ok(None);
-        }
+        let mut size = norm2(&state.r);
         if size * largest <= tolerance * b_norm {
-            let found = state.found(run);
-            let rho = state.residual(&found) / b_norm;
-            if rho <= tolerance {
-                return Ok(Some(found));
+            state.form_residual(b, run);
+            size = norm2(&state.r);
+            let mut g = vec![T::zero(); n];
+            problem.adjoint(&state.r, &mut g, run);
+            let rho = state.residual(&g) / b_norm;
+            if size.is_finite() && rho <= tolerance {
+                let good = Some((state.r.clone(), g));
+                return Reached {
+                    x: state.x(),
+                    good,
+                    ended,
+                };
             }
             largest = (T::lit(1.1) * rho * b_norm / size).max(largest);
         }
-        let positive = state.s.iter().filter(|s| **s > T::zero()).count();
+        if size.is_nan() {
+            ended = Status::NotFinite;
+            break;
+        }
+        // (along a direction in which Φ falls for ever, so far that nothing is left of b)
+        if size > T::lit(FAR) * first {
+            break;
+        }
+        state.positive = state.s.iter().filter(|s| **s > T::zero()).count();
         let spent = T::lit(step as f64 / STEPS as f64);
         let wanted = (first * largest / (tolerance * b_norm)).ln();
-        if (step >= 8 && positive <= m)
+        if (step >= 8 && state.positive <= m)
             || (spent > T::lit(0.16) && (first / size).ln() < T::lit(0.8) * spent * wanted)
         {
-            return Ok(None);
+            break;
         }
-        if !lifted && size <= T::lit(HALFWAY) * b_norm && 4 * positive <= 3 * n {
+        if !lifted && size <= T::lit(HALFWAY) * b_norm && 4 * state.positive <= 3 * columns {
             lifted = true;
             state.lift(run);
         }
@@ -114,46 +135,99 @@ pub(super) fn least_distance<T: LinalgScalar>(
         let slope = dot(&state.r, &state.d);
         state.look(run);
         let Some(t) = state.length(slope) else {
-            return Ok(None);
+            break;
         };
         state.advance(t, run);
     }
-    Ok(None)
+    // (what was asked for in the last step is not called a stall)
+    if let Err(limit) = run.check() {
+        ended = limit;
+    }
+    Reached {
+        x: state.x(),
+        good: None,
+        ended,
+    }
+}
+
+/// A step of L-BFGS and what it did to the gradient.
+struct Pair<T> {
+    step: Vec<T>,
+    change: Vec<T>,
+    product: T,
+}
+
+struct State<'p, 'a, T: LinalgScalar> {
+    problem: &'p Problem<'a, T>,
+    /// x̄ + Āᵀy, and how many of its entries are positive.
+    s: Vec<T>,
+    positive: usize,
+    /// Ā max(s, 0) − b
+    r: Vec<T>,
+    /// The direction, Āᵀd and, after [`look`](Self::look), the image of the move to y + d.
+    d: Vec<T>,
+    q: Vec<T>,
+    image: Vec<T>,
+    /// The initial matrix of L-BFGS, but for its size: 1/‖row‖², or 1 where rows are alike.
+    metric: Vec<T>,
+    /// Room for all; the first `kept` count, oldest first.
+    pairs: Vec<Pair<T>>,
+    kept: usize,
+    alpha: Vec<T>,
+    columns: Vec<usize>,
+    coefficients: Vec<T>,
+    correction: Vec<T>,
 }
 
 impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
-    /// x̄ and its residual.
-    fn new(problem: &'p Problem<'a, T>, b: &[T], b_norm: T, run: &mut Run<'_>) -> Self {
+    /// x̄ and its residual: `near`, lifted, or one number for all coordinates.
+    fn new(problem: &'p Problem<'a, T>, b: &[T], b_norm: T, near: Option<&[T]>, run: &mut Run<'_>) -> Self {
         let (m, n) = (problem.rows(), problem.columns());
         let norms = problem.norms();
-        let mut s: Vec<T> = norms.iter().map(|c| over(T::one(), *c)).collect();
-        let mut r = vec![T::zero(); m];
-        problem.apply(&s, &mut r, run);
-        let whole = norm2(&r);
-        // the part of b along the sum of the columns is met exactly
-        let along = (dot(&r, b) / (whole * b_norm)).max(T::zero()).min(T::one());
-        let across = (T::one() - along * along).max(T::zero()).sqrt();
-        let size = (along + T::lit(INSIDE) * across) * b_norm / whole;
-        for (s, c) in s.iter_mut().zip(norms) {
-            *s = if *c > T::zero() { size } else { T::zero() };
-        }
-        for (r, b) in r.iter_mut().zip(b) {
-            *r = size * *r - *b;
-        }
-        Self {
-            metric: metric(problem, run),
+        let pair = || Pair {
+            step: vec![T::zero(); m],
+            change: vec![T::zero(); m],
+            product: T::zero(),
+        };
+        let mut state = Self {
             problem,
-            s,
-            r,
+            s: vec![T::zero(); n],
+            positive: n,
+            r: vec![T::zero(); m],
             d: vec![T::zero(); m],
             q: vec![T::zero(); n],
             image: vec![T::zero(); m],
-            pairs: Vec::with_capacity(MEMORY),
+            metric: metric(problem, run),
+            pairs: (0..MEMORY).map(|_| pair()).collect(),
+            kept: 0,
             alpha: Vec::with_capacity(MEMORY),
             columns: Vec::with_capacity(n),
             coefficients: Vec::with_capacity(n),
             correction: vec![T::zero(); m],
+        };
+        if let Some(x) = near {
+            for ((s, x), c) in state.s.iter_mut().zip(x).zip(norms) {
+                *s = *x * *c;
+            }
+            state.form_residual(b, run);
+            state.lift(run);
+            return state;
         }
+        let ones: Vec<T> = norms.iter().map(|c| over(T::one(), *c)).collect();
+        problem.apply(&ones, &mut state.r, run);
+        // where columns cancel, at least half of what as many columns that have nothing to do with each other would add up to
+        let whole = norm2(&state.r).max(T::lit(0.5) * T::count(n).sqrt());
+        // the part of b along the sum of the columns is met exactly
+        let along = (dot(&state.r, b) / (whole * b_norm)).max(T::zero()).min(T::one());
+        let across = (T::one() - along * along).max(T::zero()).sqrt();
+        let size = (along + T::lit(INSIDE) * across) * b_norm / whole;
+        for (s, c) in state.s.iter_mut().zip(norms) {
+            *s = if *c > T::zero() { size } else { T::zero() };
+        }
+        for (r, b) in state.r.iter_mut().zip(b) {
+            *r = size * *r - *b;
+        }
+        state
     }
 
     /// d ← −H r
@@ -161,19 +235,23 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         for (d, r) in self.d.iter_mut().zip(&self.r) {
             *d = -*r;
         }
-        let size = match self.pairs.last() {
-            Some((_, y, sy)) => *sy / y.iter().zip(&self.metric).map(|(y, h)| *h * *y * *y).sum::<T>(),
+        let pairs = &self.pairs[..self.kept];
+        let size = match pairs.last() {
+            Some(Pair { change, product, .. }) => {
+                let squares = change.iter().zip(&self.metric).map(|(y, h)| *h * *y * *y);
+                *product / squares.sum()
+            }
             None => T::one(),
         };
-        let pairs = self.pairs.iter().map(|(s, y, sy)| (&s[..], &y[..], *sy));
-        two_loops(pairs, &mut self.d, &mut self.alpha, |d| {
+        let views = pairs.iter().map(|p| (&p.step[..], &p.change[..], p.product));
+        two_loops(views, &mut self.d, &mut self.alpha, |d| {
             for (d, h) in d.iter_mut().zip(&self.metric) {
                 *d *= size * *h;
             }
         });
     }
 
-    /// q ← Âᵀd, and the image of the move to y + d where it costs no other pass.
+    /// q ← Āᵀd, and the image of the move to y + d where it costs no other pass.
     fn look(&mut self, run: &mut Run<'_>) {
         let (problem, norms, s) = (self.problem, self.problem.norms(), &self.s);
         if problem.has_adjoint_normal() {
@@ -181,7 +259,15 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                 let q = over(price, norms[j]);
                 over(positive(s[j] + q) - positive(s[j]), norms[j])
             };
-            problem.adjoint_normal(None, &self.d, &mut self.q, weight, &mut self.image, run);
+            problem.adjoint_normal(
+                None,
+                &self.d,
+                &mut self.q,
+                weight,
+                self.positive,
+                &mut self.image,
+                run,
+            );
         } else {
             problem.adjoint(&self.d, &mut self.q, run);
         }
@@ -190,12 +276,13 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         }
     }
 
-    /// The t > 0 that minimises Φ(y + t d), the root of Φ′, which is increasing and piecewise linear. None when Φ falls for ever, or d is no
-    /// direction of descent in this precision.
+    /// The t > 0 that minimises Φ(y + t d), the root of Φ′, which is increasing and piecewise linear. None when there is none up to
+    /// [`LONGEST`], or d is no direction of descent in this precision.
     fn length(&self, slope: T) -> Option<T> {
         if slope.is_nan() || slope >= T::zero() {
             return None;
         }
+        let exact = T::lit(1e-6).max(T::lit(64.0) * T::epsilon());
         let (mut below, mut above) = (T::zero(), T::infinity());
         let mut t = T::one();
         for _ in 0..60 {
@@ -210,7 +297,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                     excess -= *q * positive(*s);
                 }
             }
-            if excess.abs() <= T::lit(1e-6) * slope.abs() {
+            if excess.abs() <= exact * slope.abs() {
                 break;
             }
             if excess < T::zero() {
@@ -227,7 +314,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                 T::lit(4.0) * t
             };
         }
-        t.is_finite().then_some(t)
+        (t <= T::lit(LONGEST)).then_some(t)
     }
 
     /// y ← y + t d, the residual there, and the new pair.
@@ -260,25 +347,25 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         }
         axpy(T::one(), &self.image, &mut self.r);
         axpy(t, &self.q, &mut self.s);
-        let (mut s, mut y) = if self.pairs.len() == MEMORY {
-            let (s, y, _) = self.pairs.remove(0);
-            (s, y)
-        } else {
-            (self.d.clone(), self.image.clone())
-        };
-        for (s, d) in s.iter_mut().zip(&self.d) {
+        if self.kept == MEMORY {
+            self.pairs.rotate_left(1);
+            self.kept -= 1;
+        }
+        let Pair {
+            step,
+            change,
+            product,
+        } = &mut self.pairs[self.kept];
+        for (s, d) in step.iter_mut().zip(&self.d) {
             *s = t * *d;
         }
-        y.copy_from_slice(&self.image);
-        let sy = dot(&s, &y);
-        if sy > T::epsilon() * norm2(&s) * norm2(&y) {
-            self.pairs.push((s, y, sy));
-        } else {
-            self.pairs.clear();
-        }
+        change.copy_from_slice(&self.image);
+        *product = dot(step, change);
+        let curved = *product > T::epsilon() * norm2(step) * norm2(change);
+        self.kept = if curved { self.kept + 1 } else { 0 };
     }
 
-    /// x̄ ← max(x, [`LIFT`] mean(x)), where the way begins anew: more columns stay positive then.
+    /// x̄ ← max(z, [`LIFT`] mean(z)), where the way begins anew: more columns stay positive then.
     fn lift(&mut self, run: &mut Run<'_>) {
         let norms = self.problem.norms();
         let sum: T = self.s.iter().map(|s| positive(*s)).sum();
@@ -295,7 +382,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         self.problem
             .combine(&self.columns, &self.coefficients, &mut self.correction, run);
         axpy(T::one(), &self.correction, &mut self.r);
-        self.pairs.clear();
+        self.kept = 0;
     }
 
     /// x in the units of A.
@@ -308,6 +395,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             .collect()
     }
 
+    /// r anew.
     fn form_residual(&mut self, b: &[T], run: &mut Run<'_>) {
         self.problem.apply(&self.x(), &mut self.r, run);
         for (r, b) in self.r.iter_mut().zip(b) {
@@ -315,22 +403,11 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         }
     }
 
-    /// Where y stands, and the gradient there.
-    fn found(&self, run: &mut Run<'_>) -> Interpolated<T> {
-        let mut g = vec![T::zero(); self.s.len()];
-        self.problem.adjoint(&self.r, &mut g, run);
-        Interpolated {
-            x: self.x(),
-            r: self.r.clone(),
-            g,
-        }
-    }
-
-    /// ‖b‖ ρ
-    fn residual(&self, found: &Interpolated<T>) -> T {
+    /// ‖b‖ ρ, from g = Aᵀr.
+    fn residual(&self, g: &[T]) -> T {
         let norms = self.problem.norms();
         let move_of = |j: usize| {
-            let q = over(found.g[j], norms[j]);
+            let q = over(g[j], norms[j]);
             if q.is_nan() {
                 q
             } else {
@@ -341,28 +418,35 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
     }
 }
 
-/// 1/‖row‖² of Â, from some of its columns; 1 everywhere where rows are alike.
+/// 1/‖row‖² of Ā: 1 everywhere where some of the columns say that rows are alike, else from all of them.
 fn metric<T: LinalgScalar>(problem: &Problem<'_, T>, run: &mut Run<'_>) -> Vec<T> {
     let (m, n) = (problem.rows(), problem.columns());
     let mut squares = vec![T::zero(); m];
-    let mut column = vec![T::zero(); m];
-    for j in (0..n).step_by(n.div_ceil(SAMPLED)) {
-        let norm = problem.norms()[j];
-        if norm > T::zero() {
-            problem.column(j, &mut column, run);
-            for (s, v) in squares.iter_mut().zip(&column) {
-                *s += (*v / norm).powi(2);
-            }
-        }
-    }
-    let largest = squares.iter().fold(T::zero(), |l, s| l.max(*s));
-    let smallest = squares.iter().fold(T::infinity(), |l, s| l.min(*s));
-    if largest <= T::lit(ALIKE) * smallest || largest == T::zero() {
+    if !problem.has_columns() {
         return vec![T::one(); m];
     }
-    // (of a row of zeros nothing depends on y)
-    let floor = T::epsilon() * largest;
-    squares.iter().map(|s| largest / s.max(floor)).collect()
+    let mut column = vec![T::zero(); m];
+    for stride in [n.div_ceil(SAMPLED), 1] {
+        squares.fill(T::zero());
+        // eight neighbours at a time: by rows they share what comes from memory
+        for j in (0..n).filter(|j| (j / 8).is_multiple_of(stride)) {
+            let norm = problem.norms()[j];
+            if norm > T::zero() {
+                problem.column(j, &mut column, run);
+                for (s, v) in squares.iter_mut().zip(&column) {
+                    *s += (*v / norm).powi(2);
+                }
+            }
+        }
+        let least = squares.iter().fold(T::infinity(), |l, s| l.min(*s));
+        let most = squares.iter().fold(T::zero(), |l, s| l.max(*s));
+        if most <= T::lit(ALIKE) * least {
+            return vec![T::one(); m];
+        }
+    }
+    let most = squares.iter().fold(T::zero(), |l, s| l.max(*s));
+    let inverse = |s: &T| if *s > T::zero() { most / *s } else { T::one() };
+    squares.iter().map(inverse).collect()
 }
 
 /// max(v, 0)
@@ -376,10 +460,11 @@ mod tests {
     use crate::operators::Dense;
     use crate::testing::Random;
 
-    fn solve(a: &Dense<'_, f64>, b: &[f64]) -> Option<Interpolated<f64>> {
-        let mut run = Run::unlimited();
+    /// Where it ends, if that is good.
+    fn solve(a: &Dense<'_, f64>, b: &[f64]) -> Option<Vec<f64>> {
         let problem = Problem::new(a, true).unwrap();
-        least_distance(&problem, b, norm2(b), 1e-9, &mut run).unwrap()
+        let reached = least_distance(&problem, b, norm2(b), None, 1e-9, &mut Run::unlimited());
+        reached.good.map(|_| reached.x)
     }
 
     /// A random wide problem whose data is A x with x > 0 is interpolated, in both orders and with rows of very different size; one with b < 0
@@ -399,7 +484,7 @@ mod tests {
             let columns: Vec<f64> = (0..m * n).map(|k| rows[(k % m) * n + k / m]).collect();
             let by_rows = Dense::row_major(&rows, m, n).unwrap();
             let by_columns = Dense::column_major(&columns, m, n).unwrap();
-            let found = [&by_rows, &by_columns].map(|a| solve(a, &b).unwrap().x);
+            let found = [&by_rows, &by_columns].map(|a| solve(a, &b).unwrap());
             for x in &found {
                 let r: Vec<f64> = rows.chunks(n).zip(&b).map(|(row, b)| dot(row, x) - b).collect();
                 assert!(norm2(&r) <= 1e-7 * norm2(&b), "{grade}: {:e}", norm2(&r));
@@ -432,8 +517,8 @@ mod tests {
         let found = solve(&a, &b).unwrap();
         let mut run = Run::unlimited();
         let problem = Problem::new(&a, true).unwrap();
-        let start = State::new(&problem, &b, norm2(&b), &mut run);
-        let scaled: Vec<f64> = found.x.iter().zip(&norms).map(|(x, c)| x * c).collect();
+        let start = State::new(&problem, &b, norm2(&b), None, &mut run);
+        let scaled: Vec<f64> = found.iter().zip(&norms).map(|(x, c)| x * c).collect();
         assert!(scaled.contains(&0.0));
         let toward: f64 = (0..n)
             .map(|j| (scaled[j] - start.s[j]) * (other[j] * norms[j] - scaled[j]))

@@ -12,8 +12,8 @@
 //!                         growing QR factor where that is not exact
 //! … of 240 columns or     projected conjugate gradients first, within a budget, unless a few columns will do: they never form the Gram
 //!   more, m ≥ 1.2 n       matrix of columns that end at zero (nearly square: only where one direction dominates)
-//! dense, n > m            the active set on a growing Gram factor, then QR; with n ≥ 1.9 m and a face beyond m/4 the flow, and Newton
-//!                         steps to a point with A x = b if there is one
+//! dense, n > m            the active set on a growing Gram factor, then QR; with n ≥ 1.9 m, m ≥ 128 and a face that does not stay small
+//!                         first the least distance to a point with A x = b if there is one
 //! sparse, large           coordinate descent; where it slows down projected conjugate gradients to 1e-5 or for a few times what a
 //!                         Gram matrix of the face costs, then working sets in it; with a face of more than 3000 columns the flow on the lift
 //! sparse, small           made dense
@@ -103,6 +103,9 @@ pub enum Strategy {
     WorkingSet,
     /// The flow on the lift x = u∘u: needs products only.
     Flow,
+    /// A point with A x = b, the nearest to an interior one (or to the start): for b that can be interpolated, as it often can from n = 2 m
+    /// on; ends stalled elsewhere. Products only.
+    LeastDistance,
     /// Projected conjugate gradients: products only, no factorisation; for well-conditioned columns, tall matrices above all.
     ProjectedGradients,
 }
@@ -344,6 +347,7 @@ where
             self.options.strategy,
             Strategy::Flow
                 | Strategy::ProjectedGradients
+                | Strategy::LeastDistance
                 | Strategy::CoordinateDescent
                 | Strategy::WorkingSet
         );

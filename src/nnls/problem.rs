@@ -14,7 +14,7 @@ use crate::{Error, LinalgScalar, Result};
 use std::cell::RefCell;
 use std::sync::Arc;
 
-/// At most this many elements (32 MB of f64) are made dense to reach the exact dense methods …
+/// At most this many elements (8 MB of f64) are made dense to reach the exact dense methods …
 const DENSIFY_SPARSE: usize = 1_000_000;
 /// … and an operator of products only is written out when that takes no more than this many products.
 const MATERIALISE_COLUMNS: usize = 512;
@@ -47,7 +47,7 @@ pub(crate) struct Problem<'a, T: LinalgScalar> {
     everything: std::cell::OnceCell<Vec<usize>>,
     /// What [`alike`](Self::alike) found.
     pub(super) likeness: std::cell::OnceCell<usize>,
-    /// Scratch of the products with dense rows.
+    /// Scratch of the products.
     spare: RefCell<Vec<T>>,
     /// Products spent on preparing (norms and columns of an operator that only has products).
     pub(crate) setup_passes: f64,
@@ -316,12 +316,11 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
                 sparse_products::combine(s, self.columns, Some(face), x, y, partial);
             }),
             Operator::Products(p) => {
-                let mut full = vec![T::zero(); self.columns];
-                for (j, v) in face.iter().zip(x) {
-                    full[*j] = *v;
-                }
                 run.passes += 1.0;
-                return p.apply(&full, y);
+                return self.with_spare(self.columns, |full| {
+                    spread(face, x, full);
+                    p.apply(full, y);
+                });
             }
         }
         run.passes += face.len() as f64 / self.columns as f64;
@@ -351,13 +350,11 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             }
             Operator::Sparse(s) => sparse_products::combine_adjoint(s, self.columns, Some(face), y, out),
             Operator::Products(p) => {
-                let mut full = vec![T::zero(); self.columns];
-                p.apply_adjoint(y, &mut full);
-                for (j, o) in face.iter().zip(out.iter_mut()) {
-                    *o = full[*j];
-                }
                 run.passes += 1.0;
-                return;
+                return self.with_spare(self.columns, |full| {
+                    p.apply_adjoint(y, full);
+                    gather(face, full, out);
+                });
             }
         }
         run.passes += face.len() as f64 / self.columns as f64;
@@ -387,13 +384,15 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         matches!(self.operator(), Operator::Dense(d) if d.is_column_major())
     }
 
-    /// s_f ← ⟨â_{face(f)}, y⟩ and z ← Σ_f w(f, s_f) â_{face(f)}, in one pass over memory: of dense columns only. The face None is all columns.
+    /// s_f ← ⟨â_{face(f)}, y⟩ and z ← Σ_f w(f, s_f) â_{face(f)}, in one pass over memory: of dense columns only. The face None is all columns;
+    /// about `moving` of the weights are not zero.
     pub(crate) fn adjoint_normal(
         &self,
         face: Option<&[usize]>,
         y: &[T],
         s: &mut [T],
         weight: impl Fn(usize, T) -> T + Sync,
+        moving: usize,
         z: &mut [T],
         run: &mut Run<'_>,
     ) {
@@ -405,7 +404,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         self.with_spare(PARTS * self.rows, |partial| {
             dense_products::columns_adjoint_normal(&d, face, y, s, weight, z, partial);
         });
-        run.passes += 2.0 * face.len() as f64 / self.columns as f64;
+        run.passes += (face.len() + moving) as f64 / self.columns as f64;
     }
 
     fn everything(&self) -> &[usize] {

@@ -63,6 +63,7 @@ pub(super) fn working_set<T: LinalgScalar>(
             problem.gram_of(&set, &mut gram, run);
         } else {
             extend_gram(problem, &known, &known_gram, &set, &mut gram, run);
+            drop(std::mem::take(&mut known_gram));
         }
         let mut c = vec![T::zero(); k];
         problem.combine_adjoint(&set, b, &mut c, run);
@@ -105,10 +106,14 @@ pub(super) fn working_set<T: LinalgScalar>(
             residual(problem, b, &columns, &z, &mut r, run);
             problem.combine_adjoint(&columns, &r, &mut delta, run);
             solver.solve(&mut delta);
-            if z.iter().zip(&delta).any(|(v, d)| not_positive(*v + *d)) {
+            // (what rounding left below zero stays there)
+            let breaks = |v: T, d: T| not_positive(v + d) && (v > T::zero() || d.is_nan());
+            if z.iter().zip(&delta).any(|(v, d)| breaks(*v, *d)) {
                 break;
             }
-            z.iter_mut().zip(&delta).for_each(|(v, d)| *v += *d);
+            z.iter_mut()
+                .zip(&delta)
+                .for_each(|(v, d)| *v = (*v + *d).max(T::zero()));
         }
         drop_rounding(&mut z, &delta, columns.iter().map(|j| norms[*j]), b_norm);
         put(&set, &members, &z, x);

@@ -26,7 +26,7 @@ pub enum Phase {
     CoordinateDescent,
     /// Working sets solved exactly in a small dense Gram matrix, refined with the residual in A.
     WorkingSet,
-    /// Accelerated projected gradients.
+    /// Projected conjugate gradients, or accelerated projected gradients over sets with a sum.
     ProjectedGradient,
     /// The flow on the lift x = u∘u (preconditioned conjugate gradients).
     Flow,

@@ -293,11 +293,12 @@ impl LinearOperator<f64> for Products<'_> {
     }
 }
 
-const STRATEGIES: [Strategy; 4] = [
+const STRATEGIES: [Strategy; 5] = [
     Strategy::Auto,
     Strategy::ActiveSet,
     Strategy::Flow,
     Strategy::ProjectedGradients,
+    Strategy::LeastDistance,
 ];
 const CHOICES: [Choice; 3] = [Choice::Auto, Choice::ActiveSet, Choice::ProjectedGradient];
 

@@ -118,7 +118,8 @@ fn least_squares_cancelled_at_every_product_and_every_iteration() {
     );
     let mut cancelled = 0;
     for at in 0..400 {
-        for strategy in STRATEGIES {
+        // (least distance ends stalled: this b cannot be interpolated)
+        for strategy in STRATEGIES.into_iter().filter(|s| *s != Strategy::LeastDistance) {
             let token = CancelToken::new();
             let a = Raising {
                 a: dense,

@@ -10,8 +10,8 @@
 //! β_j = the part of q_j that points inward, at a bound    chopped gradient: what wants to enter
 //! ```
 //!
-//! On a face one step costs one product with A_FᵀA_F, in one pass over memory where A lies there; columns off the face are
-//! looked at only when the face has been solved ten times better. A few dozen products settle a well-conditioned problem of any
+//! On a face one step costs one product with A_FᵀA_F, or A_F A_Fᵀ where columns lie in memory, in one pass; columns off the face are
+//! looked at when the face has been solved ten times better, a hundred times where nothing wanted to enter it, and wherever they are few. A few dozen products settle a well-conditioned problem of any
 //! size. Elsewhere the face is predicted long before its coefficients are accurate, and an exact method takes over.
 
 mod dominant;

@@ -77,12 +77,12 @@ impl<T: LinalgScalar> State<'_, '_, T> {
     pub(super) fn proximal(&mut self, t: T) {
         let Some(d) = &self.dominant else { return };
         let off = dot(&d.a, &self.y) - d.beta;
-        for (j, z) in self.goal.iter_mut().enumerate() {
+        for (j, z) in self.aim.iter_mut().enumerate() {
             *z = self.y[j] - t * (self.q[j] - d.a[j] * off);
         }
         d.clip(
             &(0..self.y.len()),
-            &self.goal,
+            &self.aim,
             (&self.lo, &self.hi),
             d.beta,
             t.recip(),
@@ -94,16 +94,16 @@ impl<T: LinalgScalar> State<'_, '_, T> {
     pub(super) fn projected_step(&mut self, t: T, run: &mut Run<'_>) -> Option<T> {
         self.trial.copy_from_slice(&self.y);
         for (j, p) in self.face.iter().zip(&self.p) {
-            self.goal[*j] = self.y[*j] - t * *p;
+            self.aim[*j] = self.y[*j] - t * *p;
         }
         let bounds = (&self.lo[..], &self.hi[..]);
         if let Some(d) = &self.dominant {
             let face = self.face.iter().copied();
-            let along = face.clone().map(|j| d.a[j] * self.goal[j]).sum();
-            d.clip(&face, &self.goal, bounds, along, T::zero(), &mut self.trial);
+            let along = face.clone().map(|j| d.a[j] * self.aim[j]).sum();
+            d.clip(&face, &self.aim, bounds, along, T::zero(), &mut self.trial);
         } else {
             for j in &self.face {
-                self.trial[*j] = crate::sets::clip(self.goal[*j], bounds.0[*j], bounds.1[*j]);
+                self.trial[*j] = crate::sets::clip(self.aim[*j], bounds.0[*j], bounds.1[*j]);
             }
         }
         self.take(T::infinity(), run)

@@ -58,7 +58,10 @@ pub(super) struct State<'p, 'a, T: LinalgScalar> {
     pub(super) ahead: Ahead<T>,
     pub(super) ahead_image: Vec<T>,
     /// Where a step would end without bounds.
-    pub(super) goal: Vec<T>,
+    pub(super) aim: Vec<T>,
+    /// Aᵀr everywhere, and weights of columns.
+    prices: Vec<T>,
+    weights: Vec<T>,
 }
 
 impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
@@ -112,7 +115,9 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             by_columns: problem.has_adjoint_normal(),
             ahead: Ahead::Nothing,
             ahead_image: zeros(m),
-            goal: zeros(n),
+            aim: zeros(n),
+            prices: zeros(n),
+            weights: zeros(n),
         }
     }
 
@@ -209,12 +214,9 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             || (y == self.hi[j] && q > T::zero() && y > self.lo[j])
     }
 
-    /// q ← Aᵀr / c everywhere, and what is wanted ahead. The updated r drifts: now and then it is formed anew.
+    /// q ← Aᵀr / c everywhere, and what is wanted ahead.
     pub(super) fn gradient(&mut self, ahead: Ahead<T>, run: &mut Run<'_>) {
-        self.refreshed += 1;
-        if self.refreshed.is_multiple_of(50) {
-            self.form_residual(run);
-        }
+        self.refresh(run);
         let norms = self.problem.norms();
         self.ahead = if self.by_columns { ahead } else { Ahead::Nothing };
         if self.ahead == Ahead::Nothing {
@@ -234,6 +236,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                 &self.r,
                 &mut self.q,
                 |j, s| over(move_of(j, s), norms[j]),
+                self.face.len(),
                 &mut self.ahead_image,
                 run,
             );
@@ -242,6 +245,14 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             *q = over(*q, *c);
         }
         (self.fresh, self.formed) = (true, true);
+    }
+
+    /// The updated r drifts: now and then it is formed anew.
+    fn refresh(&mut self, run: &mut Run<'_>) {
+        self.refreshed += 1;
+        if self.refreshed.is_multiple_of(50) {
+            self.form_residual(run);
+        }
     }
 
     /// r ← A x − b from y.
@@ -400,26 +411,29 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
     }
 
     /// q and its image on the face from r, in one pass over memory, and from them the next direction and its image: A(q − βp) = A q − β A p.
-    /// (A block of rows of [`Problem::normal`] comes from memory at half of the rate of whole columns.)
+    /// (For A p and its Aᵀ in one pass, blocks of rows would have to come from memory: at half of the rate of whole columns.)
     fn next_direction_by_columns(&mut self, drop: T, everywhere: bool, run: &mut Run<'_>) {
+        if everywhere {
+            self.refresh(run);
+        }
         let (k, norms) = (self.face.len(), self.problem.norms());
         let Self { face, r, trial_r, .. } = self;
-        let (on_face, weights) = (&mut self.product[..k], &mut self.trial);
+        let (on_face, weights) = (&mut self.product[..k], &mut self.weights);
         if everywhere {
             weights.fill(T::zero());
             for j in face.iter() {
                 weights[*j] = (norms[*j] * norms[*j]).recip();
             }
-            let prices = &mut self.goal;
+            let prices = &mut self.prices;
             self.problem
-                .adjoint_normal(None, r, prices, |j, s| s * weights[j], trial_r, run);
+                .adjoint_normal(None, r, prices, |j, s| s * weights[j], k, trial_r, run);
             for (s, j) in on_face.iter_mut().zip(face.iter()) {
                 *s = prices[*j];
             }
         } else {
             let weight = |f: usize, s: T| s / (norms[face[f]] * norms[face[f]]);
             self.problem
-                .adjoint_normal(Some(face), r, on_face, weight, trial_r, run);
+                .adjoint_normal(Some(face), r, on_face, weight, k, trial_r, run);
         }
         // ⟨q, AᵀA p⟩ with AᵀA p = (q before − q)/t
         let mut along = T::zero();
@@ -436,7 +450,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             *i = *next - beta * *i;
         }
         if everywhere {
-            for ((q, s), c) in self.q.iter_mut().zip(&self.goal).zip(norms) {
+            for ((q, s), c) in self.q.iter_mut().zip(&self.prices).zip(norms) {
                 *q = over(*s, *c);
             }
             (self.fresh, self.formed) = (true, true);
