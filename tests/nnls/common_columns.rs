@@ -10,7 +10,14 @@ use reparam::testing::Random;
 use reparam::{Nnls, nnls};
 
 /// b = A max(normals, 0) + noise, for an m×n matrix of given entries.
-fn case(name: &str, m: usize, n: usize, noise: f64, seed: u64, entry: impl Fn(usize, usize) -> f64) -> Case {
+pub(crate) fn case(
+    name: &str,
+    m: usize,
+    n: usize,
+    noise: f64,
+    seed: u64,
+    entry: impl Fn(usize, usize) -> f64,
+) -> Case {
     let mut random = Random::new(seed);
     let a: Vec<f64> = (0..m * n).map(|k| entry(k / n, k % n)).collect();
     let x: Vec<f64> = (0..n).map(|_| random.normal::<f64>().max(0.0)).collect();

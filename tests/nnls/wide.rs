@@ -8,27 +8,9 @@ use reparam::operators::Dense;
 use reparam::testing::Random;
 use reparam::{Nnls, Phase, Status, nnls};
 
-/// Rows of a matrix, and b = A max(normals, 0).
+/// b = A max(normals, 0).
 fn case(name: &str, m: usize, n: usize, entry: impl Fn(usize, usize) -> f64) -> Case {
-    let mut random = Random::new(8);
-    let a: Vec<f64> = (0..m * n).map(|k| entry(k / n, k % n)).collect();
-    let x: Vec<f64> = (0..n).map(|_| random.normal::<f64>().max(0.0)).collect();
-    let b = a
-        .chunks_exact(n)
-        .map(|row| row.iter().zip(&x).map(|(a, x)| a * x).sum::<f64>())
-        .collect();
-    Case {
-        name: name.to_string(),
-        m,
-        n,
-        a,
-        b,
-        x: vec![],
-        objective: None,
-        unique: false,
-        cond_support: None,
-        degenerate: vec![],
-    }
+    crate::common_columns::case(name, m, n, 0.0, 8, entry)
 }
 
 /// Both orders of the matrix, in a few dozen passes, with everything the certificate says.
