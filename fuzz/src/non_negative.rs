@@ -5,7 +5,7 @@ use reparam::nnls::Strategy;
 use reparam::operators::{Dense, LinearOperator, MatrixFree, SparseColumns};
 use reparam::{LinalgScalar, Nnls, Solution};
 
-const STRATEGIES: [Strategy; 11] = [
+const STRATEGIES: [Strategy; 12] = [
     Strategy::Auto,
     Strategy::Auto,
     Strategy::Auto,
@@ -17,6 +17,7 @@ const STRATEGIES: [Strategy; 11] = [
     Strategy::Flow,
     Strategy::ProjectedGradients,
     Strategy::LeastDistance,
+    Strategy::InteriorPoint,
 ];
 
 /// A matrix of any storage, any strategy, tolerance, start and limit, one or two right-hand sides.

@@ -17,6 +17,9 @@ use std::cell::{OnceCell, RefCell};
 pub(super) const QR_ELEMENTS: usize = 100_000_000;
 /// With products only, a face of more columns than this is left to the flow first.
 const LARGE_FACE: usize = 1000;
+/// Passes after which well-conditioned columns would have shown themselves to projected conjugate gradients, with a face that is too large
+/// for working sets.
+const BEFORE_INTERIOR: f64 = 150.0;
 
 /// A feasible point on its way to judgement, in scaled units.
 pub(super) struct Candidate<T> {
@@ -147,6 +150,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 self.projected(self.zero_or_start(), &target, run).0
             }
             Strategy::LeastDistance => self.interpolated(self.start.as_deref(), run),
+            Strategy::InteriorPoint => self.interior(run),
             Strategy::Flow => self.flow_to_tolerance(self.start.as_deref(), run),
             Strategy::Auto | Strategy::WorkingSet => self.products(run),
         }
@@ -194,7 +198,12 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         // a face that is nearly right saves the exact method most of its rounds
         // within a few times what the first Gram matrix of a working set costs
         let (k, n) = (support(&candidate.x) as f64, candidate.x.len() as f64);
-        let hand_over = self.target((2.0 * k * k / n).min(1500.0)).at_least(T::lit(1e-5));
+        let most = if k > (working_set::LARGEST / 2) as f64 {
+            BEFORE_INTERIOR
+        } else {
+            1500.0
+        };
+        let hand_over = self.target((2.0 * k * k / n).min(most)).at_least(T::lit(1e-5));
         candidate = self.projected(candidate.x, &hand_over, run).0;
         if candidate.limit.is_some() {
             return candidate;
@@ -217,8 +226,11 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             }
             candidate = exact;
         } else {
-            // a large face that nothing settles quickly: the metric of the lift, and its own interior start, take a fraction
-            // of the steps that faces take (tomography of 128 × 128: ρ = 1e-5 in a third of the time)
+            // a large face that nothing settles quickly: all coordinates at once, with a preconditioner for their coupling
+            let inside = self.interior(run);
+            if inside.limit.is_some() || self.rho(&inside.x, run) <= self.tolerance {
+                return inside;
+            }
             let flowed = self.flow_to_tolerance(None, run);
             if flowed.limit.is_some() || self.rho(&flowed.x, run) <= self.tolerance {
                 return flowed;
@@ -360,11 +372,17 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     /// The flow to the tolerance, from x or its own interior start.
     fn flow_to_tolerance(&self, x: Option<&[T]>, run: &mut Run<'_>) -> Candidate<T> {
         let reached = flow(self.problem, self.b, self.b_norm, x, self.tolerance, 3000, run);
-        self.cut(reached.x, reached.limit, run)
+        self.cut(reached.x, Phase::Flow, reached.limit, run)
     }
 
-    /// Every iterate of the flow is interior: coordinates held down by their multiplier become exact zeros when that costs no accuracy.
-    fn cut(&self, x: Vec<T>, limit: Option<Status>, run: &mut Run<'_>) -> Candidate<T> {
+    /// Iterates of some methods are interior: coordinates held down by their multiplier become exact zeros when that costs no accuracy.
+    pub(super) fn cut(
+        &self,
+        x: Vec<T>,
+        phase: Phase,
+        limit: Option<Status>,
+        run: &mut Run<'_>,
+    ) -> Candidate<T> {
         let p = self.problem;
         let r = self.residual_of(&x, run);
         let mut g = vec![T::zero(); p.columns()];
@@ -387,7 +405,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         };
         Candidate {
             x,
-            phase: Phase::Flow,
+            phase,
             limit,
             dual: None,
         }

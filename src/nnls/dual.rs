@@ -11,10 +11,12 @@ use crate::{LinalgScalar, Scalar};
 
 /// Elements from which a pass costs more than to look at sixteen columns first.
 const LARGE: usize = 1 << 14;
+/// A gap that is small enough to look no further, in units of ‖b‖².
+const SMALL: f64 = 1e-6;
 
 impl<T: LinalgScalar> Context<'_, '_, T> {
     /// Where f is rounding, f itself. Else by a dual point; directions for it are the method's own, b (Aᵀb > 0 for non-negative data),
-    /// then 1; b first where Aᵀb is known and certain to do. Where none does, f again: min f is not negative.
+    /// then 1, until the bound is small; b first where Aᵀb is known and certain to do. Where none does, f again: min f is not negative.
     pub(super) fn gap(&self, x: &[T], r: &[T], g: &[T], own: Option<&[T]>, run: &mut Run<'_>) -> T {
         let half = T::lit(0.5);
         let negative: Vec<T> = r.iter().map(|v| -*v).collect();
@@ -38,6 +40,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             Vec::new()
         };
         let directions = [certain.then_some(self.b), own, Some(self.b), Some(&ones[..])];
+        let mut least = trivial;
         for w in directions.into_iter().flatten() {
             let is_b = std::ptr::eq(w, self.b);
             if !(is_b && known.is_some() || self.helps(w, &worst, run)) {
@@ -49,12 +52,13 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 self.problem.adjoint(w, &mut image, run);
                 &image
             };
-            let gap = duality_gap(&negative, g, w, image, self.b, f, rounding);
-            if gap < T::infinity() {
-                return gap;
+            least = least.min(duality_gap(&negative, g, w, image, self.b, f, rounding));
+            // (a direction with Aᵀw barely positive somewhere gives a bound, and not a good one)
+            if least <= T::lit(SMALL) * self.b_norm * self.b_norm {
+                break;
             }
         }
-        if trivial.is_nan() { T::infinity() } else { trivial }
+        if least.is_nan() { T::infinity() } else { least }
     }
 
     /// A few of the columns with g_j < 0, the largest |g_j|/‖a_j‖ first.

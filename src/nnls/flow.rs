@@ -175,7 +175,7 @@ fn release<T: Scalar>(u: &mut [T], x: &mut [T], g: &[T], h: &[T], fresh: &mut bo
 }
 
 /// max(Aᵀb, 0)_j/‖a_j‖² plus 0.3 of its mean, scaled to the best multiple: interior, and of the right size.
-fn starting_point<T: LinalgScalar>(
+pub(super) fn starting_point<T: LinalgScalar>(
     problem: &Problem<'_, T>,
     b: &[T],
     h: &[T],

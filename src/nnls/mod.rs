@@ -15,7 +15,8 @@
 //! dense, n > m            the active set on a growing Gram factor, then QR; with n ≥ 1.9 m, m ≥ 128 and a face that does not stay small
 //!                         first the least distance to a point with A x = b if there is one
 //! sparse, large           coordinate descent; where it slows down projected conjugate gradients to 1e-5 or for a few times what a
-//!                         Gram matrix of the face costs, then working sets in it; with a face of more than 3000 columns the flow on the lift
+//!                         Gram matrix of the face costs, then working sets in it; with a face of more than 3000 columns interior points,
+//!                         preconditioned by a sparse approximate inverse
 //! sparse, small           made dense
 //! products only           the flow on the lift x = u∘u, then the active set from the face it found;
 //!                         written out when n ≤ 512
@@ -33,6 +34,7 @@ pub(crate) mod face;
 mod few_columns;
 mod flow;
 mod growing_gram;
+mod interior_point;
 mod least_distance;
 mod likeness;
 pub(crate) mod many;
@@ -103,6 +105,10 @@ pub enum Strategy {
     WorkingSet,
     /// The flow on the lift x = u∘u: needs products only.
     Flow,
+    /// A primal-dual interior-point method, its steps by preconditioned conjugate gradients: for sparse A with a large face and correlated
+    /// columns (tomography, deblurring). A is read through products, and through its columns where it is sparse: then the
+    /// preconditioner is a factorised sparse approximate inverse, else a diagonal. Takes no notice of the start.
+    InteriorPoint,
     /// A point with A x = b, the nearest to an interior one (or to the start): for b that can be interpolated, as it often can from n = 2 m
     /// on; ends stalled elsewhere. Products only.
     LeastDistance,
@@ -348,6 +354,7 @@ where
             Strategy::Flow
                 | Strategy::ProjectedGradients
                 | Strategy::LeastDistance
+                | Strategy::InteriorPoint
                 | Strategy::CoordinateDescent
                 | Strategy::WorkingSet
         );

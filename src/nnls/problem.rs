@@ -237,6 +237,13 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         }
     }
 
+    pub(crate) fn sparse(&self) -> Option<&SparseColumns<T>> {
+        match &self.storage {
+            Storage::Sparse(s) => Some(s),
+            _ => None,
+        }
+    }
+
     /// Whether columns can be read without a product.
     pub(crate) fn has_columns(&self) -> bool {
         !matches!(self.storage, Storage::Products(_))

@@ -11,6 +11,7 @@ mod matrix_free;
 #[cfg(feature = "sparse")]
 mod sparse;
 mod sparse_columns;
+pub(crate) mod sparse_inverse;
 pub(crate) mod sparse_products;
 
 pub use column_scaled::ColumnScaled;

@@ -142,14 +142,14 @@ pub(crate) fn gram_columns<T: LinalgScalar>(
 }
 
 /// Some columns, row after row: positions in the face, ascending, and values.
-struct Rows<T> {
+pub(super) struct Rows<T> {
     starts: Vec<usize>,
     positions: Vec<u32>,
     values: Vec<T>,
 }
 
 impl<T: LinalgScalar> Rows<T> {
-    fn of(a: &SparseColumns<T>, face: &[usize]) -> Self {
+    pub(super) fn of(a: &SparseColumns<T>, face: &[usize]) -> Self {
         let mut starts = vec![0; a.rows() + 1];
         for j in face {
             a.entries(*j).0.iter().for_each(|i| starts[*i as usize + 1] += 1);
@@ -175,7 +175,7 @@ impl<T: LinalgScalar> Rows<T> {
         }
     }
 
-    fn entries(&self, i: usize) -> (&[u32], &[T]) {
+    pub(super) fn entries(&self, i: usize) -> (&[u32], &[T]) {
         let span = self.starts[i]..self.starts[i + 1];
         (&self.positions[span.clone()], &self.values[span])
     }

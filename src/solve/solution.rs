@@ -30,6 +30,8 @@ pub enum Phase {
     ProjectedGradient,
     /// The flow on the lift x = u∘u (preconditioned conjugate gradients).
     Flow,
+    /// A primal-dual interior-point method with inexact steps.
+    InteriorPoint,
     /// The nearest point of {x ≥ 0 : A x = b} to an interior one, by the dual of that projection.
     LeastDistance,
     /// L-BFGS on the lift.
@@ -60,6 +62,7 @@ impl fmt::Display for Phase {
             Self::WorkingSet => "working sets in a dense Gram matrix",
             Self::ProjectedGradient => "projected gradients",
             Self::Flow => "flow on the lift",
+            Self::InteriorPoint => "interior-point method",
             Self::LeastDistance => "least distance to the points with A x = b",
             Self::Lbfgs => "L-BFGS on the lift",
             Self::BoxLbfgs => "L-BFGS on a box",

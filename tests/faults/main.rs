@@ -293,12 +293,13 @@ impl LinearOperator<f64> for Products<'_> {
     }
 }
 
-const STRATEGIES: [Strategy; 5] = [
+const STRATEGIES: [Strategy; 6] = [
     Strategy::Auto,
     Strategy::ActiveSet,
     Strategy::Flow,
     Strategy::ProjectedGradients,
     Strategy::LeastDistance,
+    Strategy::InteriorPoint,
 ];
 const CHOICES: [Choice; 3] = [Choice::Auto, Choice::ActiveSet, Choice::ProjectedGradient];
 

@@ -173,6 +173,7 @@ fn least_squares_cancelled_at_every_product_and_every_iteration() {
             Strategy::CoordinateDescent,
             Strategy::WorkingSet,
             Strategy::Flow,
+            Strategy::InteriorPoint,
             Strategy::ProjectedGradients,
         ] {
             let s = Nnls::new(&dense)
@@ -311,6 +312,7 @@ fn threads_do_not_change_a_bit_of_sparse_products() {
                 Strategy::Auto,
                 Strategy::WorkingSet,
                 Strategy::Flow,
+                Strategy::InteriorPoint,
                 Strategy::ProjectedGradients,
             ]
             .map(|strategy| {

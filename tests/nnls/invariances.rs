@@ -90,7 +90,7 @@ enum Family {
     Simplex,
 }
 
-const FAMILIES: [Family; 13] = [
+const FAMILIES: [Family; 14] = [
     Family::Nnls(Strategy::Auto),
     Family::Nnls(Strategy::BlockExchange),
     Family::Nnls(Strategy::ActiveSet),
@@ -98,6 +98,7 @@ const FAMILIES: [Family; 13] = [
     Family::Nnls(Strategy::WorkingSet),
     Family::Nnls(Strategy::ProjectedGradients),
     Family::Nnls(Strategy::LeastDistance),
+    Family::Nnls(Strategy::InteriorPoint),
     Family::Nnls(Strategy::Flow),
     Family::Bounds,
     Family::BoundsBy(Choice::ActiveSet),
@@ -297,7 +298,7 @@ fn powers_of_two_on_single_columns() {
             }
         }
     }
-    assert_eq!(exact, 2 * 11 * 4);
+    assert_eq!(exact, 2 * 12 * 4);
 }
 
 /// The lift: powers of four on x (the root of 4^k is 2^k), as far as squares of f stay numbers.

@@ -11,6 +11,7 @@ mod common_columns;
 mod differential;
 mod errors;
 mod invariances;
+mod large_faces;
 mod operators;
 mod properties;
 mod reference;

@@ -90,6 +90,7 @@ fn strategy(number: u64) -> Strategy {
         3 => Strategy::WorkingSet,
         4 => Strategy::ProjectedGradients,
         5 if number.is_multiple_of(7) => Strategy::Flow,
+        5 if number.is_multiple_of(5) => Strategy::InteriorPoint,
         5 => Strategy::LeastDistance,
         _ => Strategy::Auto,
     }

@@ -1,0 +1,483 @@
+//! A factorised sparse approximate inverse of AᵀA + D, for a sparse A and any positive diagonal D.
+//!
+//! The inverse of AᵀA may be nearly local where AᵀA itself is full: for tomography AᵀA smooths, its inverse sharpens. Row i of the factor W
+//! lives on a few columns J_i ∋ i, those before i that overlap a_i most; it minimises ‖I − W L‖_F for the Cholesky factor L of AᵀA + D,
+//! which takes nothing but the small matrix S of those columns (Kolotilina & Yeremin 1993; Benzi 2002, section 5.2):
+//!
+//! ```text
+//! S = (AᵀA + D)[J_i, J_i] = C Cᵀ,    W[i, J_i] = C⁻ᵀ e,    (AᵀA + D)⁻¹ ≈ WᵀW
+//! ```
+//!
+//! The matrices S are formed once; another D costs small factorisations only.
+
+use super::dense_products::each;
+use super::sparse_products::Rows;
+use super::{LinearOperator, SparseColumns};
+use crate::LinalgScalar;
+
+/// Columns of a row of W, itself among them, at most.
+const WIDTH: usize = 20;
+/// So many inner products (800 MB of `f64`) are kept at most: of very many columns, rows of W have fewer entries.
+const PRODUCTS: usize = 100_000_000;
+/// Rows of W that one task makes.
+const CHUNK: usize = 64;
+/// Multiplications per entry of A that finding the overlaps may take: the fullest rows of A, which overlap everything, are left out beyond.
+const OVERLAP_WORK: usize = 400;
+/// Rows of W below which one thread does it all.
+const SMALL: usize = 1 << 12;
+
+/// W, its transpose, and what they are made of.
+pub(crate) struct SparseInverse<T> {
+    width: usize,
+    /// `width` for each row: its columns, ascending, the row itself last; [`NONE`] where there are fewer.
+    columns: Vec<u32>,
+    /// A packed triangle of that order for each row: the inner products of those columns, row by row.
+    products: Vec<T>,
+    values: Vec<T>,
+    /// Wᵀ by rows: where each begins, the rows of W, and where in `values` the entry stands.
+    starts: Vec<usize>,
+    rows: Vec<u32>,
+    from: Vec<u32>,
+    transposed: Vec<T>,
+}
+
+/// No column.
+const NONE: u32 = u32::MAX;
+
+impl<T: LinalgScalar> SparseInverse<T> {
+    /// The places of the entries, and the inner products. None where they cannot be numbered.
+    pub(crate) fn of(a: &SparseColumns<T>, norms: &[T]) -> Option<Self> {
+        let n = norms.len();
+        let width = (1..=WIDTH)
+            .rev()
+            .find(|w| n.saturating_mul(triangle(*w)) <= PRODUCTS)?;
+        u32::try_from(n.checked_mul(width)?).ok()?;
+        let columns = strongest(a, norms, width);
+        let mut products = vec![T::zero(); n * triangle(width)];
+        each(
+            &mut products,
+            CHUNK * triangle(width),
+            n >= SMALL,
+            |chunk, products| {
+                let mut dense = vec![T::zero(); a.rows()];
+                for (i, triangle) in products.chunks_exact_mut(triangle(width)).enumerate() {
+                    let own = row(&columns, width, chunk * CHUNK + i);
+                    let mut at = 0;
+                    for (p, j) in own.iter().enumerate() {
+                        a.add_column(*j as usize, T::one(), &mut dense);
+                        for k in &own[..=p] {
+                            triangle[at] = a.column_dot(*k as usize, &dense);
+                            at += 1;
+                        }
+                        a.entries(*j as usize)
+                            .0
+                            .iter()
+                            .for_each(|i| dense[*i as usize] = T::zero());
+                    }
+                }
+            },
+        );
+        let mut starts = vec![0; n + 1];
+        columns
+            .iter()
+            .filter(|j| **j != NONE)
+            .for_each(|j| starts[*j as usize + 1] += 1);
+        for j in 0..n {
+            starts[j + 1] += starts[j];
+        }
+        let mut next = starts.clone();
+        let (mut rows, mut from) = (vec![0; starts[n]], vec![0; starts[n]]);
+        for (place, j) in (0..).zip(&columns).filter(|(_, j)| **j != NONE) {
+            let at = &mut next[*j as usize];
+            (rows[*at], from[*at]) = (place / width as u32, place);
+            *at += 1;
+        }
+        Some(Self {
+            width,
+            columns,
+            products,
+            values: vec![T::zero(); n * width],
+            transposed: vec![T::zero(); starts[n]],
+            starts,
+            rows,
+            from,
+        })
+    }
+
+    /// W for another D ≥ 0. Coordinates with D_j = ∞ are out: rows and columns of zeros.
+    pub(crate) fn factor(&mut self, d: &[T]) {
+        let (width, columns, products) = (self.width, &self.columns, &self.products);
+        let size = triangle(width);
+        each(
+            &mut self.values,
+            CHUNK * width,
+            d.len() >= SMALL,
+            |chunk, values| {
+                for (i, w) in values.chunks_exact_mut(width).enumerate() {
+                    let i = chunk * CHUNK + i;
+                    last_row_of_inverse(&products[i * size..(i + 1) * size], row(columns, width, i), d, w);
+                }
+            },
+        );
+        for (t, at) in self.transposed.iter_mut().zip(&self.from) {
+            *t = self.values[*at as usize];
+        }
+    }
+
+    /// z ← WᵀW r, by way of `middle`.
+    pub(crate) fn apply(&self, r: &[T], middle: &mut [T], z: &mut [T]) {
+        let threads = r.len() >= SMALL;
+        let chunk = r.len().div_ceil(8).max(1);
+        each(middle, chunk, threads, |c, out| {
+            for (i, o) in out.iter_mut().enumerate() {
+                let i = c * chunk + i;
+                let own = row(&self.columns, self.width, i);
+                let values = &self.values[i * self.width..(i + 1) * self.width];
+                *o = own.iter().zip(values).map(|(j, w)| *w * r[*j as usize]).sum();
+            }
+        });
+        let middle = &*middle;
+        each(z, chunk, threads, |c, out| {
+            for (j, o) in out.iter_mut().enumerate() {
+                let span = self.starts[c * chunk + j]..self.starts[c * chunk + j + 1];
+                let entries = self.rows[span.clone()].iter().zip(&self.transposed[span]);
+                *o = entries.map(|(i, w)| *w * middle[*i as usize]).sum();
+            }
+        });
+    }
+}
+
+/// The columns of row i, itself last.
+fn row(columns: &[u32], width: usize, i: usize) -> &[u32] {
+    let places = &columns[i * width..(i + 1) * width];
+    let filled = places.iter().position(|j| *j == NONE).unwrap_or(width);
+    &places[..filled]
+}
+
+/// The entries of a triangle of order k.
+fn triangle(k: usize) -> usize {
+    k * (k + 1) / 2
+}
+
+/// For every column i those before it with the largest |⟨a_i, a_j⟩|/‖a_j‖, and itself.
+fn strongest<T: LinalgScalar>(a: &SparseColumns<T>, norms: &[T], width: usize) -> Vec<u32> {
+    let n = norms.len();
+    let all: Vec<usize> = (0..n).collect();
+    let by_rows = Rows::of(a, &all);
+    let longest = longest_row(a, &by_rows);
+    let units: Vec<T> = norms
+        .iter()
+        .map(|c| if *c > T::zero() { c.recip() } else { T::zero() })
+        .collect();
+    let mut columns = vec![NONE; n * width];
+    each(&mut columns, CHUNK * width, n >= SMALL, |chunk, columns| {
+        let mut overlap = vec![T::zero(); n];
+        let mut seen = vec![usize::MAX; n];
+        let mut kept = Largest::new(width - 1);
+        for (i, places) in columns.chunks_exact_mut(width).enumerate() {
+            let i = chunk * CHUNK + i;
+            let (rows, values) = a.entries(i);
+            let before = |r: u32| {
+                let (others, entries) = by_rows.entries(r as usize);
+                let count = if others.len() > longest {
+                    0
+                } else {
+                    others.partition_point(|j| (*j as usize) < i)
+                };
+                (&others[..count], &entries[..count])
+            };
+            let mut terms = 0;
+            for (r, v) in rows.iter().zip(values) {
+                let (others, entries) = before(*r);
+                terms += others.len();
+                for (j, u) in others.iter().zip(entries) {
+                    overlap[*j as usize] += *v * *u;
+                }
+            }
+            // the nearest first: where overlap falls with the distance few of the later ones replace anything
+            kept.clear();
+            if 4 * terms >= i {
+                for j in (0..i).rev() {
+                    kept.offer(overlap[j].abs() * units[j], j);
+                }
+                overlap[..i].fill(T::zero());
+            } else {
+                for j in rows.iter().rev().flat_map(|r| before(*r).0.iter().rev()) {
+                    let j = *j as usize;
+                    if seen[j] != i {
+                        seen[j] = i;
+                        kept.offer(overlap[j].abs() * units[j], j);
+                        overlap[j] = T::zero();
+                    }
+                }
+            }
+            let found = kept.ascending();
+            for (place, j) in places.iter_mut().zip(found.iter().copied().chain([i])) {
+                *place = u32::try_from(j).unwrap_or(NONE);
+            }
+        }
+    });
+    columns
+}
+
+/// The length of the fullest rows that take part in [`strongest`].
+fn longest_row<T: LinalgScalar>(a: &SparseColumns<T>, by_rows: &Rows<T>) -> usize {
+    let mut lengths: Vec<usize> = (0..a.rows()).map(|i| by_rows.entries(i).0.len()).collect();
+    lengths.sort_unstable();
+    let mut work = 0_usize;
+    let allowed = OVERLAP_WORK.saturating_mul(a.nonzeros());
+    let within = lengths.into_iter().take_while(|l| {
+        work = work.saturating_add(l.saturating_mul(*l));
+        work <= allowed
+    });
+    within.last().unwrap_or(0)
+}
+
+/// The numbers of the largest few of what is offered, of equals the first.
+struct Largest<T> {
+    room: usize,
+    held: Vec<(T, usize)>,
+    /// Where the smallest of them stands, once the room is full.
+    smallest: usize,
+    numbers: Vec<usize>,
+}
+
+impl<T: LinalgScalar> Largest<T> {
+    fn new(room: usize) -> Self {
+        Self {
+            room,
+            held: Vec::with_capacity(room),
+            smallest: 0,
+            numbers: Vec::with_capacity(room),
+        }
+    }
+
+    fn clear(&mut self) {
+        self.held.clear();
+    }
+
+    #[inline]
+    fn offer(&mut self, size: T, number: usize) {
+        if self.held.len() == self.room {
+            match self.held.get_mut(self.smallest) {
+                Some(held) if size > held.0 => *held = (size, number),
+                _ => return,
+            }
+        } else if size > T::zero() {
+            self.held.push((size, number));
+        } else {
+            return;
+        }
+        let mut smallest = (T::infinity(), 0);
+        for (p, (size, _)) in self.held.iter().enumerate() {
+            if *size <= smallest.0 {
+                smallest = (*size, p);
+            }
+        }
+        self.smallest = smallest.1;
+    }
+
+    fn ascending(&mut self) -> &[usize] {
+        self.numbers.clear();
+        self.numbers.extend(self.held.iter().map(|(_, number)| *number));
+        self.numbers.sort_unstable();
+        &self.numbers
+    }
+}
+
+/// w ← C⁻ᵀ e with C Cᵀ = S + D on `own`, without the columns that D takes out or that depend on those before them.
+fn last_row_of_inverse<T: LinalgScalar>(triangle: &[T], own: &[u32], d: &[T], w: &mut [T]) {
+    w.fill(T::zero());
+    let k = own.len();
+    let Some(last) = k.checked_sub(1) else { return };
+    let mut c = [[T::zero(); WIDTH]; WIDTH];
+    let mut at = 0;
+    for p in 0..k {
+        let extra = d[own[p] as usize];
+        let whole = triangle[at + p] + extra;
+        if whole.is_finite() && whole > T::zero() {
+            for q in 0..p {
+                // (a column that is out has zeros in its row and 0 on the diagonal)
+                if c[q][q] > T::zero() {
+                    let sum: T = (0..q).map(|t| c[p][t] * c[q][t]).sum();
+                    c[p][q] = (triangle[at + q] - sum) / c[q][q];
+                }
+            }
+            let pivot = whole - c[p][..p].iter().map(|v| *v * *v).sum();
+            if pivot > T::lit(64.0) * T::epsilon() * whole {
+                c[p][p] = pivot.sqrt();
+            } else {
+                c[p] = [T::zero(); WIDTH];
+                if p == last {
+                    c[p][p] = whole.sqrt();
+                }
+            }
+        }
+        at += p + 1;
+    }
+    if c[last][last] == T::zero() {
+        return;
+    }
+    w[last] = c[last][last].recip();
+    for p in (0..last).rev().filter(|p| c[*p][*p] > T::zero()) {
+        let sum: T = (p + 1..k).map(|t| c[t][p] * w[t]).sum();
+        w[p] = -sum / c[p][p];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Random;
+
+    fn below(random: &mut Random, n: usize) -> usize {
+        (random.bits() % n as u64) as usize
+    }
+
+    /// m×n with about `each` entries a column, of which column `zero` is empty and the columns 1 and 2 are the same.
+    fn matrix(
+        m: usize,
+        n: usize,
+        each: usize,
+        zero: usize,
+        seed: u64,
+    ) -> (SparseColumns<f64>, Vec<Vec<f64>>) {
+        let mut random = Random::new(seed);
+        let mut triplets = Vec::new();
+        for j in (0..n).filter(|j| *j != zero) {
+            let from = triplets.len();
+            for k in 0..each {
+                // neighbours share rows
+                let i = (3 * j + 7 * k + below(&mut random, 5)) % m;
+                triplets.push((i, j, random.normal()));
+            }
+            if j == 2 && zero > 2 {
+                let same: Vec<_> = triplets
+                    .iter()
+                    .filter(|t| t.1 == 1)
+                    .map(|t| (t.0, 2, t.2))
+                    .collect();
+                triplets.truncate(from);
+                triplets.extend(same);
+            }
+        }
+        let a = SparseColumns::from_triplets(m, n, &triplets).unwrap();
+        let mut columns = vec![vec![0.0; m]; n];
+        columns.iter_mut().enumerate().for_each(|(j, c)| {
+            a.column(j, c);
+        });
+        let gram = columns
+            .iter()
+            .map(|p| columns.iter().map(|q| crate::linalg::dot(p, q)).collect())
+            .collect();
+        (a, gram)
+    }
+
+    fn norms(gram: &[Vec<f64>]) -> Vec<f64> {
+        (0..gram.len()).map(|j| gram[j][j].sqrt()).collect()
+    }
+
+    /// With no more columns than a row of W may have it is the inverse, whatever D, and without what D takes out.
+    #[test]
+    fn exact_when_every_column_fits() {
+        for seed in 0..60 {
+            let mut random = Random::new(1000 + seed);
+            let n = 1 + below(&mut random, WIDTH);
+            let zero = 3 + below(&mut random, 2 * n);
+            // (every column meets every other, or the inverse has entries where W has none)
+            let (a, gram) = matrix(12, n, 60, zero, seed);
+            let mut inverse = SparseInverse::of(&a, &norms(&gram)).unwrap();
+            // a second D on the same object: nothing of the first may stay
+            for _ in 0..2 {
+                let out: Vec<bool> = (0..n).map(|_| below(&mut random, 4) == 0).collect();
+                let d: Vec<f64> = (0..n)
+                    .map(|j| {
+                        if out[j] {
+                            f64::INFINITY
+                        } else {
+                            10f64.powf(random.normal())
+                        }
+                    })
+                    .collect();
+                inverse.factor(&d);
+                let y = random.normals(n);
+                // r = (G + D) y on what takes part
+                let r: Vec<f64> = (0..n)
+                    .map(|i| {
+                        let row: f64 = (0..n).filter(|j| !out[*j]).map(|j| gram[i][j] * y[j]).sum();
+                        if out[i] { 0.0 } else { row + d[i] * y[i] }
+                    })
+                    .collect();
+                let (mut middle, mut z) = (vec![f64::NAN; n], vec![f64::NAN; n]);
+                inverse.apply(&r, &mut middle, &mut z);
+                for j in 0..n {
+                    let expected = if out[j] { 0.0 } else { y[j] };
+                    assert!(
+                        (z[j] - expected).abs() < 1e-7 * (1.0 + y[j].abs()),
+                        "seed {seed}, {j}: {} {expected}",
+                        z[j]
+                    );
+                }
+            }
+        }
+    }
+
+    /// Against definitions: the columns of a row overlap it most, and W (G + D) Wᵀ has ones on its diagonal.
+    #[test]
+    fn rows_are_what_they_are_defined_to_be() {
+        for (seed, (m, n, each)) in (0..).zip([(90, 70, 6), (60, 150, 4), (400, 130, 40), (30, 60, 25)]) {
+            let (a, gram) = matrix(m, n, each, 5, seed);
+            let norms: Vec<f64> = norms(&gram);
+            let mut inverse = SparseInverse::of(&a, &norms).unwrap();
+            let mut random = Random::new(seed);
+            let d: Vec<f64> = (0..n).map(|_| 10f64.powf(random.normal())).collect();
+            inverse.factor(&d);
+            for i in 0..n {
+                let own = row(&inverse.columns, inverse.width, i);
+                assert_eq!(own.last(), Some(&(i as u32)));
+                assert!(own.windows(2).all(|w| w[0] < w[1]));
+                let share = |j: usize| {
+                    if norms[j] > 0.0 {
+                        (gram[i][j] / norms[j]).abs()
+                    } else {
+                        0.0
+                    }
+                };
+                let mut others: Vec<f64> = (0..i).map(share).filter(|s| *s > 0.0).collect();
+                others.sort_by(|p, q| q.total_cmp(p));
+                others.truncate(inverse.width - 1);
+                let mut chosen: Vec<f64> = own[..own.len() - 1].iter().map(|j| share(*j as usize)).collect();
+                chosen.sort_by(|p, q| q.total_cmp(p));
+                assert_eq!(chosen.len(), others.len());
+                assert!(
+                    chosen
+                        .iter()
+                        .zip(&others)
+                        .all(|(p, q)| (p - q).abs() <= 1e-12 * (1.0 + q))
+                );
+                let w = &inverse.values[i * inverse.width..][..own.len()];
+                let mut size = 0.0;
+                for (p, j) in w.iter().zip(own) {
+                    for (q, k) in w.iter().zip(own) {
+                        let extra = if j == k { d[*j as usize] } else { 0.0 };
+                        size += p * q * (gram[*j as usize][*k as usize] + extra);
+                    }
+                }
+                assert!((size - 1.0).abs() < 1e-9, "row {i}: {size}");
+            }
+        }
+    }
+
+    /// Duplicate columns and D = 0: the matrices of the rows are singular, the factor is finite.
+    #[test]
+    fn singular_rows_stay_finite() {
+        let triplets: Vec<(usize, usize, f64)> =
+            (0..30).flat_map(|j| (0..4).map(move |i| (i, j, 1.0))).collect();
+        let a = SparseColumns::from_triplets(4, 30, &triplets).unwrap();
+        let mut inverse = SparseInverse::of(&a, &[2.0; 30]).unwrap();
+        inverse.factor(&[0.0; 30]);
+        let (mut middle, mut z) = (vec![0.0; 30], vec![0.0; 30]);
+        inverse.apply(&[1.0; 30], &mut middle, &mut z);
+        assert!(z.iter().all(|v| v.is_finite()) && z.iter().any(|v| *v > 0.0));
+    }
+}
