@@ -3,7 +3,7 @@
 use crate::operators::Dense;
 
 /// Dense kernels of one scalar type. Public only as a hidden supertrait of [`LinalgScalar`](crate::LinalgScalar).
-pub trait Kernels: Sized {
+pub trait Kernels: super::scratch::Pooled {
     /// G = AᵀA, all of it (both triangles), column-major n×n.
     fn gram(a: &Dense<'_, Self>, out: &mut [Self]);
     /// AᵀB, column-major with as many rows as A has columns; both have the same number of rows.
@@ -27,6 +27,7 @@ mod with_faer {
     use faer::linalg::triangular_solve;
     use faer::prelude::{Reborrow, ReborrowMut};
     use faer::{Accum, Conj, Mat, MatMut, MatRef, Par};
+    use std::mem::MaybeUninit;
 
     /// Threads only where they can pay: a Gram matrix of fewer flops than this is done by one.
     #[cfg_attr(not(feature = "rayon"), allow(unused_variables))]
@@ -90,15 +91,18 @@ mod with_faer {
                         return true;
                     }
                     let par = parallelism((n as f64).powi(3) / 3.0);
-                    let mut memory = MemBuffer::new(llt::factor::cholesky_in_place_scratch::<$t>(n, par, Default::default()));
-                    llt::factor::cholesky_in_place(
-                        MatMut::from_column_major_slice_mut(&mut a[..n * n], n, n),
-                        Default::default(),
-                        par,
-                        MemStack::new(&mut memory),
-                        Default::default(),
-                    )
-                    .is_ok()
+                    let needed = llt::factor::cholesky_in_place_scratch::<$t>(n, par, Default::default());
+                    let factor = |a: &mut [Self], stack: &mut MemStack| {
+                        let a = MatMut::from_column_major_slice_mut(&mut a[..n * n], n, n);
+                        llt::factor::cholesky_in_place(a, Default::default(), par, stack, Default::default()).is_ok()
+                    };
+                    // (small factors in microseconds: their scratch is not worth an allocation)
+                    let mut small = [const { MaybeUninit::<u8>::uninit() }; 2048];
+                    if needed.size_bytes() + needed.align_bytes() <= small.len() {
+                        factor(a, MemStack::new(&mut small))
+                    } else {
+                        factor(a, MemStack::new(&mut MemBuffer::new(needed)))
+                    }
                 }
                 fn solve_lower(n: usize, l: &[Self], k: usize, b: &mut [Self]) {
                     if n == 0 || k == 0 {

@@ -6,6 +6,7 @@ pub(crate) mod conjugate_gradient;
 mod jacobi;
 mod packed;
 mod quasi_newton;
+pub(crate) mod scratch;
 
 pub(crate) use backend::Kernels;
 pub(crate) use jacobi::{compose, symmetric_eigen, symmetric_eigenvalues};

@@ -11,6 +11,8 @@ use crate::Scalar;
 pub(crate) struct PackedUpper<T> {
     k: usize,
     data: Vec<T>,
+    /// Of the removal in progress; kept for the next.
+    rotations: Vec<Rotation<T>>,
 }
 
 /// A Givens rotation of two neighbouring rows p, p+1: (a, b) ← (c a + s b, c b − s a).
@@ -45,13 +47,18 @@ impl<T: Scalar> PackedUpper<T> {
         Self {
             k: 0,
             data: Vec::new(),
+            rotations: Vec::new(),
         }
     }
 
     /// Empty, in memory that was used before.
     pub(crate) fn reusing(mut data: Vec<T>) -> Self {
         data.clear();
-        Self { k: 0, data }
+        Self {
+            k: 0,
+            data,
+            rotations: Vec::new(),
+        }
     }
 
     /// The memory, for [`reusing`](Self::reusing).
@@ -105,14 +112,14 @@ impl<T: Scalar> PackedUpper<T> {
         let k = self.k;
         debug_assert!(p < k);
         // Entries of shifted columns, still with their subdiagonal: `old` runs one ahead of `new`.
-        let mut rotations: Vec<Rotation<T>> = Vec::with_capacity(k - p - 1);
+        self.rotations.clear();
         for j in p + 1..k {
             let old = j * (j + 1) / 2;
             // the rotations made so far act on rows p..j of this column
             let (mut above, mut i) = (self.data[old + p], p);
             let new = (j - 1) * j / 2;
             self.data.copy_within(old..old + p, new);
-            for r in &rotations {
+            for r in &self.rotations {
                 let (a, b) = r.turn(above, self.data[old + i + 1]);
                 self.data[new + i] = a;
                 above = b;
@@ -123,7 +130,7 @@ impl<T: Scalar> PackedUpper<T> {
             let (c, s, d) = givens(above, below);
             let r = Rotation { row: j - 1, c, s };
             self.data[new + j - 1] = d;
-            rotations.push(r);
+            self.rotations.push(r);
             rotate(r);
         }
         self.k -= 1;

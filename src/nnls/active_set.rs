@@ -67,7 +67,8 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
         set_aside: vec![false; n],
         target: Vec::new(),
         w: vec![T::zero(); n],
-        candidates: Vec::new(),
+        candidates: Vec::with_capacity(n),
+        peaks: Vec::new(),
     };
     for j in face.members() {
         state.inside[*j] = true;
@@ -169,6 +170,8 @@ struct State<T> {
     w: Vec<T>,
     /// (w_j/‖a_j‖, j), best first.
     candidates: Vec<(T, usize)>,
+    /// Memory of those of them that are kept.
+    peaks: Vec<(T, usize)>,
 }
 
 impl<T: Scalar> State<T> {
@@ -197,7 +200,7 @@ impl<T: Scalar> State<T> {
             self.candidates.select_nth_unstable_by(pool - 1, best_first);
             self.candidates.truncate(pool);
         }
-        self.candidates.sort_by(best_first);
+        self.candidates.sort_unstable_by(best_first);
         (threshold, all.min(pool))
     }
 
@@ -215,8 +218,10 @@ impl<T: Scalar> State<T> {
             let behind = all[at + 1..].iter().take_while(near);
             !ahead.chain(behind).any(|other| better(other, this))
         };
-        let peaks: Vec<(T, usize)> = (0..all.len()).filter(|at| peak(*at)).map(|at| all[at]).collect();
-        self.candidates = peaks;
+        self.peaks.clear();
+        self.peaks
+            .extend((0..all.len()).filter(|at| peak(*at)).map(|at| all[at]));
+        std::mem::swap(&mut self.candidates, &mut self.peaks);
     }
 }
 

@@ -7,25 +7,26 @@
 
 use super::face::{gather, weak_pivot};
 use crate::LinalgScalar;
+use crate::linalg::scratch::{self, Scratch};
 use crate::linalg::solve_lower;
 use crate::solve::{Run, Status};
 
 /// The face at which the exchange ended, its factor, and the solution on it.
-pub(super) struct Exchange<T> {
-    pub(super) face: Vec<usize>,
+pub(super) struct Exchange<T: LinalgScalar> {
+    pub(super) face: Scratch<usize>,
     /// x on the face, in its order.
-    pub(super) x: Vec<T>,
-    factor: Vec<T>,
+    pub(super) x: Scratch<T>,
+    factor: Scratch<T>,
 }
 
 /// Why there is no answer.
-pub(super) enum Failure<T> {
+pub(super) enum Failure<T: LinalgScalar> {
     /// G_FF is not safely positive definite: another method must take over.
     Singular,
     /// The signs would not settle.
     Cycling,
     /// A limit of the run, with the last face and the solution on it (not feasible).
-    Limit(Status, Vec<usize>, Vec<T>),
+    Limit(Status, Scratch<usize>, Scratch<T>),
 }
 
 impl<T: LinalgScalar> Exchange<T> {
@@ -47,18 +48,19 @@ pub(super) fn block_exchange<T: LinalgScalar>(
     gram: &[T],
     c: &[T],
     norms: &[T],
-    mut inside: Vec<bool>,
+    mut inside: Scratch<bool>,
     whole: Option<&[T]>,
     run: &mut Run<'_>,
 ) -> Result<Exchange<T>, Failure<T>> {
     let n = c.len();
     let tolerance = rounding_of_signs(c, norms);
     let mut state = Exchange {
-        face: Vec::new(),
-        x: Vec::new(),
-        factor: Vec::new(),
+        face: scratch::empty(),
+        x: scratch::empty(),
+        factor: scratch::empty(),
     };
-    let mut y = vec![T::zero(); n];
+    let mut y: Scratch<T> = scratch::zeros(n);
+    let mut flips: Scratch<usize> = scratch::empty();
     let (mut fewest, mut patience) = (n + 1, 3);
     // every round of Murty's rule brings a new face; this many without a success means that rounding decides
     for _ in 0..20 + 5 * n {
@@ -93,7 +95,7 @@ pub(super) fn block_exchange<T: LinalgScalar>(
         }
         let mut position = 0;
         let (mut wrong, mut last) = (0, None);
-        let mut flips = Vec::new();
+        flips.clear();
         for j in 0..n {
             let bad = if inside[j] {
                 position += 1;
@@ -118,8 +120,8 @@ pub(super) fn block_exchange<T: LinalgScalar>(
             inside[last] = !inside[last];
             continue;
         }
-        for j in flips {
-            inside[j] = !inside[j];
+        for j in &flips {
+            inside[*j] = !inside[*j];
         }
     }
     Err(Failure::Cycling)

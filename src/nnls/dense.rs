@@ -7,6 +7,7 @@ use super::face::{Face, QrFace, drop_rounding, residual};
 use super::growing_gram::GrowingGram;
 use super::projected_cg::{Target, few_products, instead_of_a_gram_matrix, projected_cg};
 use crate::LinalgScalar;
+use crate::linalg::scratch::{self, Scratch};
 use crate::linalg::{dot, norm2};
 use crate::solve::{Phase, Run, Status};
 use std::cell::Cell;
@@ -223,7 +224,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     pub(super) fn block_exchange(&self, guess: Option<&[T]>, run: &mut Run<'_>) -> Option<Candidate<T>> {
         let p = self.problem;
         let n = p.columns();
-        let inside: Vec<bool> = match guess.or(self.start.as_deref()) {
+        let inside: Scratch<bool> = match guess.or(self.start.as_deref()) {
             Some(x) => x.iter().map(|v| *v > T::zero()).collect(),
             None => p.norms().iter().map(|c| *c > T::zero()).collect(),
         };
@@ -250,9 +251,9 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     fn refine(&self, exchange: &Exchange<T>, run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
         let face = &exchange.face;
-        let mut x: Vec<T> = exchange.x.iter().map(|v| v.max(T::zero())).collect();
-        let mut r = vec![T::zero(); p.rows()];
-        let mut delta = vec![T::zero(); face.len()];
+        let mut x: Scratch<T> = exchange.x.iter().map(|v| v.max(T::zero())).collect();
+        let mut r: Scratch<T> = scratch::zeros(p.rows());
+        let mut delta: Scratch<T> = scratch::zeros(face.len());
         let mut last = T::infinity();
         for _ in 0..4 {
             residual(p, self.b, face, &x, &mut r, run);
@@ -271,7 +272,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
         drop_rounding(&mut x, &delta, face.iter().map(|j| p.norms()[*j]), self.b_norm);
         // w = A_F G⁻¹ ν with the column norms ν has A_Fᵀ w = ν > 0
-        let mut y: Vec<T> = face.iter().map(|j| p.norms()[*j]).collect();
+        let mut y: Scratch<T> = face.iter().map(|j| p.norms()[*j]).collect();
         exchange.solve(&mut y);
         p.combine(face, &y, &mut r, run);
         Candidate {
@@ -361,7 +362,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             x: self.spread(face.members(), &x),
             phase: Phase::ActiveSet,
             limit: outcome.err(),
-            dual: Some(face.dual_direction(norms)),
+            dual: Some(face.dual_direction(norms).into()),
         };
         if outcome != Ok(Growth::GivenUp)
             && let Some((r, w)) = face.priced_at(&x)
@@ -403,7 +404,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             x: self.spread(face.members(), &x),
             phase: Phase::ActiveSet,
             limit: outcome.err(),
-            dual,
+            dual: dual.map(Scratch::from),
         }
     }
 

@@ -7,6 +7,7 @@ use super::projected_cg::{Ended, Reached, Target, projected_cg};
 use super::working_set::{self, working_set};
 use super::{Options, Strategy};
 use crate::clock::Instant;
+use crate::linalg::scratch::{self, Scratch};
 use crate::linalg::{exponent, norm2, pow2, rounding_of_sums, safe_exponent};
 use crate::sets::{ConstraintSet, Orthant};
 use crate::solve::{Certificate, Phase, Run, Solution, Status};
@@ -22,13 +23,13 @@ const LARGE_FACE: usize = 1000;
 const BEFORE_INTERIOR: f64 = 150.0;
 
 /// A feasible point on its way to judgement, in scaled units.
-pub(super) struct Candidate<T> {
+pub(super) struct Candidate<T: LinalgScalar> {
     pub(super) x: Vec<T>,
     pub(super) phase: Phase,
     /// The limit that ended the method, if one did.
     pub(super) limit: Option<Status>,
     /// A direction w with Aᵀw > 0 on the face, for the dual bound.
-    pub(super) dual: Option<Vec<T>>,
+    pub(super) dual: Option<Scratch<T>>,
 }
 
 pub(super) fn solve<T: LinalgScalar>(
@@ -51,11 +52,17 @@ pub(super) fn solve<T: LinalgScalar>(
         0
     };
     let shrink = pow2::<T>(-shift);
-    let scaled: Vec<T> = b.iter().map(|v| *v * shrink).collect();
+    let shrunk: Scratch<T>;
+    let scaled = if shift == 0 {
+        b
+    } else {
+        shrunk = b.iter().map(|v| *v * shrink).collect();
+        &shrunk
+    };
     let context = Context {
         problem,
-        b: &scaled,
-        b_norm: norm2(&scaled),
+        b: scaled,
+        b_norm: norm2(scaled),
         tolerance: options.tolerance,
         exact: (T::lit(5e3) * T::epsilon()).min(options.tolerance),
         start: options.start.as_ref().map(|x| scale_start(problem, x, shift)),
@@ -94,12 +101,12 @@ pub(super) struct Context<'c, 'a, T: LinalgScalar> {
     /// The last point whose ρ was computed. The judgement computes nothing twice for the very same point.
     looked_at: RefCell<Option<Looked<T>>>,
     /// Aᵀb, once somebody has formed it.
-    pub(super) correlations: OnceCell<Vec<T>>,
+    pub(super) correlations: OnceCell<Scratch<T>>,
 }
 
 /// A point in scaled units with b − A x and Aᵀ(A x − b).
-struct Looked<T> {
-    x: Vec<T>,
+struct Looked<T: LinalgScalar> {
+    x: Scratch<T>,
     r: Vec<T>,
     g: Vec<T>,
 }
@@ -291,7 +298,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         target: &Target<T>,
         run: &mut Run<'_>,
     ) -> (Candidate<T>, Ended) {
-        let known = self.correlations.get().map(Vec::as_slice);
+        let known = self.correlations.get().map(|c| c.as_slice());
         let Reached { ended, seen } = projected_cg(
             self.problem,
             self.b,
@@ -414,7 +421,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     /// Aᵀb
     pub(super) fn correlations(&self, run: &mut Run<'_>) -> &[T] {
         self.correlations.get_or_init(|| {
-            let mut c = vec![T::zero(); self.problem.columns()];
+            let mut c: Scratch<T> = scratch::zeros(self.problem.columns());
             self.problem.adjoint(self.b, &mut c, run);
             c
         })
@@ -423,9 +430,9 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     /// b − A x, of the columns that take part where they are few.
     pub(super) fn residual_of(&self, x: &[T], run: &mut Run<'_>) -> Vec<T> {
         let mut r = vec![T::zero(); self.problem.rows()];
-        let face: Vec<usize> = (0..x.len()).filter(|j| x[*j] != T::zero()).collect();
+        let face: Scratch<usize> = (0..x.len()).filter(|j| x[*j] != T::zero()).collect();
         if 4 * face.len() <= 3 * x.len() {
-            let on_face: Vec<T> = face.iter().map(|j| x[*j]).collect();
+            let on_face: Scratch<T> = face.iter().map(|j| x[*j]).collect();
             self.problem.combine(&face, &on_face, &mut r, run);
         } else {
             self.problem.apply(x, &mut r, run);
@@ -448,7 +455,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             T::nan()
         };
         g.iter_mut().for_each(|v| *v *= sign);
-        let x = x.to_vec();
+        let x = x.iter().copied().collect();
         Looked { x, r, g }
     }
 
@@ -467,13 +474,13 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
 
     /// b − A x, formed anew, and Aᵀ(A x − b) at x.
     pub(super) fn looked(&self, x: &[T], r: Vec<T>, g: Vec<T>) {
-        let x = x.to_vec();
+        let x = x.iter().copied().collect();
         *self.looked_at.borrow_mut() = Some(Looked { x, r, g });
     }
 
     /// The natural residual at x.
     pub(super) fn rho(&self, x: &[T], run: &mut Run<'_>) -> T {
-        let last = self.looked_at.take().filter(|seen| seen.x == x);
+        let last = self.looked_at.take().filter(|seen| *seen.x == x);
         let looked = last.unwrap_or_else(|| self.look_at(x, run));
         let rho =
             Orthant::new(x.len()).natural_residual(x, &looked.g, Some(self.problem.norms())) / self.b_norm;
@@ -512,7 +519,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             }
         }
         // what is judged is what is handed out, rounded: back in scaled units
-        let scaled: Vec<T> = (0..n)
+        let scaled: Scratch<T> = (0..n)
             .map(|j| {
                 if x[j] == T::zero() {
                     T::zero()
@@ -522,7 +529,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             })
             .collect();
         let last = self.looked_at.take().filter(|seen| seen.x == scaled);
-        let Looked { mut r, g, .. } = match last {
+        let Looked { mut r, mut g, .. } = match last {
             Some(seen) => seen,
             None => self.look_at(&scaled, &mut run),
         };
@@ -548,7 +555,13 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let gap = if self.b_norm == T::zero() {
             T::zero()
         } else {
-            self.gap(&scaled, &r, &g, candidate.dual.as_deref(), &mut run)
+            self.gap(
+                &scaled,
+                &r,
+                &g,
+                candidate.dual.as_ref().map(|w| w.as_slice()),
+                &mut run,
+            )
         };
         let status = match candidate.limit {
             _ if rho <= self.tolerance => Status::Solved,
@@ -556,7 +569,9 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             Some(limit) if !failed => limit,
             _ => Status::Stalled,
         };
-        let multipliers: Vec<T> = (0..n).map(|j| g[j] / p.factor(j) * unit).collect();
+        g.iter_mut()
+            .enumerate()
+            .for_each(|(j, v)| *v = *v / p.factor(j) * unit);
         let residual_norm = norm2(&r) * unit;
         r.iter_mut().for_each(|v| *v *= unit);
         debug_assert_eq!(b.len(), r.len());
@@ -567,7 +582,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             residual: r,
             residual_norm,
             status,
-            certificate: Certificate::new(rho, gap * unit * unit, violation, multipliers),
+            certificate: Certificate::new(rho, gap * unit * unit, violation, g),
             iterations: run.iterations,
             counts: run.counts(),
             phase: if failed { Phase::Start } else { candidate.phase },

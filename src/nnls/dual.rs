@@ -5,6 +5,7 @@
 //! best multiple has the value (bᵀν)²/(2‖ν‖²) if bᵀν < 0 and 0 otherwise.
 
 use super::driver::Context;
+use crate::linalg::scratch::{self, Scratch};
 use crate::linalg::{dot, rounding_of_half_square, rounding_of_sums};
 use crate::solve::Run;
 use crate::{LinalgScalar, Scalar};
@@ -14,12 +15,18 @@ const LARGE: usize = 1 << 14;
 /// A gap that is small enough to look no further, in units of ‖b‖².
 const SMALL: f64 = 1e-6;
 
+/// Where a dual point is looked for.
+enum Direction<'w, T> {
+    Given(&'w [T]),
+    Ones,
+}
+
 impl<T: LinalgScalar> Context<'_, '_, T> {
     /// Where f is rounding, f itself. Else by a dual point; directions for it are the method's own, b (Aᵀb > 0 for non-negative data),
     /// then 1, until the bound is small; b first where Aᵀb is known and certain to do. Where none does, f again: min f is not negative.
     pub(super) fn gap(&self, x: &[T], r: &[T], g: &[T], own: Option<&[T]>, run: &mut Run<'_>) -> T {
         let half = T::lit(0.5);
-        let negative: Vec<T> = r.iter().map(|v| -*v).collect();
+        let negative: Scratch<T> = r.iter().map(|v| -*v).collect();
         let f = half * dot(r, r);
         let terms: T = x.iter().zip(self.problem.norms()).map(|(x, c)| *c * *x).sum();
         let rounding = rounding_of_sums(x.len().max(r.len()), self.b_norm + terms);
@@ -28,8 +35,8 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if trivial <= half * T::epsilon() * self.b_norm * self.b_norm {
             return trivial;
         }
-        let ones = vec![T::one(); r.len()];
-        let mut image = vec![T::zero(); g.len()];
+        let mut ones: Scratch<T> = scratch::empty();
+        let mut image: Scratch<T> = scratch::zeros(g.len());
         let known = self.correlations.get();
         let certain = known.is_some_and(|c| c.iter().all(|v| *v > T::zero()));
         // (a small matrix is looked at as a whole)
@@ -39,9 +46,22 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         } else {
             Vec::new()
         };
-        let directions = [certain.then_some(self.b), own, Some(self.b), Some(&ones[..])];
         let mut least = trivial;
-        for w in directions.into_iter().flatten() {
+        let known_first = certain.then_some(Direction::Given(self.b));
+        let given = [
+            known_first,
+            own.map(Direction::Given),
+            Some(Direction::Given(self.b)),
+            Some(Direction::Ones),
+        ];
+        for direction in given.into_iter().flatten() {
+            let w = match direction {
+                Direction::Given(w) => w,
+                Direction::Ones => {
+                    ones.resize(r.len(), T::one());
+                    ones.as_slice()
+                }
+            };
             let is_b = std::ptr::eq(w, self.b);
             if !(is_b && known.is_some() || self.helps(w, &worst, run)) {
                 continue;
@@ -50,7 +70,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 self.correlations(run)
             } else {
                 self.problem.adjoint(w, &mut image, run);
-                &image
+                image.as_slice()
             };
             least = least.min(duality_gap(&negative, g, w, image, self.b, f, rounding));
             // (a direction with Aᵀw barely positive somewhere gives a bound, and not a good one)

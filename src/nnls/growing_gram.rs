@@ -3,6 +3,7 @@
 use super::face::{Face, gram_dependence, meaningful};
 use super::problem::Problem;
 use crate::LinalgScalar;
+use crate::linalg::scratch::Scratch;
 use crate::linalg::{PackedUpper, dot, max_or_nan, norm2};
 use crate::operators::{Dense, dense_products};
 use crate::solve::Run;
@@ -31,7 +32,7 @@ pub(super) struct GrowingGram<'p, 'a, T: LinalgScalar> {
     coefficients: Vec<T>,
     image: Vec<T>,
     /// Aᵀb, which the first pricing forms.
-    correlations: &'p OnceCell<Vec<T>>,
+    correlations: &'p OnceCell<Scratch<T>>,
     /// The last point priced with its b − A x as it is, and all the prices there.
     priced: Option<Vec<T>>,
     prices: Vec<T>,
@@ -60,7 +61,11 @@ impl<T> Pool<T> {
 
 impl<'p, 'a, T: LinalgScalar> GrowingGram<'p, 'a, T> {
     /// An empty face. `correlations` holds Aᵀb, or will.
-    pub(super) fn new(problem: &'p Problem<'a, T>, b: &'p [T], correlations: &'p OnceCell<Vec<T>>) -> Self {
+    pub(super) fn new(
+        problem: &'p Problem<'a, T>,
+        b: &'p [T],
+        correlations: &'p OnceCell<Scratch<T>>,
+    ) -> Self {
         Self {
             problem,
             b,
@@ -245,7 +250,7 @@ impl<T: LinalgScalar> Face<T> for GrowingGram<'_, '_, T> {
         if self.members.is_empty() {
             let c = self.correlations.get_or_init(|| {
                 self.problem.adjoint(&self.residual, w, run);
-                w.to_vec()
+                w.iter().copied().collect()
             });
             w.copy_from_slice(c);
         } else {

@@ -4,6 +4,7 @@ use super::face::weak_pivot;
 #[cfg(feature = "argmin")]
 use crate::checks::check_len;
 use crate::checks::check_not_empty;
+use crate::linalg::scratch::{self, Scratch};
 use crate::linalg::{axpy, dot, exponent, norm2, safe_exponent};
 use crate::operators::dense_products::{self, PARTS};
 use crate::operators::{
@@ -29,6 +30,21 @@ enum Storage<'a, T: LinalgScalar> {
     Products(Box<dyn LinearOperator<T> + 'a>),
 }
 
+/// ÂᵀÂ, and whether other threads read it too.
+enum Gram<T: LinalgScalar> {
+    Own(Scratch<T>),
+    Shared(Arc<Vec<T>>),
+}
+
+impl<T: LinalgScalar> Gram<T> {
+    fn as_slice(&self) -> &[T] {
+        match self {
+            Self::Own(g) => g,
+            Self::Shared(g) => g,
+        }
+    }
+}
+
 /// The least-squares operator in scaled variables: Â = A·diag(s), x = s∘x̂.
 ///
 /// s is 1 unless some column norm is so large or small that a Gram matrix would overflow; then it is a power of
@@ -38,17 +54,17 @@ pub(crate) struct Problem<'a, T: LinalgScalar> {
     rows: usize,
     columns: usize,
     factors: Option<Vec<T>>,
-    norms: Vec<T>,
-    gram: std::cell::OnceCell<Arc<Vec<T>>>,
+    norms: Scratch<T>,
+    gram: std::cell::OnceCell<Gram<T>>,
     /// Whether more right-hand sides than one are coming, and then the factor of the Gram matrix, if it has one.
     many: bool,
     whole_factor: std::cell::OnceCell<Option<Arc<Vec<T>>>>,
     /// 0 … n−1.
-    everything: std::cell::OnceCell<Vec<usize>>,
+    everything: std::cell::OnceCell<Scratch<usize>>,
     /// What [`alike`](Self::alike) found.
     pub(super) likeness: std::cell::OnceCell<usize>,
     /// Scratch of the products.
-    spare: RefCell<Vec<T>>,
+    spare: RefCell<Scratch<T>>,
     /// Products spent on preparing (norms and columns of an operator that only has products).
     pub(crate) setup_passes: f64,
 }
@@ -91,13 +107,13 @@ impl<T: LinalgScalar> Prepared<T> {
             rows: self.rows,
             columns: self.columns,
             factors: self.factors,
-            norms: self.norms,
-            gram: self.gram.map(std::cell::OnceCell::from).unwrap_or_default(),
+            norms: self.norms.into(),
+            gram: self.gram.map(|g| Gram::Shared(g).into()).unwrap_or_default(),
             many: false,
             whole_factor: std::cell::OnceCell::new(),
             everything: std::cell::OnceCell::new(),
             likeness: std::cell::OnceCell::new(),
-            spare: RefCell::new(Vec::new()),
+            spare: RefCell::new(scratch::empty()),
             setup_passes: 0.0,
         })
     }
@@ -116,8 +132,11 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             rows: self.rows,
             columns: self.columns,
             factors: self.factors,
-            norms: self.norms,
-            gram: self.gram.into_inner(),
+            norms: self.norms.into_vec(),
+            gram: self.gram.into_inner().map(|g| match g {
+                Gram::Own(g) => Arc::new(g.into_vec()),
+                Gram::Shared(g) => g,
+            }),
         }
     }
 
@@ -143,7 +162,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         } else {
             Storage::Products(Box::new(a))
         };
-        let mut norms = vec![T::zero(); columns];
+        let mut norms: Scratch<T> = scratch::zeros(columns);
         let known = match &storage {
             Storage::Borrowed(d) => d.column_norms(&mut norms),
             Storage::Sparse(s) => s.column_norms(&mut norms),
@@ -204,7 +223,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             whole_factor: std::cell::OnceCell::new(),
             everything: std::cell::OnceCell::new(),
             likeness: std::cell::OnceCell::new(),
-            spare: RefCell::new(Vec::new()),
+            spare: RefCell::new(scratch::empty()),
             setup_passes,
         })
     }
@@ -476,9 +495,13 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         let dense = self.dense()?;
         let gram = self.gram.get_or_init(|| {
             run.passes += self.columns as f64;
-            let mut g = vec![T::zero(); self.columns * self.columns];
+            let mut g: Scratch<T> = scratch::zeros(self.columns * self.columns);
             T::gram(&dense, &mut g);
-            Arc::new(g)
+            if self.many {
+                Gram::Shared(Arc::new(g.into_vec()))
+            } else {
+                Gram::Own(g)
+            }
         });
         Some(gram.as_slice())
     }
@@ -513,7 +536,10 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             dense: self.dense()?,
             factors: self.factors.as_deref(),
             norms: &self.norms,
-            gram: self.gram.get().cloned(),
+            gram: self.gram.get().and_then(|g| match g {
+                Gram::Own(_) => None,
+                Gram::Shared(g) => Some(g.clone()),
+            }),
             whole_factor: self.whole_factor.get().cloned(),
         })
     }
@@ -525,11 +551,11 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             columns: parts.dense.columns(),
             storage: Storage::Borrowed(parts.dense),
             factors: parts.factors.map(<[T]>::to_vec),
-            norms: parts.norms.to_vec(),
+            norms: parts.norms.iter().copied().collect(),
             gram: parts
                 .gram
                 .clone()
-                .map_or_else(std::cell::OnceCell::new, Into::into),
+                .map_or_else(std::cell::OnceCell::new, |g| Gram::Shared(g).into()),
             many: true,
             whole_factor: parts
                 .whole_factor
@@ -537,7 +563,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
                 .map_or_else(std::cell::OnceCell::new, Into::into),
             everything: std::cell::OnceCell::new(),
             likeness: std::cell::OnceCell::new(),
-            spare: RefCell::new(Vec::new()),
+            spare: RefCell::new(scratch::empty()),
             setup_passes: 0.0,
         }
     }

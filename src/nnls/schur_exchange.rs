@@ -145,7 +145,7 @@ pub(super) fn schur_exchange<T: LinalgScalar>(
     for _ in 0..ROUNDS {
         if let Err(status) = run.iteration() {
             let (face, z) = state.solution();
-            return Err(Failure::Limit(status, face, z));
+            return Err(Failure::Limit(status, face.into(), z.into()));
         }
         let k = members.len();
         if fresh {
@@ -259,11 +259,11 @@ mod tests {
                 panic!("seed {seed}: no answer");
             };
             let inside = vec![true; n];
-            let Ok(fresh) = block_exchange(&gram, &c, &norms, inside, None, &mut run) else {
+            let Ok(fresh) = block_exchange(&gram, &c, &norms, inside.into(), None, &mut run) else {
                 panic!("seed {seed}: no answer to compare with");
             };
             let (face, z) = s.solution();
-            assert_eq!(face, fresh.face, "seed {seed}");
+            assert_eq!(face, *fresh.face, "seed {seed}");
             assert!(
                 z.iter().zip(&fresh.x).all(|(p, q)| (p - q).abs() < 1e-9),
                 "seed {seed}"

@@ -249,6 +249,8 @@ pub(crate) fn column_norms<T: Scalar>(a: &Dense<'_, T>, out: &mut [T]) {
 /// Columns whose norms are taken together: in row-major order their partial sums stay in a second-level cache, and the pieces of
 /// rows are long enough to come from memory at its full rate.
 const NORMS: usize = 2048;
+/// Columns whose partial sums lie on the stack.
+const FEW: usize = 32;
 
 /// Norms of some columns of a column-major matrix.
 #[inline(always)]
@@ -265,7 +267,15 @@ fn norms_across_rows<T: Scalar>(a: &Dense<'_, T>, first: usize, out: &mut [T]) {
     let (m, k) = (a.rows(), out.len());
     let columns = first..first + k;
     let whole = m - m % LANES;
-    let mut sums = vec![T::zero(); (LANES + 1) * k];
+    // (a few columns: as fast as the allocator, and without it)
+    let (mut few, mut many);
+    let sums: &mut [T] = if k <= FEW {
+        few = [T::zero(); (LANES + 1) * FEW];
+        &mut few[..(LANES + 1) * k]
+    } else {
+        many = vec![T::zero(); (LANES + 1) * k];
+        &mut many
+    };
     for i in 0..m {
         let lane = if i < whole { i % LANES } else { LANES };
         for (s, v) in sums[lane * k..][..k].iter_mut().zip(&a.run(i)[columns.clone()]) {

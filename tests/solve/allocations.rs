@@ -7,6 +7,8 @@ use reparam::maps::{Bounds, Identity, Reparametrization, Squares};
 use reparam::methods::{BoxLbfgs, ConjugateGradient, Lbfgs, LevenbergMarquardt, State, TrustRegion};
 use reparam::objectives::{Composite, FromFn, FromResiduals, LeastSquares, NonlinearLeastSquares, Objective};
 use reparam::{Minimize, Progress};
+#[cfg(feature = "faer")]
+use reparam::{nnls, operators::Dense, testing::Random};
 use std::ops::ControlFlow;
 
 /// The length of the window of iterations in which nothing may be allocated. It starts once the memory of the method has filled,
@@ -151,4 +153,35 @@ fn iterations_allocate_nothing() {
     }
     println!("{runs} runs beyond the start of the window, {full} through all of it, the shortest {least}");
     assert!(full >= 30, "{full} of {runs}");
+}
+
+/// Thousands of small problems: nothing is allocated but x, the residual and the multipliers, once the thread has its memory.
+/// (nalgebra's kernels, without `faer`, allocate.)
+#[cfg(feature = "faer")]
+#[test]
+fn small_least_squares_allocate_what_they_hand_out() {
+    let (m, n) = (20, 10);
+    let mut random = Random::new(7);
+    let problems: Vec<(Vec<f64>, Vec<f64>)> = (0..60)
+        .map(|_| (random.normals(m * n), random.normals(m)))
+        .collect();
+    let solve = |(a, b): &(Vec<f64>, Vec<f64>), by_rows: bool| {
+        let a = if by_rows {
+            Dense::row_major(a, m, n).unwrap()
+        } else {
+            Dense::column_major(a, m, n).unwrap()
+        };
+        let before = so_far();
+        let s = nnls(&a, b).unwrap();
+        let spent = so_far() - before;
+        assert!(s.status.is_solved());
+        spent
+    };
+    for by_rows in [true, false] {
+        problems.iter().for_each(|p| {
+            solve(p, by_rows);
+        });
+        let spent: Vec<usize> = problems.iter().map(|p| solve(p, by_rows)).collect();
+        assert_eq!(spent, vec![3; problems.len()], "by rows: {by_rows}");
+    }
 }
