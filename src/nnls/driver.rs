@@ -21,6 +21,8 @@ const LARGE_FACE: usize = 1000;
 /// Passes after which well-conditioned columns would have shown themselves to projected conjugate gradients, with a face that is too large
 /// for working sets.
 const BEFORE_INTERIOR: f64 = 150.0;
+/// … which is one of more columns than this.
+const LARGE_WORKING_SET: usize = working_set::LARGEST / 2;
 
 /// A feasible point on its way to judgement, in scaled units.
 pub(super) struct Candidate<T: LinalgScalar> {
@@ -202,21 +204,23 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if candidate.limit.is_some() || (outcome == Outcome::Converged && strategy == Strategy::Auto) {
             return candidate;
         }
-        // a face that is nearly right saves the exact method most of its rounds
-        // within a few times what the first Gram matrix of a working set costs
-        let (k, n) = (support(&candidate.x) as f64, candidate.x.len() as f64);
-        let most = if k > (working_set::LARGEST / 2) as f64 {
-            BEFORE_INTERIOR
+        let (k, n) = (support(&candidate.x), candidate.x.len() as f64);
+        let target = if k > LARGE_WORKING_SET {
+            // to the end, if that is near
+            self.target(BEFORE_INTERIOR)
         } else {
-            1500.0
+            // a face that is nearly right saves the exact method most of its rounds
+            // within a few times what the first Gram matrix of a working set costs
+            self.target((2.0 * (k * k) as f64 / n).min(1500.0))
+                .at_least(T::lit(1e-5))
         };
-        let hand_over = self.target((2.0 * k * k / n).min(most)).at_least(T::lit(1e-5));
-        candidate = self.projected(candidate.x, &hand_over, run).0;
-        if candidate.limit.is_some() {
+        let (reached, ended) = self.projected(candidate.x, &target, run);
+        candidate = reached;
+        if candidate.limit.is_some() || (k > LARGE_WORKING_SET && self.settled(&candidate, ended, run)) {
             return candidate;
         }
-        let support = candidate.x.iter().filter(|v| **v > T::zero()).count();
-        if support <= working_set::LARGEST / 2 {
+        let support = support(&candidate.x);
+        if support <= LARGE_WORKING_SET {
             let mut x = candidate.x.clone();
             let outcome = working_set(self.problem, self.b, &mut x, self.b_norm, run);
             let exact = Candidate {
