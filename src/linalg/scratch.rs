@@ -1,7 +1,8 @@
 //! Vectors for a while: memory that a thread keeps for its next solve.
 //!
 //! A solve of twenty rows takes four microseconds, and thirty allocations were a quarter of that. What a solve needs on its way, and does not
-//! hand out, it borrows here; after the first few solves of a kind nothing is allocated any more.
+//! hand out, it borrows here; after the first few solves of a kind nothing is allocated any more. A thread keeps at most forty vectors of 4096
+//! elements of a type: 1.3 MB of `f64`.
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
@@ -73,7 +74,9 @@ pub(crate) fn zeros<T: Pooled + num_traits::Zero>(len: usize) -> Scratch<T> {
 impl<T: Pooled> Scratch<T> {
     /// For good: not memory to go back.
     pub(crate) fn into_vec(mut self) -> Vec<T> {
-        std::mem::take(&mut self.0)
+        let mut v = std::mem::take(&mut self.0);
+        v.shrink_to_fit();
+        v
     }
 }
 
@@ -137,14 +140,14 @@ mod tests {
         let second: Scratch<f64> = zeros(60);
         assert_eq!(second.as_ptr(), place);
         assert!(second.len() == 60 && second.iter().all(|v| *v == 0.0));
-        // one at a time, and what is handed out does not come back
-        let third: Scratch<f64> = zeros(60);
-        assert_ne!(third.as_ptr(), place);
-        let kept = second.into_vec();
+        // what is handed out does not come back
+        let kept = DOUBLES.with(|s| s.borrow().len());
+        drop(second.into_vec());
+        assert_eq!(DOUBLES.with(|s| s.borrow().len()), kept);
+        let third: Scratch<f64> = [1.0, 2.0].into_iter().collect();
+        assert_eq!(**third, [1.0, 2.0]);
         drop(third);
-        let fourth: Scratch<f64> = [1.0, 2.0].into_iter().collect();
-        assert_ne!(fourth.as_ptr(), kept.as_ptr());
-        assert_eq!(**fourth, [1.0, 2.0]);
+        assert_eq!(DOUBLES.with(|s| s.borrow().len()), kept + 1);
     }
 
     #[test]

@@ -165,19 +165,33 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
     }
 
+    /// ‖A x − b‖; +∞ for an x that is no point.
+    fn distance(&self, x: &[T], run: &mut Run<'_>) -> T {
+        let size = norm2(&self.residual_of(x, run));
+        if size.is_nan() || x.iter().any(|v| !v.is_finite()) {
+            T::infinity()
+        } else {
+            size
+        }
+    }
+
+    /// The one with the lower f, and what ended the second.
+    fn lower(&self, first: Candidate<T>, second: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+        if self.distance(&first.x, run) <= self.distance(&second.x, run) {
+            Candidate {
+                limit: second.limit,
+                ..first
+            }
+        } else {
+            second
+        }
+    }
+
     /// Stopped early, the answer is never worse than the start, nor than zero.
     fn best_so_far(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
-        let objective = |x: &[T], run: &mut Run<'_>| {
-            let f = norm2(&self.residual_of(x, run));
-            if f.is_nan() || x.iter().any(|v| !v.is_finite()) {
-                T::infinity()
-            } else {
-                f
-            }
-        };
-        let here = objective(&candidate.x, run);
+        let here = self.distance(&candidate.x, run);
         let origin = self.zero_or_start();
-        let at_origin = objective(&origin, run);
+        let at_origin = self.distance(&origin, run);
         if here <= at_origin.min(self.b_norm) {
             candidate
         } else if at_origin <= self.b_norm {
@@ -239,12 +253,21 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         } else {
             // a large face that nothing settles quickly: all coordinates at once, with a preconditioner for their coupling
             let inside = self.interior(run);
-            if inside.limit.is_some() || self.rho(&inside.x, run) <= self.tolerance {
+            if inside.limit.is_none() && self.rho(&inside.x, run) <= self.tolerance {
                 return inside;
             }
-            let flowed = self.flow_to_tolerance(None, run);
-            if flowed.limit.is_some() || self.rho(&flowed.x, run) <= self.tolerance {
+            let from_inside = inside.x.clone();
+            candidate = self.lower(candidate, inside, run);
+            if candidate.limit.is_some() {
+                return candidate;
+            }
+            let flowed = self.flow_to_tolerance(Some(&from_inside), run);
+            if flowed.limit.is_none() && self.rho(&flowed.x, run) <= self.tolerance {
                 return flowed;
+            }
+            candidate = self.lower(candidate, flowed, run);
+            if candidate.limit.is_some() {
+                return candidate;
             }
         }
         let (candidate, ended) = self.projected(candidate.x, &self.target(1e5), run);

@@ -46,15 +46,16 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         } else {
             Vec::new()
         };
-        let mut least = trivial;
-        let known_first = certain.then_some(Direction::Given(self.b));
-        let given = [
-            known_first,
-            own.map(Direction::Given),
-            Some(Direction::Given(self.b)),
-            Some(Direction::Ones),
-        ];
-        for direction in given.into_iter().flatten() {
+        let (first, later) = if certain {
+            (Some(self.b), None)
+        } else {
+            (None, Some(self.b))
+        };
+        let given = [first, own, later].map(|w| w.map(Direction::Given));
+        let small = T::lit(SMALL) * self.b_norm * self.b_norm;
+        let enough = small.max(T::lit(4.0) * rounding_of_half_square(rounding, (f + f).sqrt()));
+        let mut least = T::infinity();
+        for direction in given.into_iter().flatten().chain([Direction::Ones]) {
             let w = match direction {
                 Direction::Given(w) => w,
                 Direction::Ones => {
@@ -74,11 +75,12 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             };
             least = least.min(duality_gap(&negative, g, w, image, self.b, f, rounding));
             // (a direction with Aᵀw barely positive somewhere gives a bound, and not a good one)
-            if least <= T::lit(SMALL) * self.b_norm * self.b_norm {
+            if least <= enough {
                 break;
             }
         }
-        if least.is_nan() { T::infinity() } else { least }
+        // (`min` passes over NaN)
+        least.min(trivial)
     }
 
     /// A few of the columns with g_j < 0, the largest |g_j|/‖a_j‖ first.

@@ -9,13 +9,14 @@
 //!
 //! by conjugate gradients to a per cent (Mehrotra 1992 and Wright 1997 for the method, Bellavia 1998 for inexact steps), preconditioned by
 //! the factorised sparse approximate inverse of AᵀA + D. g is formed anew at every x, so that what a step leaves of its system is not
-//! carried along: the next one has it on its right-hand side.
+//! carried along: the next one has it on its right-hand side. Columns that are held down (large D) move by substitution before and after,
+//! without their coupling among themselves.
 //!
 //! All coordinates move at once, each a little. Where thousands of columns stay and AᵀA has a long tail of small eigenvalues, methods that
 //! go from face to face do not settle, and each face costs thousands of products; here the tail is the preconditioner's.
 
 use super::driver::{Candidate, Context};
-use super::flow::{Reached, starting_point};
+use super::flow::starting_point;
 use super::problem::Problem;
 use crate::LinalgScalar;
 use crate::linalg::{axpy, dot};
@@ -47,6 +48,12 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     }
 }
 
+/// Where it ended: its best point, and the limit, if one ended it.
+struct Reached<T> {
+    x: Vec<T>,
+    limit: Option<Status>,
+}
+
 /// Until the natural residual is at most `tolerance`, or falls no more.
 fn interior_point<T: LinalgScalar>(
     problem: &Problem<'_, T>,
@@ -59,23 +66,26 @@ fn interior_point<T: LinalgScalar>(
     let mut state = State::new(problem, b, b_norm, run);
     let mut best = Reached {
         x: state.x.clone(),
-        g: state.g.clone(),
-        residual: T::infinity(),
         limit: None,
     };
+    let mut least = T::infinity();
     let (mut mark, mut since) = (T::infinity(), 0);
     let mut shorter = T::zero();
     for step in 0..STEPS {
+        // (making the preconditioner was long)
+        if let Err(limit) = run.check() {
+            best.limit = Some(limit);
+            break;
+        }
         state.look(b, run);
         let rho = set.natural_residual(&state.x, &state.g, Some(problem.norms())) / b_norm;
         if rho.is_nan() {
             best.limit = Some(Status::NotFinite);
             break;
         }
-        if rho < best.residual {
-            best.residual = rho;
+        if rho < least {
+            least = rho;
             best.x.copy_from_slice(&state.x);
-            best.g.copy_from_slice(&state.g);
         }
         if rho < T::lit(0.5) * mark {
             (mark, since) = (rho, 0);
@@ -96,7 +106,10 @@ fn interior_point<T: LinalgScalar>(
             best.limit = Some(limit);
             break;
         }
-        shorter = state.advance(target);
+        match state.advance(target) {
+            Some(length) => shorter = length,
+            None => break,
+        }
     }
     best
 }
@@ -263,7 +276,6 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
     /// # Errors
     /// The limit of the run that was reached.
     fn direction(&mut self, run: &mut Run<'_>) -> Result<(), Status> {
-        run.check()?;
         for v in [&mut self.left, &mut self.q] {
             v.fill(T::zero());
         }
@@ -281,13 +293,15 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         }
         // from the best multiple of the last step: what that one stopped short of is still to be done
         self.held.iter().for_each(|j| self.delta[*j] = T::zero());
-        std::mem::swap(&mut self.p, &mut self.delta);
-        self.product(run);
-        let multiple = dot(&self.p, &self.left) / dot(&self.p, &self.q);
-        let multiple = if multiple.is_finite() { multiple } else { T::zero() };
-        self.delta.fill(T::zero());
-        axpy(multiple, &self.p, &mut self.delta);
-        axpy(-multiple, &self.q, &mut self.left);
+        if self.delta.iter().any(|v| *v != T::zero()) {
+            std::mem::swap(&mut self.p, &mut self.delta);
+            self.product(run);
+            let multiple = dot(&self.p, &self.left) / dot(&self.p, &self.q);
+            let multiple = if multiple.is_finite() { multiple } else { T::zero() };
+            self.delta.fill(T::zero());
+            axpy(multiple, &self.p, &mut self.delta);
+            axpy(-multiple, &self.q, &mut self.left);
+        }
         self.precondition();
         self.p.copy_from_slice(&self.scaled);
         let mut size = dot(&self.left, &self.scaled);
@@ -337,8 +351,8 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             .combine_adjoint(to, &self.image, &mut self.products[..to.len()], run);
     }
 
-    /// Goes along δ, almost to the boundary. Returns the shorter of the two lengths.
-    fn advance(&mut self, target: T) -> T {
+    /// Goes along δ, almost to the boundary. Returns the shorter of the two lengths; None for a δ that is no direction.
+    fn advance(&mut self, target: T) -> Option<T> {
         let (mut of_x, mut of_z) = (T::one(), T::one());
         let back_off = T::lit(BACK_OFF);
         for j in 0..self.x.len() {
@@ -346,6 +360,9 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                 continue;
             }
             let change = target / self.x[j] - self.z[j] - self.d[j] * self.delta[j];
+            if !(self.delta[j].is_finite() && change.is_finite()) {
+                return None;
+            }
             if self.delta[j] < T::zero() {
                 of_x = of_x.min(-back_off * self.x[j] / self.delta[j]);
             }
@@ -364,6 +381,6 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             self.x[j] = (self.x[j] + of_x * self.delta[j]).max(self.smallest / *c);
             self.z[j] = (self.z[j] + of_z * self.q[j]).max(self.smallest * *c);
         }
-        of_x.min(of_z)
+        Some(of_x.min(of_z))
     }
 }

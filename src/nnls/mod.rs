@@ -15,8 +15,8 @@
 //! dense, n > m            the active set on a growing Gram factor, then QR; with n ≥ 1.9 m, m ≥ 128 and a face that does not stay small
 //!                         first the least distance to a point with A x = b if there is one
 //! sparse, large           coordinate descent; where it slows down projected conjugate gradients to 1e-5 or for a few times what a
-//!                         Gram matrix of the face costs, then working sets in it; with a face of more than 3000 columns interior points,
-//!                         preconditioned by a sparse approximate inverse
+//!                         Gram matrix of the face costs, then working sets in it; with a face of more than 3000 columns 150
+//!                         passes of them to the tolerance, then interior points, preconditioned by a sparse approximate inverse
 //! sparse, small           made dense
 //! products only           the flow on the lift x = u∘u, then the active set from the face it found;
 //!                         written out when n ≤ 512
@@ -101,7 +101,8 @@ pub enum Strategy {
     ActiveSet,
     /// Coordinate descent: for sparse, nearly orthogonal columns. Needs the columns.
     CoordinateDescent,
-    /// Coordinate descent to a rough answer, then working sets solved exactly. Needs the columns.
+    /// Coordinate descent to a rough answer, then working sets solved exactly (with more than 3000 columns that stay, interior points).
+    /// Needs the columns.
     WorkingSet,
     /// The flow on the lift x = u∘u: needs products only.
     Flow,

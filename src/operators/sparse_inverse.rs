@@ -1,4 +1,4 @@
-//! A factorised sparse approximate inverse of AᵀA + D, for a sparse A and any positive diagonal D.
+//! A factorised sparse approximate inverse of AᵀA + D, for a sparse A and any diagonal D ≥ 0.
 //!
 //! The inverse of AᵀA may be nearly local where AᵀA itself is full: for tomography AᵀA smooths, its inverse sharpens. Row i of the factor W
 //! lives on a few columns J_i ∋ i, those before i that overlap a_i most; it minimises ‖I − W L‖_F for the Cholesky factor L of AᵀA + D,
@@ -17,12 +17,16 @@ use crate::LinalgScalar;
 
 /// Columns of a row of W, itself among them, at most.
 const WIDTH: usize = 20;
-/// So many inner products (800 MB of `f64`) are kept at most: of very many columns, rows of W have fewer entries.
+/// So many inner products (800 MB of `f64`) are kept at most: of very many columns (476 000), rows of W have fewer entries.
 const PRODUCTS: usize = 100_000_000;
-/// Rows of W that one task makes.
+/// Rows of W that one task makes, at least, and the most tasks: each fills vectors as long as a row or a column of A.
 const CHUNK: usize = 64;
+const TASKS: usize = 64;
 /// Multiplications per entry of A that finding the overlaps may take: the fullest rows of A, which overlap everything, are left out beyond.
 const OVERLAP_WORK: usize = 400;
+/// Columns so many times longer than the mean (and this more) are no neighbours of others: they overlap everything, too, and every inner
+/// product with them is as long as they are.
+const LONG: usize = 8;
 /// Rows of W below which one thread does it all.
 const SMALL: usize = 1 << 12;
 
@@ -164,25 +168,32 @@ fn strongest<T: LinalgScalar>(a: &SparseColumns<T>, norms: &[T], width: usize) -
     let n = norms.len();
     let all: Vec<usize> = (0..n).collect();
     let by_rows = Rows::of(a, &all);
-    let longest = longest_row(a, &by_rows);
-    let units: Vec<T> = norms
-        .iter()
-        .map(|c| if *c > T::zero() { c.recip() } else { T::zero() })
+    let taken = rows_that_tell(a, &by_rows);
+    let long = LONG.saturating_mul(a.nonzeros() / n.max(1) + LONG);
+    let units: Vec<T> = (norms.iter().enumerate())
+        .map(|(j, c)| {
+            if *c > T::zero() && a.entries(j).0.len() <= long {
+                c.recip()
+            } else {
+                T::zero()
+            }
+        })
         .collect();
     let mut columns = vec![NONE; n * width];
-    each(&mut columns, CHUNK * width, n >= SMALL, |chunk, columns| {
+    let rows_each = rows_of_a_task(n);
+    each(&mut columns, rows_each * width, n >= SMALL, |chunk, columns| {
         let mut overlap = vec![T::zero(); n];
         let mut seen = vec![usize::MAX; n];
         let mut kept = Largest::new(width - 1);
         for (i, places) in columns.chunks_exact_mut(width).enumerate() {
-            let i = chunk * CHUNK + i;
+            let i = chunk * rows_each + i;
             let (rows, values) = a.entries(i);
             let before = |r: u32| {
                 let (others, entries) = by_rows.entries(r as usize);
-                let count = if others.len() > longest {
-                    0
-                } else {
+                let count = if taken[r as usize] {
                     others.partition_point(|j| (*j as usize) < i)
+                } else {
+                    0
                 };
                 (&others[..count], &entries[..count])
             };
@@ -220,17 +231,26 @@ fn strongest<T: LinalgScalar>(a: &SparseColumns<T>, norms: &[T], width: usize) -
     columns
 }
 
-/// The length of the fullest rows that take part in [`strongest`].
-fn longest_row<T: LinalgScalar>(a: &SparseColumns<T>, by_rows: &Rows<T>) -> usize {
-    let mut lengths: Vec<usize> = (0..a.rows()).map(|i| by_rows.entries(i).0.len()).collect();
-    lengths.sort_unstable();
-    let mut work = 0_usize;
-    let allowed = OVERLAP_WORK.saturating_mul(a.nonzeros());
-    let within = lengths.into_iter().take_while(|l| {
-        work = work.saturating_add(l.saturating_mul(*l));
-        work <= allowed
-    });
-    within.last().unwrap_or(0)
+fn rows_of_a_task(n: usize) -> usize {
+    CHUNK.max(n.div_ceil(TASKS))
+}
+
+/// The rows that take part in [`strongest`]: the shortest, of equals any, as far as the work goes.
+fn rows_that_tell<T: LinalgScalar>(a: &SparseColumns<T>, by_rows: &Rows<T>) -> Vec<bool> {
+    // (any, and not the first: rows next to each other say the same)
+    let scattered = |i: usize| i.wrapping_mul(0x9e37_79b1) & 0xffff_ffff;
+    let length = |i: usize| by_rows.entries(i).0.len();
+    let mut rows: Vec<usize> = (0..a.rows()).collect();
+    rows.sort_unstable_by_key(|i| (length(*i), scattered(*i), *i));
+    let mut work = OVERLAP_WORK.saturating_mul(a.nonzeros());
+    let mut taken = vec![false; a.rows()];
+    for i in rows {
+        match work.checked_sub(length(i).saturating_mul(length(i))) {
+            Some(left) => (work, taken[i]) = (left, true),
+            None => break,
+        }
+    }
+    taken
 }
 
 /// The numbers of the largest few of what is offered, of equals the first.
@@ -466,6 +486,32 @@ mod tests {
                 assert!((size - 1.0).abs() < 1e-9, "row {i}: {size}");
             }
         }
+    }
+
+    /// A column of ones is nobody's neighbour; rows that are all too long tell what a part of them does.
+    #[test]
+    fn work_stays_within_bounds() {
+        let (m, n) = (600, 500);
+        let mut random = Random::new(3);
+        let near = |i: usize, j: usize| i.abs_diff(j + 50) <= 2;
+        let triplets: Vec<(usize, usize, f64)> = (0..m * n)
+            .map(|k| (k / n, k % n))
+            .filter(|(i, j)| *j == 0 || near(*i, *j))
+            .map(|(i, j)| (i, j, 1.0 + 0.1 * random.uniform::<f64>()))
+            .collect();
+        let a = SparseColumns::from_triplets(m, n, &triplets).unwrap();
+        let norms: Vec<f64> = (0..n).map(|j| crate::linalg::norm2(a.entries(j).1)).collect();
+        let columns = strongest(&a, &norms, WIDTH);
+        assert!((1..n).all(|i| row(&columns, WIDTH, i)[0] != 0));
+        assert_eq!(row(&columns, WIDTH, 300), [296, 297, 298, 299, 300]);
+        // full: n entries a row, and n > OVERLAP_WORK
+        let triplets: Vec<(usize, usize, f64)> = (0..m * n)
+            .map(|k| (k / n, k % n, 1e-3 + f64::from(u8::from(near(k / n, k % n)))))
+            .collect();
+        let a = SparseColumns::from_triplets(m, n, &triplets).unwrap();
+        let by_rows = Rows::of(&a, &(0..n).collect::<Vec<_>>());
+        let taken = rows_that_tell(&a, &by_rows).into_iter().filter(|t| *t).count();
+        assert_eq!(taken, OVERLAP_WORK * m * n / (n * n));
     }
 
     /// Duplicate columns and D = 0: the matrices of the rows are singular, the factor is finite.

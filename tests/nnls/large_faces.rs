@@ -5,7 +5,8 @@ use crate::common_columns::case;
 use reparam::nnls::Strategy;
 use reparam::operators::{Dense, LinearOperator, MatrixFree, SparseColumns};
 use reparam::testing::Random;
-use reparam::{Nnls, Phase, nnls};
+use reparam::{CancelToken, Nnls, Phase, Solution, Status, nnls};
+use std::time::Duration;
 
 /// Triplets of a Gaussian blur of an image of side×side pixels, zero beyond its boundary.
 fn blur(side: usize, sigma: f64) -> SparseColumns<f64> {
@@ -162,4 +163,38 @@ fn threads_do_not_change_a_bit() {
         let more = with(threads);
         assert_eq!((&one.x, one.counts), (&more.x, more.counts), "{threads} threads");
     }
+}
+
+/// A limit at any place: a feasible point that is no worse than zero, and the limit's status.
+#[test]
+fn stopped_anywhere() {
+    let side = 24;
+    let a = blur(side, 1.2);
+    let b = discs(&a, side, 0.02, 6);
+    let zero = 0.5 * b.iter().map(|v| v * v).sum::<f64>();
+    let solver = Nnls::new(&a).strategy(Strategy::InteriorPoint);
+    let whole = solver.clone().solve(&b).unwrap();
+    assert!(whole.status.is_solved(), "{whole}");
+    let check = |s: &Solution<f64>, status: Status, told: &str| {
+        assert_eq!(s.status, status, "{told}");
+        assert!(s.x.iter().all(|v| *v >= 0.0 && v.is_finite()), "{told}");
+        assert!(
+            s.objective <= zero && s.objective >= whole.objective * (1.0 - 1e-9),
+            "{told}"
+        );
+    };
+    for k in (0..whole.iterations).step_by(7) {
+        let s = solver.clone().max_iterations(k).solve(&b).unwrap();
+        assert!(s.iterations <= k);
+        check(&s, Status::IterationLimit, &format!("{k} iterations"));
+    }
+    let s = solver.clone().time_limit(Duration::ZERO).solve(&b).unwrap();
+    check(&s, Status::TimeLimit, "no time");
+    let token = CancelToken::new();
+    token.cancel();
+    check(
+        &solver.cancel_token(token).solve(&b).unwrap(),
+        Status::Cancelled,
+        "cancelled",
+    );
 }
