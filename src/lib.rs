@@ -47,6 +47,8 @@ mod clock;
 mod error;
 pub mod flows;
 pub mod integrators;
+#[doc(hidden)]
+pub mod kernels;
 pub mod lifted;
 mod linalg;
 pub mod losses;
