@@ -58,14 +58,15 @@ impl<T: LinalgScalar> SparseInverse<T> {
         u32::try_from(n.checked_mul(width)?).ok()?;
         let columns = strongest(a, norms, width);
         let mut products = vec![T::zero(); n * triangle(width)];
+        let rows_each = rows_of_a_task(n);
         each(
             &mut products,
-            CHUNK * triangle(width),
+            rows_each * triangle(width),
             n >= SMALL,
             |chunk, products| {
                 let mut dense = vec![T::zero(); a.rows()];
                 for (i, triangle) in products.chunks_exact_mut(triangle(width)).enumerate() {
-                    let own = row(&columns, width, chunk * CHUNK + i);
+                    let own = row(&columns, width, chunk * rows_each + i);
                     let mut at = 0;
                     for (p, j) in own.iter().enumerate() {
                         a.add_column(*j as usize, T::one(), &mut dense);

@@ -30,6 +30,9 @@ mod basin;
 mod checkpoints;
 mod found;
 mod stopping;
+#[cfg(feature = "rayon")]
+#[path = "../common/threads.rs"]
+mod threads;
 
 const N: usize = 5;
 

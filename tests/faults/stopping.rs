@@ -303,11 +303,7 @@ fn threads_do_not_change_a_bit_of_sparse_products() {
     let a = reparam::operators::SparseColumns::from_triplets(m, n, &triplets).unwrap();
     let b: Vec<f64> = random.normals(m);
     let with = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
-        pool.install(|| {
+        crate::threads::with_threads(threads, || {
             [
                 Strategy::Auto,
                 Strategy::WorkingSet,
@@ -345,11 +341,7 @@ fn threads_do_not_change_a_bit() {
     let entries: Vec<f64> = random.normals(m * n);
     let b: Vec<f64> = random.normals(m);
     let with = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
-        pool.install(|| {
+        crate::threads::with_threads(threads, || {
             let mut all = Vec::new();
             for a in [
                 Dense::row_major(&entries, m, n).unwrap(),

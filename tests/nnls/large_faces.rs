@@ -148,14 +148,10 @@ fn threads_do_not_change_a_bit() {
     let a = blur(side, 1.2);
     let b = discs(&a, side, 0.02, 5);
     let with = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
         let solver = Nnls::new(&a)
             .strategy(Strategy::InteriorPoint)
             .max_iterations(200);
-        pool.install(|| solver.solve(&b).unwrap())
+        crate::threads::with_threads(threads, || solver.solve(&b).unwrap())
     };
     let one = with(1);
     assert!(one.objective < 0.5 * b.iter().map(|v| v * v).sum::<f64>());

@@ -15,4 +15,7 @@ mod large_faces;
 mod operators;
 mod properties;
 mod reference;
+#[cfg(feature = "rayon")]
+#[path = "../common/threads.rs"]
+mod threads;
 mod wide;

@@ -146,11 +146,7 @@ fn threads_do_not_change_a_bit() {
     let case = case("normal", m, n, |i, j| normals[i * n + j]);
     let columns = case.column_major();
     let with = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
-        pool.install(|| {
+        crate::threads::with_threads(threads, || {
             [
                 Dense::row_major(&case.a, m, n).unwrap(),
                 Dense::column_major(&columns, m, n).unwrap(),
