@@ -15,11 +15,11 @@
 //! ```
 #![allow(unreachable_pub, clippy::print_stdout)]
 
-mod exact;
+pub mod exact;
 mod problems;
 mod solvers;
 
-use exact::{Double, half_square};
+use exact::{Worth, non_negative};
 use problems::{KINDS, Problem, problem};
 use reparam::nnls::Strategy;
 use reparam::operators::Dense;
@@ -28,47 +28,8 @@ use std::ops::Range;
 
 const TOLERANCE: f64 = 1e-8;
 
-/// What x, in scaled units, is worth.
-struct Worth {
-    f: Double,
-    rho: f64,
-    gradient: Vec<f64>,
-    /// ‖b‖ + Σ c_j x_j: what rounding errors are relative to.
-    size: f64,
-}
-
 fn worth(p: &Problem, x: &[f64]) -> Worth {
-    let columns = || p.scaled.chunks_exact(p.m);
-    let r: Vec<Double> = (0..p.m)
-        .map(|i| {
-            columns()
-                .zip(x)
-                .fold(Double::default().plus(-p.scaled_b[i]), |r, (a, x)| {
-                    r.plus_product(a[i], *x)
-                })
-        })
-        .collect();
-    let gradient: Vec<f64> = columns()
-        .map(|a| {
-            a.iter()
-                .zip(&r)
-                .fold(Double::default(), |g, (a, r)| g.plus_multiple(*a, *r))
-                .value()
-        })
-        .collect();
-    let norm = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
-    let c: Vec<f64> = columns().map(norm).collect();
-    let size = norm(&p.scaled_b);
-    let rho = (0..p.n)
-        .filter(|j| c[*j] > 0.0)
-        .map(|j| (c[j] * x[j]).min(gradient[j] / c[j]).abs())
-        .fold(0.0, f64::max);
-    Worth {
-        f: half_square(&r),
-        rho: if rho == 0.0 { 0.0 } else { rho / size },
-        gradient,
-        size: size + c.iter().zip(x).map(|(c, x)| c * x).sum::<f64>(),
-    }
+    non_negative(&p.scaled, &p.scaled_b, x)
 }
 
 #[derive(Default, Clone, Copy)]
