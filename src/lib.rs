@@ -44,6 +44,7 @@ pub mod adapters;
 pub mod bounded;
 mod checks;
 mod clock;
+mod engines;
 mod error;
 pub mod flows;
 pub mod integrators;

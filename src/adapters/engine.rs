@@ -216,7 +216,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         self.convex |= objective.convexity() == Convexity::Convex;
         let restored = std::mem::take(&mut self.restored);
         if restored {
-            run.check_problem(objective, &self.map)?;
+            run.check_problem(objective, &*self.map)?;
             if self.status().is_some() {
                 self.saved.run = Some(run);
                 return Ok(());

@@ -40,11 +40,11 @@ mod reduction;
 mod region;
 mod working_set;
 
-use crate::checks::check_not_empty;
-use crate::clock::Instant;
+pub(crate) use reduce_and_solve::Question;
+
 use crate::operators::LinearOperator;
 use crate::solve::{CancelToken, Limits, Solution};
-use crate::{Error, LinalgScalar, Result};
+use crate::{LinalgScalar, Result};
 use std::time::Duration;
 
 /// The method of a solve over bounds.
@@ -99,6 +99,15 @@ struct SumOver<T> {
     part: Option<Vec<usize>>,
 }
 
+/// What is asked, whatever A is.
+#[derive(Debug, Clone)]
+pub(crate) struct Request<T> {
+    shape: Shape<T>,
+    sum: Option<SumOver<T>>,
+    settings: Settings<T>,
+    start: Option<Vec<T>>,
+}
+
 /// A least-squares problem over bounds for one matrix: options, then [`solve`](Self::solve) as often as wanted.
 ///
 /// ```
@@ -113,10 +122,7 @@ struct SumOver<T> {
 #[derive(Debug, Clone)]
 pub struct BoundedLeastSquares<'a, T, A: ?Sized> {
     a: &'a A,
-    shape: Shape<T>,
-    sum: Option<SumOver<T>>,
-    settings: Settings<T>,
-    start: Option<Vec<T>>,
+    request: Request<T>,
 }
 
 impl<'a, T, A> BoundedLeastSquares<'a, T, A>
@@ -204,14 +210,16 @@ where
         };
         Self {
             a,
-            shape,
-            sum: None,
-            settings: Settings {
-                tolerance,
-                strategy: Strategy::Auto,
-                limits: Limits::default(),
+            request: Request {
+                shape,
+                sum: None,
+                settings: Settings {
+                    tolerance,
+                    strategy: Strategy::Auto,
+                    limits: Limits::default(),
+                },
+                start: None,
             },
-            start: None,
         }
     }
 
@@ -226,7 +234,7 @@ where
     /// assert!(matches!(solver.sum(2.0).solve(&[2.0, 0.0]), Err(Error::Infeasible { .. })));
     /// ```
     pub fn sum(mut self, r: T) -> Self {
-        self.sum = Some(SumOver { r, part: None });
+        self.request.sum = Some(SumOver { r, part: None });
         self
     }
 
@@ -242,7 +250,7 @@ where
     /// assert!((x[0] - 0.25).abs() < 1e-15 && (x[1] - 0.75).abs() < 1e-15 && (x[2] + 7.0).abs() < 1e-14);
     /// ```
     pub fn sum_over(mut self, coordinates: &[usize], r: T) -> Self {
-        self.sum = Some(SumOver {
+        self.request.sum = Some(SumOver {
             r,
             part: Some(coordinates.to_vec()),
         });
@@ -258,7 +266,7 @@ where
     /// assert!(c.natural_residual <= 1e-13);
     /// ```
     pub fn tolerance(mut self, tolerance: T) -> Self {
-        self.settings.tolerance = tolerance;
+        self.request.settings.tolerance = tolerance;
         self
     }
 
@@ -271,7 +279,7 @@ where
     /// assert_eq!(solver.solve(&[1.0, 1.0]).unwrap().phase, Phase::ActiveSet);
     /// ```
     pub fn strategy(mut self, strategy: Strategy) -> Self {
-        self.settings.strategy = strategy;
+        self.request.settings.strategy = strategy;
         self
     }
 
@@ -286,7 +294,7 @@ where
     /// assert_eq!(stopped.x.iter().sum::<f64>(), 1.0); // feasible all the same
     /// ```
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.settings.limits = limits;
+        self.request.settings.limits = limits;
         self
     }
 
@@ -299,7 +307,7 @@ where
     /// assert_eq!(stopped.x, [0.5, 0.0]); // the feasible point nearest to zero
     /// ```
     pub fn max_iterations(mut self, iterations: usize) -> Self {
-        self.settings.limits.iterations = Some(iterations);
+        self.request.settings.limits.iterations = Some(iterations);
         self
     }
 
@@ -313,7 +321,7 @@ where
     /// assert_eq!(solver.solve(&[1.0, 1.0]).unwrap().status, reparam::Status::TimeLimit);
     /// ```
     pub fn time_limit(mut self, time: Duration) -> Self {
-        self.settings.limits.time = Some(time);
+        self.request.settings.limits.time = Some(time);
         self
     }
 
@@ -326,7 +334,7 @@ where
     /// assert!(solver.solve(&[1.0, 1.0]).unwrap().status.is_solved());
     /// ```
     pub fn cancel_token(mut self, token: CancelToken) -> Self {
-        self.settings.limits.cancel = Some(token);
+        self.request.settings.limits.cancel = Some(token);
         self
     }
 
@@ -346,7 +354,7 @@ where
     /// assert!(matches!(wrong, Err(Error::InfeasibleStartSum { .. })));
     /// ```
     pub fn start(mut self, x: &[T]) -> Self {
-        self.start = Some(x.to_vec());
+        self.request.start = Some(x.to_vec());
         self
     }
 
@@ -369,11 +377,7 @@ where
     /// assert!(reparam::BoundedLeastSquares::simplex(&a, f64::NAN).solve(&[1.0, 1.0]).is_err());
     /// ```
     pub fn solve<B: AsRef<[T]> + ?Sized>(&self, b: &B) -> Result<Solution<T>> {
-        let (b, clock) = (b.as_ref(), Instant::now());
-        let mut solutions = self.solve_columns(&[b], clock)?;
-        solutions.pop().ok_or(Error::Empty {
-            what: "the right-hand sides",
-        })
+        T::solve_bounded(&self.request, &self.a, b.as_ref())
     }
 
     /// Solves for many right-hand sides: the columns of B, m×k, column after column (`DMatrix::as_slice`). What depends
@@ -390,18 +394,6 @@ where
     /// assert_eq!(solutions[1].x, vec![0.0, 1.0]);
     /// ```
     pub fn solve_many<B: AsRef<[T]> + ?Sized>(&self, b: &B) -> Result<Vec<Solution<T>>> {
-        let (b, clock) = (b.as_ref(), Instant::now());
-        check_not_empty("the right-hand sides", b.len())?;
-        check_not_empty("the matrix (no rows)", self.a.rows())?;
-        let m = self.a.rows();
-        if b.len() % m != 0 {
-            return Err(Error::Dimension {
-                what: "the right-hand sides (m × k)",
-                expected: b.len().div_ceil(m) * m,
-                found: b.len(),
-            });
-        }
-        let columns: Vec<&[T]> = b.chunks_exact(m).collect();
-        self.solve_columns(&columns, clock)
+        T::solve_bounded_many(&self.request, &self.a, b.as_ref())
     }
 }

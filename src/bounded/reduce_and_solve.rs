@@ -2,7 +2,7 @@
 
 use super::prepared::{Posed, Prepared, sum_of};
 use super::reduction::{Change, Reduced};
-use super::{BoundedLeastSquares, Settings, Shape, Strategy, driver};
+use super::{Request, Settings, Shape, Strategy, driver};
 use crate::checks::{check_finite, check_len, check_not_empty};
 use crate::clock::Instant;
 use crate::linalg::{max_or_nan, norm2};
@@ -13,13 +13,39 @@ use crate::sets::{CappedSimplex, ConstraintSet, L1Ball, MonotoneCone};
 use crate::solve::{Solution, Status};
 use crate::{Error, LinalgScalar, Result};
 
-impl<T, A> BoundedLeastSquares<'_, T, A>
-where
-    T: LinalgScalar,
-    A: LinearOperator<T> + ?Sized,
-{
-    pub(super) fn solve_columns(&self, columns: &[&[T]], clock: Instant) -> Result<Vec<Solution<T>>> {
-        let tolerance = self.settings.tolerance;
+/// A and what is asked of it: the engine behind the interface, which [`Engines`](crate::engines::Engines) compiles for each
+/// number type.
+pub(crate) struct Question<'q, T> {
+    pub(crate) a: &'q dyn LinearOperator<T>,
+    pub(crate) request: &'q Request<T>,
+}
+
+impl<T: LinalgScalar> Question<'_, T> {
+    pub(crate) fn solve(&self, b: &[T]) -> Result<Solution<T>> {
+        let mut solutions = self.solve_columns(&[b], Instant::now())?;
+        solutions.pop().ok_or(Error::Empty {
+            what: "the right-hand sides",
+        })
+    }
+
+    pub(crate) fn solve_many(&self, b: &[T]) -> Result<Vec<Solution<T>>> {
+        let clock = Instant::now();
+        check_not_empty("the right-hand sides", b.len())?;
+        check_not_empty("the matrix (no rows)", self.a.rows())?;
+        let m = self.a.rows();
+        if b.len() % m != 0 {
+            return Err(Error::Dimension {
+                what: "the right-hand sides (m × k)",
+                expected: b.len().div_ceil(m) * m,
+                found: b.len(),
+            });
+        }
+        let columns: Vec<&[T]> = b.chunks_exact(m).collect();
+        self.solve_columns(&columns, clock)
+    }
+
+    fn solve_columns(&self, columns: &[&[T]], clock: Instant) -> Result<Vec<Solution<T>>> {
+        let tolerance = self.request.settings.tolerance;
         if tolerance.is_nan() || tolerance <= T::zero() || tolerance == T::infinity() {
             return Err(Error::Setting {
                 name: "tolerance",
@@ -29,22 +55,22 @@ where
         check_not_empty("the matrix (no rows)", self.a.rows())?;
         check_not_empty("the matrix (no columns)", self.a.columns())?;
         let keep_form = matches!(
-            self.settings.strategy,
+            self.request.settings.strategy,
             Strategy::WorkingSet | Strategy::ProjectedGradient
         );
         let n = self.a.columns();
-        if !matches!(self.shape, Shape::Bounds(..)) && self.sum.is_some() {
+        if !matches!(self.request.shape, Shape::Bounds(..)) && self.request.sum.is_some() {
             return Err(Error::Setting {
                 name: "sum",
                 why: "this set has no room for another one",
             });
         }
-        if let Some(x) = &self.start {
+        if let Some(x) = &self.request.start {
             check_len("the start", n, x.len())?;
             check_finite("start", x)?;
         }
         let Some((change, total)) = self.change() else {
-            let Shape::Bounds(lo, hi) = &self.shape else {
+            let Shape::Bounds(lo, hi) = &self.request.shape else {
                 return Ok(vec![]); // every other shape has a change of variables
             };
             let problem = Problem::new(self.a, keep_form)?;
@@ -85,7 +111,7 @@ where
 
     /// The change of variables, and Σ z.
     fn change(&self) -> Option<(Change, Option<T>)> {
-        match self.shape {
+        match self.request.shape {
             Shape::Bounds(..) => None,
             Shape::Capped(r) => Some((Change::Slack, Some(r))),
             Shape::L1(r) => Some((Change::Signed, Some(r))),
@@ -97,7 +123,7 @@ where
     fn bounds_in_z(&self, change: Change) -> Result<(Vec<T>, Vec<T>)> {
         let n = change.columns(self.a.columns());
         let (mut lower, upper) = (vec![T::zero(); n], vec![T::infinity(); n]);
-        if let Shape::Monotone(lo, hi) = self.shape {
+        if let Shape::Monotone(lo, hi) = self.request.shape {
             crate::sets::check_bounds(0, lo, hi)?;
             lower[0] = lo;
         }
@@ -106,7 +132,7 @@ where
 
     /// r and the coordinates that add up to it.
     fn chosen(&self, n: usize) -> Result<Option<(T, Vec<bool>)>> {
-        let Some(sum) = &self.sum else {
+        let Some(sum) = &self.request.sum else {
             return Ok(None);
         };
         let setting = |why| Err(Error::Setting { name: "sum", why });
@@ -136,7 +162,7 @@ where
         change: Option<Change>,
         clock: Instant,
     ) -> Result<Vec<Solution<T>>> {
-        if self.settings.strategy == Strategy::WorkingSet && !problem.has_columns() {
+        if self.request.settings.strategy == Strategy::WorkingSet && !problem.has_columns() {
             return Err(Error::Setting {
                 name: "strategy",
                 why: "this one reads columns, and the operator has only products",
@@ -147,7 +173,7 @@ where
             check_len("the right-hand side", problem.rows(), b.len())?;
             check_finite("right-hand side", b)?;
         }
-        let start = match &self.start {
+        let start = match &self.request.start {
             None => None,
             Some(x) => Some(self.checked_start(x, &posed, change)?),
         };
@@ -156,7 +182,7 @@ where
             self.a.column_norms(&mut norms).then_some(norms)
         });
         let prepared = Prepared::new(problem, posed);
-        let mut settings = self.settings.clone();
+        let mut settings = self.request.settings.clone();
         if change.is_some() {
             // ρ of the reduction is not that of the set: room between the two
             settings.tolerance *= T::lit(0.1);
@@ -184,7 +210,7 @@ where
         let n = x.len();
         let size = x.iter().map(|v| v.abs()).sum::<T>();
         let slack = T::lit(8.0) * T::epsilon() * T::count(n);
-        let z = match (&self.shape, change) {
+        let z = match (&self.request.shape, change) {
             (Shape::Monotone(lo, hi), Some(change)) => {
                 if let Some(j) = (1..n).find(|j| x[*j] < x[*j - 1]) {
                     return outside(j, x[j], x[j - 1]);
@@ -252,7 +278,7 @@ where
                 certificate.natural_residual = rho;
             }
         }
-        if certificate.natural_residual <= self.settings.tolerance {
+        if certificate.natural_residual <= self.request.settings.tolerance {
             solution.status = Status::Solved;
         } else if solution.status.is_solved() {
             solution.status = Status::Stalled;
@@ -263,7 +289,7 @@ where
     fn set_in_x(&self) -> Option<Box<dyn ConstraintSet<T>>> {
         let n = self.a.columns();
         let finite = |v: T| v.is_finite().then_some(v);
-        Some(match self.shape {
+        Some(match self.request.shape {
             Shape::Capped(radius) => Box::new(CappedSimplex::new(n, radius).ok()?),
             Shape::L1(radius) => Box::new(L1Ball::new(n, radius).ok()?),
             Shape::Monotone(lo, hi) => Box::new(MonotoneCone::with_bounds(n, finite(lo), finite(hi)).ok()?),
@@ -282,7 +308,7 @@ where
         let n = self.a.columns();
         let mut x = vec![T::zero(); n];
         change.x(&solution.x, &mut x);
-        if let Shape::Monotone(lo, hi) = self.shape {
+        if let Shape::Monotone(lo, hi) = self.request.shape {
             for v in &mut x {
                 *v = crate::sets::clip(*v, lo, hi);
             }
@@ -296,7 +322,7 @@ where
             certificate.multipliers.truncate(n);
         }
         let beyond = |sum: T, r: T| (sum - r).max(T::zero());
-        certificate.violation = match self.shape {
+        certificate.violation = match self.request.shape {
             Shape::Capped(r) => beyond(sum_of(x.iter().copied()), r),
             Shape::L1(r) => beyond(sum_of(x.iter().map(|v| v.abs())), r),
             Shape::Bounds(..) | Shape::Monotone(..) => T::zero(),

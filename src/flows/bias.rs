@@ -25,7 +25,7 @@ use crate::linalg::{dot, norm2};
 use crate::maps::Power;
 use crate::objectives::{LeastSquares, Objective};
 use crate::operators::LinearOperator;
-use crate::{Counts, Error, Integrate, Limits, Progress, Result, Scalar, Status};
+use crate::{Counts, Error, Integrate, Limits, LinalgScalar, Progress, Result, Scalar, Status};
 
 /// u₀ from which the flow prefers a small Σ wⱼ xⱼ.
 ///
@@ -434,7 +434,10 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     /// [`Error::Empty`] without sizes, [`Error::Setting`] for a tolerance without meaning, those of [`Integrate::run`].
     ///
     /// See [`AlphaPath`] for an example.
-    pub fn run(&self) -> Result<Vec<Limit<T>>> {
+    pub fn run(&self) -> Result<Vec<Limit<T>>>
+    where
+        T: LinalgScalar,
+    {
         self.run_with(|_| BregmanProximal::new(self.depth))
     }
 
@@ -453,7 +456,10 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     pub fn run_with<I: Integrator<T>>(
         &self,
         mut integrator: impl FnMut(&[T]) -> Result<I>,
-    ) -> Result<Vec<Limit<T>>> {
+    ) -> Result<Vec<Limit<T>>>
+    where
+        T: LinalgScalar,
+    {
         crate::checks::check_not_empty("the list of sizes", self.sizes.len())?;
         let n = self.operator.columns();
         let mut out: Vec<Limit<T>> = Vec::with_capacity(self.sizes.len());

@@ -137,7 +137,7 @@ pub struct Nnls<'a, T, A: ?Sized> {
 
 /// What is asked of a solve, whatever A is.
 #[derive(Debug, Clone)]
-struct Options<T> {
+pub(crate) struct Options<T> {
     tolerance: T,
     strategy: Strategy,
     limits: Limits,
@@ -279,11 +279,7 @@ where
     /// assert!(reparam::Nnls::new(&a).solve(&[1.0]).is_err());
     /// ```
     pub fn solve<B: AsRef<[T]> + ?Sized>(&self, b: &B) -> Result<Solution<T>> {
-        let b = b.as_ref();
-        let clock = Instant::now();
-        let problem = self.prepare()?;
-        self.check_rhs(&problem, b)?;
-        driver::solve(&problem, b, &self.options, clock, true)
+        T::solve_nnls(&self.options, &self.a, b.as_ref())
     }
 
     /// As [`solve`](Self::solve), with what an earlier solve with this A and this strategy has prepared, and for the next one.
@@ -293,15 +289,7 @@ where
         prepared: Option<problem::Prepared<T>>,
         b: &[T],
     ) -> Result<(Solution<T>, problem::Prepared<T>)> {
-        let clock = Instant::now();
-        let first = prepared.is_none();
-        let problem = match prepared {
-            Some(prepared) => self.checked(prepared.with(self.a)?)?,
-            None => self.prepare()?,
-        };
-        self.check_rhs(&problem, b)?;
-        let solution = driver::solve(&problem, b, &self.options, clock, first)?;
-        Ok((solution, problem.into_prepared()))
+        T::solve_nnls_prepared(&self.options, &self.a, prepared, b)
     }
 
     /// Solves for many right-hand sides: the columns of B, m×k, column after column (`DMatrix::as_slice`). What depends
@@ -319,9 +307,40 @@ where
     /// assert_eq!(solutions[1].x, vec![0.0, 5.0]);
     /// ```
     pub fn solve_many<B: AsRef<[T]> + ?Sized>(&self, b: &B) -> Result<Vec<Solution<T>>> {
+        T::solve_nnls_many(&self.options, &self.a, b.as_ref())
+    }
+}
+
+/// The engine behind the interface, which [`Engines`](crate::engines::Engines) compiles for each number type.
+impl<T: LinalgScalar> Options<T> {
+    pub(crate) fn solve(&self, a: &dyn LinearOperator<T>, b: &[T]) -> Result<Solution<T>> {
         let clock = Instant::now();
-        let b = b.as_ref();
-        let mut problem = self.prepare()?;
+        let problem = self.prepare(a)?;
+        check_rhs(&problem, b)?;
+        driver::solve(&problem, b, self, clock, true)
+    }
+
+    #[cfg(feature = "argmin")]
+    pub(crate) fn solve_prepared(
+        &self,
+        a: &dyn LinearOperator<T>,
+        prepared: Option<problem::Prepared<T>>,
+        b: &[T],
+    ) -> Result<(Solution<T>, problem::Prepared<T>)> {
+        let clock = Instant::now();
+        let first = prepared.is_none();
+        let problem = match prepared {
+            Some(prepared) => self.checked(prepared.with(a)?)?,
+            None => self.prepare(a)?,
+        };
+        check_rhs(&problem, b)?;
+        let solution = driver::solve(&problem, b, self, clock, first)?;
+        Ok((solution, problem.into_prepared()))
+    }
+
+    pub(crate) fn solve_many(&self, a: &dyn LinearOperator<T>, b: &[T]) -> Result<Vec<Solution<T>>> {
+        let clock = Instant::now();
+        let mut problem = self.prepare(a)?;
         let m = problem.rows();
         check_not_empty("the right-hand sides", b.len())?;
         if b.len() % m != 0 {
@@ -335,23 +354,22 @@ where
         check_finite("right-hand sides (column after column)", b)?;
         problem.expect_many();
         let columns: Vec<&[T]> = b.chunks_exact(m).collect();
-        let options = &self.options;
         many::in_order(
             &columns,
-            |k, b| driver::solve(&problem, b, options, clock, k == 0),
+            |k, b| driver::solve(&problem, b, self, clock, k == 0),
             || problem.parts(),
             |parts, chunk| {
                 let problem = Problem::from_parts(parts);
-                let each = |b: &&[T]| driver::solve(&problem, b, options, clock, false);
+                let each = |b: &&[T]| driver::solve(&problem, b, self, clock, false);
                 chunk.iter().map(each).collect()
             },
         )
     }
 
-    fn prepare(&self) -> Result<Problem<'a, T>> {
+    fn prepare<'a>(&self, a: &'a dyn LinearOperator<T>) -> Result<Problem<'a, T>> {
         self.check_tolerance()?;
         let keep_form = matches!(
-            self.options.strategy,
+            self.strategy,
             Strategy::Flow
                 | Strategy::ProjectedGradients
                 | Strategy::LeastDistance
@@ -359,14 +377,11 @@ where
                 | Strategy::CoordinateDescent
                 | Strategy::WorkingSet
         );
-        self.checked(Problem::new(self.a, keep_form)?)
+        self.checked(Problem::new(a, keep_form)?)
     }
 
     fn check_tolerance(&self) -> Result<()> {
-        if self.options.tolerance.is_nan()
-            || self.options.tolerance <= T::zero()
-            || self.options.tolerance == T::infinity()
-        {
+        if self.tolerance.is_nan() || self.tolerance <= T::zero() || self.tolerance == T::infinity() {
             return Err(Error::Setting {
                 name: "tolerance",
                 why: "must be positive and finite",
@@ -376,8 +391,8 @@ where
     }
 
     /// The problem, if the start and the strategy fit it.
-    fn checked(&self, problem: Problem<'a, T>) -> Result<Problem<'a, T>> {
-        if let Some(x) = &self.options.start {
+    fn checked<'a>(&self, problem: Problem<'a, T>) -> Result<Problem<'a, T>> {
+        if let Some(x) = &self.start {
             check_len("the start", problem.columns(), x.len())?;
             check_finite("start", x)?;
             if let Some(index) = x.iter().position(|v| *v < T::zero()) {
@@ -389,7 +404,7 @@ where
             }
         }
         let needs_columns = matches!(
-            self.options.strategy,
+            self.strategy,
             Strategy::BlockExchange | Strategy::CoordinateDescent | Strategy::WorkingSet
         );
         if needs_columns && !problem.has_columns() {
@@ -400,9 +415,9 @@ where
         }
         Ok(problem)
     }
+}
 
-    fn check_rhs(&self, problem: &Problem<'_, T>, b: &[T]) -> Result<()> {
-        check_len("the right-hand side", problem.rows(), b.len())?;
-        check_finite("right-hand side", b)
-    }
+fn check_rhs<T: LinalgScalar>(problem: &Problem<'_, T>, b: &[T]) -> Result<()> {
+    check_len("the right-hand side", problem.rows(), b.len())?;
+    check_finite("right-hand side", b)
 }

@@ -92,7 +92,7 @@ enum WrittenOut<T> {
 #[cfg(feature = "argmin")]
 impl<T: LinalgScalar> Prepared<T> {
     /// The problem again, with the A that it was made of.
-    pub(crate) fn with<A: LinearOperator<T> + ?Sized>(self, a: &A) -> Result<Problem<'_, T>> {
+    pub(crate) fn with<'a>(self, a: &'a dyn LinearOperator<T>) -> Result<Problem<'a, T>> {
         check_len("the rows of the matrix", self.rows, a.rows())?;
         check_len("the columns of the matrix", self.columns, a.columns())?;
         let storage = match (self.storage, a.dense(), &self.factors) {
@@ -142,7 +142,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
 
     /// Checks and measures A. Small sparse and product-only operators are made dense unless
     /// `keep_form`.
-    pub(crate) fn new<A: LinearOperator<T> + ?Sized>(a: &'a A, keep_form: bool) -> Result<Self> {
+    pub(crate) fn new(a: &'a dyn LinearOperator<T>, keep_form: bool) -> Result<Self> {
         let (rows, columns) = (a.rows(), a.columns());
         check_not_empty("the matrix (no rows)", rows)?;
         check_not_empty("the matrix (no columns)", columns)?;
@@ -630,7 +630,7 @@ fn gather<T: LinalgScalar>(face: &[usize], full: &[T], out: &mut [T]) {
     }
 }
 
-fn write_out<T: LinalgScalar, A: LinearOperator<T> + ?Sized>(a: &A) -> Vec<T> {
+fn write_out<T: LinalgScalar>(a: &dyn LinearOperator<T>) -> Vec<T> {
     let (m, n) = (a.rows(), a.columns());
     let mut data = vec![T::zero(); m * n];
     let mut unit = vec![T::zero(); n];
@@ -659,7 +659,7 @@ fn scaled_copy<T: LinalgScalar>(d: &Dense<'_, T>, factors: &[T]) -> Vec<T> {
     data
 }
 
-fn norms_by_products<T: LinalgScalar, A: LinearOperator<T> + ?Sized>(a: &A, norms: &mut [T]) {
+fn norms_by_products<T: LinalgScalar>(a: &dyn LinearOperator<T>, norms: &mut [T]) {
     let mut unit = vec![T::zero(); a.columns()];
     let mut column = vec![T::zero(); a.rows()];
     for (j, c) in norms.iter_mut().enumerate() {

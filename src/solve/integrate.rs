@@ -2,18 +2,18 @@
 
 use super::judge::Judge;
 use super::minimize::{Checkpoint, limit};
-use super::{CancelToken, Integrated, Limits, Phase, Progress, Snapshot, Status};
+use super::{CancelToken, Integrated, Limits, Phase, Progress, Snapshot, Solution, Status};
 use crate::checks::{check_finite, check_len, check_positive};
 use crate::clock::Instant;
 use crate::flows::monitors::Moment;
 use crate::flows::trajectory::Recorder;
-use crate::flows::{GradientFlow, Recording};
+use crate::flows::{GradientFlow, Recording, Trajectory};
 use crate::integrators::{Integrator, RungeKutta};
 use crate::lifted::{Lifted, Point};
 use crate::maps::{Boundary, Reparametrization};
 use crate::methods::{Lbfgs, Step};
 use crate::objectives::{Convexity, Objective};
-use crate::{Result, Scalar};
+use crate::{LinalgScalar, Result, Scalar};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -84,6 +84,12 @@ pub struct Integrate<'a, T, O, M, I = RungeKutta<T, GradientFlow<T>>> {
     objective: O,
     map: M,
     integrator: I,
+    asked: Integration<'a, T>,
+    engine: Engine<T>,
+}
+
+/// What is asked of a run, whatever f, φ and the integrator are.
+pub(crate) struct Integration<'a, T> {
     tolerance: Option<T>,
     limits: Limits,
     evaluations: Option<usize>,
@@ -94,14 +100,23 @@ pub struct Integrate<'a, T, O, M, I = RungeKutta<T, GradientFlow<T>>> {
     observers: Vec<Observer<'a, T>>,
 }
 
+/// The loop, compiled for T; from a checkpoint where there is one.
+type Engine<T> = fn(
+    Integration<'_, T>,
+    &mut dyn Objective<T>,
+    &dyn Reparametrization<T>,
+    &mut dyn Integrator<T>,
+    Option<Checkpoint<T>>,
+) -> Result<(Solution<T>, Trajectory<T>, Checkpoint<T>)>;
+
 impl<T: std::fmt::Debug, O, M, I: std::fmt::Debug> std::fmt::Debug for Integrate<'_, T, O, M, I> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Integrate")
             .field("integrator", &self.integrator)
-            .field("tolerance", &self.tolerance)
-            .field("limits", &self.limits)
-            .field("until", &self.until)
-            .field("start", &self.start)
+            .field("tolerance", &self.asked.tolerance)
+            .field("limits", &self.asked.limits)
+            .field("until", &self.asked.until)
+            .field("start", &self.asked.start)
             .finish_non_exhaustive()
     }
 }
@@ -122,7 +137,33 @@ where
     /// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 2.0], &[1.0]).unwrap();
     /// assert!(Integrate::new(f, Squares::new(3)).is_err());
     /// ```
-    pub fn new(objective: O, map: M) -> Result<Self> {
+    pub fn new(objective: O, map: M) -> Result<Self>
+    where
+        T: LinalgScalar,
+    {
+        Self::with_engine(objective, map, T::integrate)
+    }
+
+    /// As [`new`](Self::new) for any [`Scalar`]. The engine for `f32` and `f64` is part of this crate; that for another number type is
+    /// compiled with your own.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    ///
+    /// ```
+    /// use reparam::{Integrate, Scalar, maps::Squares, objectives::Objective};
+    /// fn flow_to<T: Scalar>(f: impl Objective<T>, t: T) -> reparam::Result<Vec<T>> {
+    ///     let n = f.dim();
+    ///     Ok(Integrate::new_generic(f, Squares::new(n))?.until_time(t).run()?.solution.x)
+    /// }
+    /// ```
+    pub fn new_generic(objective: O, map: M) -> Result<Self> {
+        Self::with_engine(objective, map, |asked, f, map, integrator, from| {
+            asked.run(f, map, integrator, from)
+        })
+    }
+
+    fn with_engine(objective: O, map: M, engine: Engine<T>) -> Result<Self> {
         check_len("the variable of the objective", map.dim_x(), objective.dim())?;
         let fine = T::epsilon().as_f64() < 1e-10;
         let (relative, absolute) = if fine { (1e-8, 1e-11) } else { (1e-4, 1e-6) };
@@ -132,17 +173,20 @@ where
             // as accurate as the residual is to become: at the limit of its stability an explicit scheme hovers at its own tolerance
             integrator: RungeKutta::dormand_prince(GradientFlow::new())
                 .with_tolerances(T::lit(relative), T::lit(absolute))?,
-            tolerance: Some(T::lit(if fine { 1e-8 } else { 1e-4 })),
-            limits: Limits {
-                iterations: Some(100_000),
-                ..Limits::default()
+            asked: Integration {
+                tolerance: Some(T::lit(if fine { 1e-8 } else { 1e-4 })),
+                limits: Limits {
+                    iterations: Some(100_000),
+                    ..Limits::default()
+                },
+                evaluations: None,
+                until: None,
+                start: Start::Interior,
+                recording: Recording::nothing(),
+                rules: Vec::new(),
+                observers: Vec::new(),
             },
-            evaluations: None,
-            until: None,
-            start: Start::Interior,
-            recording: Recording::nothing(),
-            rules: Vec::new(),
-            observers: Vec::new(),
+            engine,
         })
     }
 }
@@ -169,14 +213,8 @@ where
             objective: self.objective,
             map: self.map,
             integrator,
-            tolerance: self.tolerance,
-            limits: self.limits,
-            evaluations: self.evaluations,
-            until: self.until,
-            start: self.start,
-            recording: self.recording,
-            rules: self.rules,
-            observers: self.observers,
+            asked: self.asked,
+            engine: self.engine,
         }
     }
 
@@ -190,7 +228,7 @@ where
     /// assert!(Integrate::new(f(), Power::new(1, 4).unwrap()).unwrap().start_u0(0.0).run().is_err());
     /// ```
     pub fn start_u0(mut self, alpha: T) -> Self {
-        self.start = Start::U0(alpha);
+        self.asked.start = Start::U0(alpha);
         self
     }
 
@@ -203,7 +241,7 @@ where
     /// assert!((at_start.solution.x[0] - 0.1).abs() < 1e-15);
     /// ```
     pub fn start_x0(mut self, alpha: T) -> Self {
-        self.start = Start::X0(alpha);
+        self.asked.start = Start::X0(alpha);
         self
     }
 
@@ -216,7 +254,7 @@ where
     /// assert!(matches!(on_a_face, Err(Error::Map(_))));
     /// ```
     pub fn start(mut self, x: &[T]) -> Self {
-        self.start = Start::X(x.to_vec());
+        self.asked.start = Start::X(x.to_vec());
         self
     }
 
@@ -229,7 +267,7 @@ where
     /// assert_eq!(run.solution.x[0], 0.0);
     /// ```
     pub fn start_at_u(mut self, u: &[T]) -> Self {
-        self.start = Start::U(u.to_vec());
+        self.asked.start = Start::U(u.to_vec());
         self
     }
 
@@ -243,7 +281,7 @@ where
     /// assert!(rough.solution.certificate.natural_residual <= 1e-2);
     /// ```
     pub fn tolerance(mut self, tolerance: T) -> Self {
-        self.tolerance = Some(tolerance);
+        self.asked.tolerance = Some(tolerance);
         self
     }
 
@@ -256,7 +294,7 @@ where
     /// assert_eq!(run.solution.status, Status::EndTime);
     /// ```
     pub fn ignore_residual(mut self) -> Self {
-        self.tolerance = None;
+        self.asked.tolerance = None;
         self
     }
 
@@ -269,7 +307,7 @@ where
     /// assert!(Integrate::new(f, Squares::new(1)).unwrap().start_u0(0.1).until_time(f64::NAN).run().is_err());
     /// ```
     pub fn until_time(mut self, time: T) -> Self {
-        self.until = Some(time);
+        self.asked.until = Some(time);
         self
     }
 
@@ -285,7 +323,7 @@ where
     /// assert!(run.solution.objective < 0.1 && run.solution.objective > 1e-6);
     /// ```
     pub fn stop_when<A: StopAnswer>(mut self, mut rule: impl FnMut(&Progress<'_, T>) -> A + 'a) -> Self {
-        self.rules.push(Box::new(move |p| rule(p).answer()));
+        self.asked.rules.push(Box::new(move |p| rule(p).answer()));
         self
     }
 
@@ -293,7 +331,7 @@ where
     ///
     /// See [`Recording`] for an example.
     pub fn record(mut self, recording: Recording<'a, T>) -> Self {
-        self.recording = recording;
+        self.asked.recording = recording;
         self
     }
 
@@ -307,7 +345,7 @@ where
     /// assert_eq!(run.solution.status, Status::IterationLimit);
     /// ```
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.asked.limits = limits;
         self
     }
 
@@ -320,7 +358,7 @@ where
     /// assert_eq!(run.solution.iterations, 3);
     /// ```
     pub fn max_iterations(mut self, iterations: usize) -> Self {
-        self.limits.iterations = Some(iterations);
+        self.asked.limits.iterations = Some(iterations);
         self
     }
 
@@ -333,7 +371,7 @@ where
     /// assert_eq!(run.solution.status, Status::EvaluationLimit);
     /// ```
     pub fn max_evaluations(mut self, evaluations: usize) -> Self {
-        self.evaluations = Some(evaluations);
+        self.asked.evaluations = Some(evaluations);
         self
     }
 
@@ -346,7 +384,7 @@ where
     /// assert_eq!(run.solution.status, Status::TimeLimit);
     /// ```
     pub fn time_limit(mut self, time: Duration) -> Self {
-        self.limits.time = Some(time);
+        self.asked.limits.time = Some(time);
         self
     }
 
@@ -361,7 +399,7 @@ where
     /// assert_eq!(run.solution.status, Status::Cancelled);
     /// ```
     pub fn cancel_token(mut self, token: CancelToken) -> Self {
-        self.limits.cancel = Some(token);
+        self.asked.limits.cancel = Some(token);
         self
     }
 
@@ -375,8 +413,80 @@ where
     /// assert!(history.records().len() > 5);
     /// ```
     pub fn observe(mut self, observer: impl FnMut(&Progress<'_, T>) -> ControlFlow<()> + 'a) -> Self {
-        self.observers.push(Box::new(observer));
+        self.asked.observers.push(Box::new(observer));
         self
+    }
+
+    /// Runs.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`](crate::Error::Dimension) for a start of the wrong length, [`Error::Map`](crate::Error::Map) for one outside of the set or on its boundary,
+    /// [`Error::Setting`](crate::Error::Setting) for a setting without meaning (α ≤ 0, a tolerance that is not positive, an integrator that does not fit the
+    /// problem), [`Error::Evaluation`](crate::Error::Evaluation) with an error of the objective, and those of [`stop_when`](Self::stop_when). A step that leaves the domain or meets NaN is a status.
+    ///
+    /// ```
+    /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
+    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
+    /// assert!(Integrate::new(f, Squares::new(1)).unwrap().start_u0(-1.0).run().is_err());
+    /// ```
+    pub fn run(self) -> Result<Integrated<T, I>> {
+        self.go(None)
+    }
+
+    /// Goes on from the end of an earlier run of the same problem, as if it had not been interrupted. Limits count from the snapshot's own
+    /// counters, time from now; the trajectory holds what follows. (A run that ended at a time made its last step as short as that
+    /// needed.)
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run); [`Error::Setting`](crate::Error::Setting) when the sizes do not fit the problem.
+    ///
+    /// See [`Snapshot`] for an example.
+    pub fn resume(mut self, snapshot: Snapshot<T, I>) -> Result<Integrated<T, I>> {
+        self.integrator = snapshot.integrator;
+        self.go(Some(snapshot.checkpoint))
+    }
+
+    fn go(mut self, from: Option<Checkpoint<T>>) -> Result<Integrated<T, I>> {
+        let (f, map, integrator) = (&mut self.objective, &self.map, &mut self.integrator);
+        let (solution, trajectory, checkpoint) = (self.engine)(self.asked, f, map, integrator, from)?;
+        Ok(Integrated {
+            solution,
+            trajectory,
+            snapshot: Snapshot {
+                checkpoint,
+                integrator: self.integrator,
+            },
+        })
+    }
+}
+
+impl<T: Scalar> Integration<'_, T> {
+    /// The engine behind [`Integrate`], which [`Engines`](crate::engines::Engines) compiles for `f32` and `f64`: the solution, the
+    /// trajectory and the place that was reached.
+    pub(crate) fn run(
+        self,
+        objective: &mut dyn Objective<T>,
+        map: &dyn Reparametrization<T>,
+        integrator: &mut dyn Integrator<T>,
+        from: Option<Checkpoint<T>>,
+    ) -> Result<(Solution<T>, Trajectory<T>, Checkpoint<T>)> {
+        self.check()?;
+        if let Some(checkpoint) = from {
+            checkpoint.check(map.dim_u(), map.dim_x())?;
+            checkpoint.check_problem(objective, map)?;
+            let from = (checkpoint.iteration, integrator.time());
+            return self.drive(objective, map, integrator, checkpoint, Some(from));
+        }
+        let u = self.start_u(map)?;
+        let mut point = Point::new(map, &u);
+        let mut lifted = Lifted::new(objective, map);
+        lifted.evaluate(&mut point)?;
+        if point.is_finite() {
+            integrator.reset();
+            integrator.begin(&mut lifted, &point)?;
+        }
+        let checkpoint = Checkpoint::new(point, Lbfgs::new(10).into(), lifted.counts);
+        self.drive(objective, map, integrator, checkpoint, None)
     }
 
     fn check(&self) -> Result<()> {
@@ -389,13 +499,13 @@ where
         Ok(())
     }
 
-    fn start_u(&self) -> Result<Vec<T>> {
-        let (p, n) = (self.map.dim_u(), self.map.dim_x());
+    fn start_u(&self, map: &dyn Reparametrization<T>) -> Result<Vec<T>> {
+        let (p, n) = (map.dim_u(), map.dim_x());
         let mut u = vec![T::zero(); p];
-        let mut work = vec![T::zero(); self.map.scratch_len()];
-        let mut inside = |x: &[T], u: &mut [T]| self.map.section(x, Boundary::Reject, u, &mut work);
+        let mut work = vec![T::zero(); map.scratch_len()];
+        let mut inside = |x: &[T], u: &mut [T]| map.section(x, Boundary::Reject, u, &mut work);
         match &self.start {
-            Start::Interior => self.map.interior(&mut u),
+            Start::Interior => map.interior(&mut u),
             Start::U0(alpha) => {
                 check_positive("u0", *alpha)?;
                 u.fill(*alpha);
@@ -418,64 +528,23 @@ where
         Ok(u)
     }
 
-    /// Runs.
-    ///
-    /// # Errors
-    /// [`Error::Dimension`](crate::Error::Dimension) for a start of the wrong length, [`Error::Map`](crate::Error::Map) for one outside of the set or on its boundary,
-    /// [`Error::Setting`](crate::Error::Setting) for a setting without meaning (α ≤ 0, a tolerance that is not positive, an integrator that does not fit the
-    /// problem), [`Error::Evaluation`](crate::Error::Evaluation) with an error of the objective, and those of [`stop_when`](Self::stop_when). A step that leaves the domain or meets NaN is a status.
-    ///
-    /// ```
-    /// # use reparam::{Integrate, maps::Squares, objectives::LeastSquares};
-    /// # let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64], &[1.0]).unwrap();
-    /// assert!(Integrate::new(f, Squares::new(1)).unwrap().start_u0(-1.0).run().is_err());
-    /// ```
-    pub fn run(mut self) -> Result<Integrated<T, I>> {
-        self.check()?;
-        let u = self.start_u()?;
-        let mut point = Point::new(&self.map, &u);
-        let mut lifted = Lifted::new(&mut self.objective, &self.map);
-        lifted.evaluate(&mut point)?;
-        if point.is_finite() {
-            self.integrator.reset();
-            self.integrator.begin(&mut lifted, &point)?;
-        }
-        let checkpoint = Checkpoint::new(point, Lbfgs::new(10).into(), lifted.counts);
-        self.drive(checkpoint, None)
-    }
-
-    /// Goes on from the end of an earlier run of the same problem, as if it had not been interrupted. Limits count from the snapshot's own
-    /// counters, time from now; the trajectory holds what follows. (A run that ended at a time made its last step as short as that
-    /// needed.)
-    ///
-    /// # Errors
-    /// Those of [`run`](Self::run); [`Error::Setting`](crate::Error::Setting) when the sizes do not fit the problem.
-    ///
-    /// See [`Snapshot`] for an example.
-    pub fn resume(mut self, snapshot: Snapshot<T, I>) -> Result<Integrated<T, I>> {
-        self.check()?;
-        let Snapshot {
-            checkpoint,
-            integrator,
-        } = snapshot;
-        checkpoint.check(self.map.dim_u(), self.map.dim_x())?;
-        checkpoint.check_problem(&mut self.objective, &self.map)?;
-        let from = (checkpoint.iteration, integrator.time());
-        self.integrator = integrator;
-        self.drive(checkpoint, Some(from))
-    }
-
-    fn drive(mut self, mut c: Checkpoint<T>, from: Option<(usize, T)>) -> Result<Integrated<T, I>> {
+    fn drive(
+        mut self,
+        objective: &mut dyn Objective<T>,
+        map: &dyn Reparametrization<T>,
+        integrator: &mut dyn Integrator<T>,
+        mut c: Checkpoint<T>,
+        from: Option<(usize, T)>,
+    ) -> Result<(Solution<T>, Trajectory<T>, Checkpoint<T>)> {
         let clock = Instant::now();
-        let integrator = &mut self.integrator;
         // (an earlier run's end is not that of this one)
         integrator.stop_at(self.until.unwrap_or_else(T::infinity));
-        let n = self.map.dim_x();
+        let n = map.dim_x();
         let mut recorder = Recorder::new(self.recording, n, from)?;
         // (for moments between the steps)
         let mut between = (recorder.due(T::infinity()).is_some()).then(|| (c.point.clone(), Vec::new()));
-        let mut judge = Judge::new(&self.map).relative_to_data(&self.objective);
-        let mut lifted = Lifted::new(&mut self.objective, &self.map);
+        let mut judge = Judge::new(map).relative_to_data(objective);
+        let mut lifted = Lifted::new(objective, map);
         lifted.counts = c.counts;
         let mut rho = T::nan();
         let mut status = if c.point.is_finite() {
@@ -535,7 +604,7 @@ where
                 Some(Status::Cancelled)
             } else if self.until.is_some_and(|t| time >= t) {
                 Some(Status::EndTime)
-            } else if Judge::<T, M>::at_infinity(&c) {
+            } else if Judge::<T, &dyn Reparametrization<T>>::at_infinity(&c) {
                 Some(Status::AtInfinity)
             } else {
                 limit(&self.limits, self.evaluations, &c, clock)
@@ -578,21 +647,14 @@ where
         let status = status.unwrap_or(Status::Stalled);
         let tolerance = self.tolerance.unwrap_or_else(T::zero);
         c.counts = lifted.counts;
-        let phase = Phase::Integrator(self.integrator.name());
-        let snapshot = Snapshot {
-            checkpoint: c.clone(),
-            integrator: self.integrator,
-        };
+        let phase = Phase::Integrator(integrator.name());
+        let reached = c.clone();
         let convex = lifted.objective().convexity() == Convexity::Convex;
         let mut solution = judge
             .certify(c, convex, rho, status, tolerance, clock.elapsed())
             .with_residual(lifted.objective())?;
         solution.phase = phase;
-        Ok(Integrated {
-            solution,
-            trajectory: recorder.trajectory,
-            snapshot,
-        })
+        Ok((solution, recorder.trajectory, reached))
     }
 }
 

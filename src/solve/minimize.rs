@@ -10,7 +10,7 @@ use crate::linalg::{max_abs, max_or_nan};
 use crate::maps::Reparametrization;
 use crate::methods::{BoxLbfgs, Lbfgs, LevenbergMarquardt, Method, State};
 use crate::objectives::Objective;
-use crate::{Error, Result, Scalar};
+use crate::{Error, LinalgScalar, Result, Scalar};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -149,10 +149,11 @@ impl<T: Scalar, S> Checkpoint<T, S> {
 
     /// Whether its point lies in this set, and f and ∇f there are those of this objective: with those of another problem a run
     /// could end at once and claim what is not so. (Rounding may differ: an image may have been carried along.)
-    pub(crate) fn check_problem<M>(&self, objective: &mut dyn Objective<T>, map: &M) -> Result<()>
-    where
-        M: Reparametrization<T> + ?Sized,
-    {
+    pub(crate) fn check_problem(
+        &self,
+        objective: &mut dyn Objective<T>,
+        map: &dyn Reparametrization<T>,
+    ) -> Result<()> {
         let (point, enough) = (&self.point, T::lit(100.0) * T::epsilon().sqrt());
         let refuse = || {
             Err(Error::Setting {
@@ -206,6 +207,12 @@ type Observer<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> ControlFlow<()> + 'a>;
 pub struct Minimize<'a, T, O, M> {
     objective: O,
     map: M,
+    asked: Minimization<'a, T>,
+    engine: Engine<T>,
+}
+
+/// What is asked of a run, whatever f and φ are.
+pub(crate) struct Minimization<'a, T> {
     tolerance: T,
     limits: Limits,
     evaluations: Option<usize>,
@@ -215,12 +222,20 @@ pub struct Minimize<'a, T, O, M> {
     exact_finish: bool,
 }
 
+/// The loop, compiled for T; from a checkpoint where there is one.
+type Engine<T> = fn(
+    Minimization<'_, T>,
+    &mut dyn Objective<T>,
+    &dyn Reparametrization<T>,
+    Option<Checkpoint<T>>,
+) -> Result<Solution<T>>;
+
 impl<T: std::fmt::Debug, O, M> std::fmt::Debug for Minimize<'_, T, O, M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Minimize")
-            .field("tolerance", &self.tolerance)
-            .field("limits", &self.limits)
-            .field("method", &self.method)
+            .field("tolerance", &self.asked.tolerance)
+            .field("limits", &self.asked.limits)
+            .field("method", &self.asked.method)
             .finish_non_exhaustive()
     }
 }
@@ -234,6 +249,8 @@ where
     /// The problem with defaults: tolerance 1e-8 (`f64`) or 1e-4 (`f32`), no limit but 10 000 iterations, start at the map's own
     /// [interior point](crate::maps::Reparametrization::interior).
     ///
+    /// For `f32` and `f64`; [`new_generic`](Self::new_generic) takes other number types.
+    ///
     /// # Errors
     /// [`Error::Dimension`] when f and φ disagree about n.
     ///
@@ -242,21 +259,48 @@ where
     /// let f = FromFn::new(3, |_: &[f64], g: &mut [f64]| { g.fill(0.0); Ok(0.0) });
     /// assert!(Minimize::new(f, Squares::new(2)).is_err());
     /// ```
-    pub fn new(objective: O, map: M) -> Result<Self> {
+    pub fn new(objective: O, map: M) -> Result<Self>
+    where
+        T: LinalgScalar,
+    {
+        Self::with_engine(objective, map, T::minimize)
+    }
+
+    /// As [`new`](Self::new) for any [`Scalar`]. The engine for `f32` and `f64` is part of this crate; that for another number type is
+    /// compiled with your own (half a minute in release mode).
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    ///
+    /// ```
+    /// use reparam::{Minimize, Scalar, maps::Squares, objectives::Objective};
+    /// fn over_the_orthant<T: Scalar>(f: impl Objective<T>) -> reparam::Result<Vec<T>> {
+    ///     let n = f.dim();
+    ///     Ok(Minimize::new_generic(f, Squares::new(n))?.run()?.x)
+    /// }
+    /// ```
+    pub fn new_generic(objective: O, map: M) -> Result<Self> {
+        Self::with_engine(objective, map, |asked, f, map, from| asked.run(f, map, from))
+    }
+
+    fn with_engine(objective: O, map: M, engine: Engine<T>) -> Result<Self> {
         check_len("the variable of the objective", map.dim_x(), objective.dim())?;
         Ok(Self {
             objective,
             map,
-            tolerance: super::default_tolerance(),
-            limits: Limits {
-                iterations: Some(10_000),
-                ..Limits::default()
+            asked: Minimization {
+                tolerance: super::default_tolerance(),
+                limits: Limits {
+                    iterations: Some(10_000),
+                    ..Limits::default()
+                },
+                evaluations: None,
+                start: None,
+                method: None,
+                observers: Vec::new(),
+                exact_finish: true,
             },
-            evaluations: None,
-            start: None,
-            method: None,
-            observers: Vec::new(),
-            exact_finish: true,
+            engine,
         })
     }
 
@@ -269,7 +313,7 @@ where
     /// assert!(rough.certificate.natural_residual <= 1e-2);
     /// ```
     pub fn tolerance(mut self, tolerance: T) -> Self {
-        self.tolerance = tolerance;
+        self.asked.tolerance = tolerance;
         self
     }
 
@@ -283,7 +327,7 @@ where
     /// assert_eq!(stopped.status, Status::IterationLimit);
     /// ```
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.asked.limits = limits;
         self
     }
 
@@ -296,7 +340,7 @@ where
     /// assert!(s.iterations <= 1);
     /// ```
     pub fn max_iterations(mut self, iterations: usize) -> Self {
-        self.limits.iterations = Some(iterations);
+        self.asked.limits.iterations = Some(iterations);
         self
     }
 
@@ -309,7 +353,7 @@ where
     /// assert_eq!(s.status, Status::EvaluationLimit);
     /// ```
     pub fn max_evaluations(mut self, evaluations: usize) -> Self {
-        self.evaluations = Some(evaluations);
+        self.asked.evaluations = Some(evaluations);
         self
     }
 
@@ -322,7 +366,7 @@ where
     /// assert_eq!(s.status, Status::TimeLimit);
     /// ```
     pub fn time_limit(mut self, time: Duration) -> Self {
-        self.limits.time = Some(time);
+        self.asked.limits.time = Some(time);
         self
     }
 
@@ -337,7 +381,7 @@ where
     /// assert_eq!(s.status, Status::Cancelled);
     /// ```
     pub fn cancel_token(mut self, token: CancelToken) -> Self {
-        self.limits.cancel = Some(token);
+        self.asked.limits.cancel = Some(token);
         self
     }
 
@@ -350,7 +394,7 @@ where
     /// assert!(matches!(outside, Err(Error::Map(_))));
     /// ```
     pub fn start(mut self, x: &[T]) -> Self {
-        self.start = Some(x.to_vec());
+        self.asked.start = Some(x.to_vec());
         self
     }
 
@@ -364,7 +408,7 @@ where
     /// assert_eq!(s.phase, Phase::ConjugateGradient);
     /// ```
     pub fn method(mut self, method: impl Into<State<T>>) -> Self {
-        self.method = Some(method.into());
+        self.asked.method = Some(method.into());
         self
     }
 
@@ -393,7 +437,7 @@ where
     /// assert_eq!(run(false).phase, Phase::Lbfgs);
     /// ```
     pub fn exact_finish(mut self, exact: bool) -> Self {
-        self.exact_finish = exact;
+        self.asked.exact_finish = exact;
         self
     }
 
@@ -401,7 +445,7 @@ where
     ///
     /// See [`Progress`] for an example.
     pub fn observe(mut self, observer: impl FnMut(&Progress<'_, T>) -> ControlFlow<()> + 'a) -> Self {
-        self.observers.push(Box::new(observer));
+        self.asked.observers.push(Box::new(observer));
         self
     }
 
@@ -419,29 +463,7 @@ where
     /// assert!((s.x[0] - 1.0).abs() < 1e-7);
     /// ```
     pub fn run(mut self) -> Result<Solution<T>> {
-        self.check()?;
-        let p = self.map.dim_u();
-        let mut u = vec![T::zero(); p];
-        self.map.interior(&mut u);
-        if let Some(x) = &self.start {
-            check_len("the start", self.map.dim_x(), x.len())?;
-            crate::checks::check_finite("start", x)?;
-            section(&self.map, x, &mut u, &mut vec![T::zero(); self.map.scratch_len()])?;
-        }
-        let mut point = Point::new(&self.map, &u);
-        let chosen = self.method.take();
-        let mut lifted = Lifted::new(&mut self.objective, &self.map);
-        lifted.evaluate(&mut point)?;
-        let method = match chosen {
-            Some(method) => method,
-            // measured on the reference problems: docs/methods.md
-            None if lifted.objective().residuals().is_some() => LevenbergMarquardt::new().into(),
-            None if lifted.bounds().is_some() => BoxLbfgs::new(10).into(),
-            None => Lbfgs::new(10).into(),
-        };
-        let counts = lifted.counts;
-        let checkpoint = Checkpoint::new(point, method, counts);
-        self.drive(checkpoint)
+        (self.engine)(self.asked, &mut self.objective, &self.map, None)
     }
 
     /// Continues a run from a checkpoint of the same problem, exactly as if it had not been interrupted. Limits count from the
@@ -463,10 +485,57 @@ where
     /// assert!(Minimize::new(f(), Squares::new(1)).unwrap().resume(saved.unwrap()).unwrap().status.is_converged());
     /// ```
     pub fn resume(mut self, checkpoint: Checkpoint<T>) -> Result<Solution<T>> {
+        (self.engine)(self.asked, &mut self.objective, &self.map, Some(checkpoint))
+    }
+}
+
+impl<T: Scalar> Minimization<'_, T> {
+    /// The engine behind [`Minimize`], which [`Engines`](crate::engines::Engines) compiles for `f32` and `f64`.
+    pub(crate) fn run(
+        mut self,
+        objective: &mut dyn Objective<T>,
+        map: &dyn Reparametrization<T>,
+        from: Option<Checkpoint<T>>,
+    ) -> Result<Solution<T>> {
         self.check()?;
-        checkpoint.check(self.map.dim_u(), self.map.dim_x())?;
-        checkpoint.check_problem(&mut self.objective, &self.map)?;
-        self.drive(checkpoint)
+        let checkpoint = match from {
+            Some(checkpoint) => {
+                checkpoint.check(map.dim_u(), map.dim_x())?;
+                checkpoint.check_problem(objective, map)?;
+                checkpoint
+            }
+            None => self.begin(objective, map)?,
+        };
+        self.drive(objective, map, checkpoint)
+    }
+
+    /// An evaluated start.
+    fn begin(
+        &mut self,
+        objective: &mut dyn Objective<T>,
+        map: &dyn Reparametrization<T>,
+    ) -> Result<Checkpoint<T>> {
+        let p = map.dim_u();
+        let mut u = vec![T::zero(); p];
+        map.interior(&mut u);
+        if let Some(x) = &self.start {
+            check_len("the start", map.dim_x(), x.len())?;
+            crate::checks::check_finite("start", x)?;
+            section(map, x, &mut u, &mut vec![T::zero(); map.scratch_len()])?;
+        }
+        let mut point = Point::new(map, &u);
+        let chosen = self.method.take();
+        let mut lifted = Lifted::new(objective, map);
+        lifted.evaluate(&mut point)?;
+        let method = match chosen {
+            Some(method) => method,
+            // measured on the reference problems: docs/methods.md
+            None if lifted.objective().residuals().is_some() => LevenbergMarquardt::new().into(),
+            None if lifted.bounds().is_some() => BoxLbfgs::new(10).into(),
+            None => Lbfgs::new(10).into(),
+        };
+        let counts = lifted.counts;
+        Ok(Checkpoint::new(point, method, counts))
     }
 
     fn check(&self) -> Result<()> {
@@ -479,17 +548,20 @@ where
         Ok(())
     }
 
-    fn drive(mut self, mut c: Checkpoint<T>) -> Result<Solution<T>> {
+    fn drive(
+        mut self,
+        objective: &mut dyn Objective<T>,
+        map: &dyn Reparametrization<T>,
+        mut c: Checkpoint<T>,
+    ) -> Result<Solution<T>> {
         let clock = Instant::now();
-        let mut observers = std::mem::take(&mut self.observers);
-        let map = &self.map;
         let mut judge = Judge::new(map);
         let mut status = None;
         let mut rho = T::nan();
         if !c.point.is_finite() {
             status = Some(Status::NotFinite);
         }
-        let mut lifted = Lifted::new(&mut self.objective, map);
+        let mut lifted = Lifted::new(objective, map);
         lifted.counts = c.counts;
         if c.method.phase() == Phase::BoxLbfgs && lifted.bounds().is_none() {
             return Err(Error::Setting {
@@ -520,7 +592,7 @@ where
                 "minimise"
             );
             let mut stop = false;
-            for observer in &mut observers {
+            for observer in &mut self.observers {
                 stop |= observer(&progress).is_break();
             }
             let stopped = limit(&self.limits, self.evaluations, &c, clock);

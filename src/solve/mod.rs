@@ -19,11 +19,13 @@ pub use certificate::Certificate;
 #[cfg(any(feature = "argmin", feature = "basin"))]
 pub(crate) use finish::{is_due, is_left};
 pub use history::{History, Record};
+pub(crate) use integrate::Integration;
 pub use integrate::{Integrate, StopAnswer};
 #[cfg(any(feature = "argmin", feature = "basin"))]
 pub(crate) use judge::{Judge, section};
 pub use limits::Limits;
 pub(crate) use limits::Run;
+pub(crate) use minimize::Minimization;
 pub use minimize::{Checkpoint, Minimize, Progress};
 pub use snapshot::{Integrated, Snapshot};
 pub use solution::{Counts, Phase, Solution};

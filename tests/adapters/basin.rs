@@ -16,7 +16,7 @@ use reparam::adapters::ParamVec;
 use reparam::adapters::basin::{Failure, ReparamSolver, Reparametrized};
 use reparam::maps::{Ball, Bounds, CappedSimplex, NormalizedSquares, Reparametrization, Squares};
 use reparam::objectives::{Evaluation, Objective};
-use reparam::{Minimize, Scalar, Solution, Status, methods};
+use reparam::{LinalgScalar, Minimize, Scalar, Solution, Status, methods};
 use std::cell::Cell;
 use std::marker::PhantomData;
 
@@ -162,7 +162,7 @@ fn maps<T: Scalar>() -> Vec<(&'static str, Box<dyn Reparametrization<T>>, Vec<T>
 
 fn same_as_minimize<X, T>()
 where
-    T: Scalar,
+    T: LinalgScalar,
     X: ParamVec<Entry = T> + basin::core::math::VectorLen + std::fmt::Debug,
 {
     for (name, map, start) in maps::<T>() {

@@ -14,7 +14,9 @@ use reparam::lifted::{Lifted, Point};
 use reparam::maps::{Exponential, Identity, NormalizedSquares, Power, Reparametrization, Squares};
 use reparam::objectives::{FromFn, LeastSquares, Objective};
 use reparam::steps::{Armijo, BarzilaiBorwein, Constant, Decaying, Kind, PublishedBarzilaiBorwein};
-use reparam::{CancelToken, Error, Integrate, MapError, Progress, Result, Scalar, Status, nnls};
+use reparam::{
+    CancelToken, Error, Integrate, LinalgScalar, MapError, Progress, Result, Scalar, Status, nnls,
+};
 use std::ops::ControlFlow;
 
 /// q' = v, v' = −q, from (q₀, 0): cos t.
@@ -48,7 +50,7 @@ fn half_square<T: Scalar>() -> impl Objective<T> {
     LeastSquares::new(nalgebra::DMatrix::from_element(1, 1, T::one()), &[T::zero()]).unwrap()
 }
 
-fn scalar_run<T: Scalar, I: Integrator<T>>(integrator: I, until: f64) -> T {
+fn scalar_run<T: LinalgScalar, I: Integrator<T>>(integrator: I, until: f64) -> T {
     let run = Integrate::new(half_square::<T>(), Identity::new(1))
         .unwrap()
         .integrator(integrator)
@@ -84,7 +86,7 @@ const EXPLICIT: [(Scheme, f64, f64); 4] = [
     (Scheme::DormandPrince54, 5.0, 0.2),
 ];
 
-fn explicit_orders<T: Scalar>(schemes: &[(Scheme, f64, f64)], within: f64) {
+fn explicit_orders<T: LinalgScalar>(schemes: &[(Scheme, f64, f64)], within: f64) {
     let kind = std::any::type_name::<T>();
     let (decay, cosine) = ((-1.0_f64).exp(), 1.0_f64.cos());
     let halves = |h: f64| [h, h / 2.0, h / 4.0];
