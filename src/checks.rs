@@ -61,3 +61,39 @@ pub(crate) fn check_positive<T: Scalar>(name: &'static str, value: T) -> Result<
         })
     }
 }
+
+/// Requests of fewer bytes than this are not tried out: they are many, and they fit.
+const SMALL_REQUEST: usize = 1 << 20;
+
+/// Memory for so many elements, or [`Error::Memory`]: asked of the allocator and given back at once, before anything is written.
+///
+/// Everything whose size comes from the problem and grows faster than its data (n² for n columns) asks here first: where the
+/// allocator refuses, `vec!` aborts the process. Products of sizes come in saturated (`saturating_mul`).
+pub(crate) fn check_memory<T>(what: &'static str, elements: usize) -> Result<()> {
+    if elements.saturating_mul(std::mem::size_of::<T>()) >= SMALL_REQUEST {
+        let tried = Vec::<T>::new().try_reserve_exact(elements);
+        tried.map_err(|_| Error::Memory { what, elements })?;
+    }
+    Ok(())
+}
+
+/// Zeros, where there is memory for them, or [`Error::Memory`].
+pub(crate) fn zeros<T: Scalar>(what: &'static str, elements: usize) -> Result<Vec<T>> {
+    check_memory::<T>(what, elements)?;
+    Ok(vec![T::zero(); elements])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_told_before_it_is_allocated() {
+        for elements in [usize::MAX, usize::MAX / 8, 1 << 56] {
+            let refused = zeros::<f64>("a test", elements);
+            assert!(matches!(refused, Err(Error::Memory { elements: e, .. }) if e == elements));
+        }
+        assert_eq!(zeros::<f32>("a test", 3).unwrap(), [0.0; 3]);
+        assert!(check_memory::<f64>("a test", SMALL_REQUEST).is_ok());
+    }
+}

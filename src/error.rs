@@ -125,6 +125,14 @@ pub enum Error {
         /// The size at fault.
         what: &'static str,
     },
+    /// A size fits the machine's integers, but not its memory. Nothing of it was allocated.
+    #[error("{what}: {elements} numbers do not fit into memory")]
+    Memory {
+        /// What they would have held.
+        what: &'static str,
+        /// How many there are; the largest integer where even that is too small.
+        elements: usize,
+    },
     /// The solution exists but is too large for the number type (a matrix of 1e-200 and a right-hand side of 1e200, say).
     #[error(
         "the solution overflows the number type in coordinate {index}: rescale the matrix or the right-hand side"

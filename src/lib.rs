@@ -63,6 +63,8 @@ pub mod sets;
 mod solve;
 pub mod steps;
 pub mod testing;
+#[cfg(feature = "rayon")]
+mod threads;
 
 pub use bounded::BoundedLeastSquares;
 pub use error::{BoxError, Error, MapError, Result};

@@ -172,6 +172,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
     /// A run from u, looked at once.
     pub(super) fn start(&mut self, objective: &mut dyn Objective<T>, u: &[T]) -> Result<()> {
         check_len("the variable of the objective", self.map.dim_x(), objective.dim())?;
+        crate::solve::check_sizes(&*self.map)?;
         // a solver used again starts afresh
         let method = self.method.take();
         let Some(mut method) = method.or_else(|| self.saved.run.take().map(|run| run.method)) else {

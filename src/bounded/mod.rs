@@ -42,7 +42,7 @@ mod working_set;
 
 pub(crate) use reduce_and_solve::Question;
 
-use crate::operators::LinearOperator;
+use crate::operators::{LinearOperator, checked_size};
 use crate::solve::{CancelToken, Limits, Solution};
 use crate::{LinalgScalar, Result};
 use std::time::Duration;
@@ -154,7 +154,8 @@ where
     /// assert!(s.certificate.gap < 1e-15);
     /// ```
     pub fn simplex(a: &'a A, r: T) -> Self {
-        let n = a.columns();
+        // (more columns than there is memory for: `solve` says so)
+        let n = checked_size(a).map_or(0, |(_, n)| n);
         Self::over(a, Shape::Bounds(vec![T::zero(); n], vec![T::infinity(); n])).sum(r)
     }
 

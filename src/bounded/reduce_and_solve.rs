@@ -3,12 +3,12 @@
 use super::prepared::{Posed, Prepared, sum_of};
 use super::reduction::{Change, Reduced};
 use super::{Request, Settings, Shape, Strategy, driver};
-use crate::checks::{check_finite, check_len, check_not_empty};
+use crate::checks::{check_finite, check_len, check_memory, check_not_empty, zeros};
 use crate::clock::Instant;
 use crate::linalg::{max_or_nan, norm2};
 use crate::nnls::many::in_order;
 use crate::nnls::problem::Problem;
-use crate::operators::{Dense, LinearOperator};
+use crate::operators::{Dense, LinearOperator, checked_norms, checked_size};
 use crate::sets::{CappedSimplex, ConstraintSet, L1Ball, MonotoneCone};
 use crate::solve::{Solution, Status};
 use crate::{Error, LinalgScalar, Result};
@@ -52,13 +52,13 @@ impl<T: LinalgScalar> Question<'_, T> {
                 why: "must be positive and finite",
             });
         }
-        check_not_empty("the matrix (no rows)", self.a.rows())?;
-        check_not_empty("the matrix (no columns)", self.a.columns())?;
+        let (m, n) = checked_size(self.a)?;
+        check_not_empty("the matrix (no rows)", m)?;
+        check_not_empty("the matrix (no columns)", n)?;
         let keep_form = matches!(
             self.request.settings.strategy,
             Strategy::WorkingSet | Strategy::ProjectedGradient
         );
-        let n = self.a.columns();
         if !matches!(self.request.shape, Shape::Bounds(..)) && self.request.sum.is_some() {
             return Err(Error::Setting {
                 name: "sum",
@@ -91,7 +91,7 @@ impl<T: LinalgScalar> Question<'_, T> {
         };
         posed.check()?;
         let reduced = Reduced { a: self.a, change };
-        if let Some(data) = reduced.written::<T>() {
+        if let Some(data) = reduced.written::<T>()? {
             let a = Dense::column_major(&data, self.a.rows(), lo.len())?;
             let problem = Problem::new(&a, false).map_err(|e| self.blame(e))?;
             self.solve_posed(problem, posed, columns, Some(change), clock)
@@ -122,7 +122,9 @@ impl<T: LinalgScalar> Question<'_, T> {
 
     fn bounds_in_z(&self, change: Change) -> Result<(Vec<T>, Vec<T>)> {
         let n = change.columns(self.a.columns());
-        let (mut lower, upper) = (vec![T::zero(); n], vec![T::infinity(); n]);
+        let mut lower = zeros("the bounds of the reduction", n)?;
+        check_memory::<T>("the bounds of the reduction", n)?;
+        let upper = vec![T::infinity(); n];
         if let Shape::Monotone(lo, hi) = self.request.shape {
             crate::sets::check_bounds(0, lo, hi)?;
             lower[0] = lo;
@@ -168,6 +170,13 @@ impl<T: LinalgScalar> Question<'_, T> {
                 why: "this one reads columns, and the operator has only products",
             });
         }
+        if self.settings.strategy == Strategy::BlockExchange {
+            let n = problem.columns();
+            check_memory::<T>(
+                "the Gram matrix and its factor",
+                n.saturating_mul(n).saturating_mul(2),
+            )?;
+        }
         posed.check()?;
         for b in columns {
             check_len("the right-hand side", problem.rows(), b.len())?;
@@ -179,8 +188,12 @@ impl<T: LinalgScalar> Question<'_, T> {
         };
         let norms = change.and_then(|_| {
             let mut norms = vec![T::zero(); self.a.columns()];
-            self.a.column_norms(&mut norms).then_some(norms)
+            match checked_norms(self.a, &mut norms) {
+                Ok(known) => known.then_some(Ok(norms)),
+                Err(e) => Some(Err(e)),
+            }
         });
+        let norms = norms.transpose()?;
         let prepared = Prepared::new(problem, posed);
         let mut settings = self.request.settings.clone();
         if change.is_some() {

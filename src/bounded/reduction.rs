@@ -8,8 +8,9 @@
 //! ```
 
 use super::region::add;
-use crate::operators::{LinearOperator, SparseColumns};
-use crate::{LinalgScalar, Scalar};
+use crate::checks::zeros;
+use crate::operators::{LinearOperator, SparseColumns, checked_dense, checked_sparse};
+use crate::{LinalgScalar, Result, Scalar};
 
 /// How x comes from z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +30,11 @@ pub(super) struct Reduced<'a, A: ?Sized> {
 }
 
 impl Change {
-    /// The number of z for n coordinates.
+    /// The number of z for n coordinates, or the largest integer.
     pub(super) fn columns(self, n: usize) -> usize {
         match self {
-            Self::Slack | Self::Increments(true) => n + 1,
-            Self::Signed => 2 * n + 1,
+            Self::Slack | Self::Increments(true) => n.saturating_add(1),
+            Self::Signed => n.saturating_mul(2).saturating_add(1),
             Self::Increments(false) => n,
         }
     }
@@ -132,19 +133,22 @@ impl Change {
 
 impl<A: ?Sized> Reduced<'_, A> {
     /// A L written out column after column, where A is dense.
-    pub(super) fn written<T>(&self) -> Option<Vec<T>>
+    pub(super) fn written<T>(&self) -> Result<Option<Vec<T>>>
     where
         T: LinalgScalar,
         A: LinearOperator<T>,
     {
-        let a = self.a.dense()?;
+        let Some(a) = checked_dense(self.a)? else {
+            return Ok(None);
+        };
         let (m, n) = (a.rows(), a.columns());
-        let mut data = vec![T::zero(); m * self.change.columns(n)];
+        let elements = m.saturating_mul(self.change.columns(n));
+        let mut data = zeros("the columns of the reduction", elements)?;
         for (j, column) in data.chunks_exact_mut(m).take(n).enumerate() {
             a.column(j, column);
         }
         self.change.complete(&mut data, m, n);
-        Some(data)
+        Ok(Some(data))
     }
 }
 
@@ -204,7 +208,7 @@ impl<T: Scalar, A: LinearOperator<T> + ?Sized> LinearOperator<T> for Reduced<'_,
         if matches!(self.change, Change::Increments(_)) {
             return None; // sums of sparse columns are dense
         }
-        let a = self.a.sparse_columns()?;
+        let a = checked_sparse(self.a).ok()??;
         let n = a.columns();
         let mut copies = vec![(0, T::one())];
         if self.change == Change::Signed {
@@ -252,7 +256,7 @@ mod tests {
             let mut back = [0.0; 3];
             change.x(&z, &mut back);
             assert_eq!(x, back);
-            let written = reduced.written().unwrap();
+            let written = reduced.written().unwrap().unwrap();
             for (j, column) in written.chunks_exact(4).enumerate() {
                 let mut unit = vec![0.0; z.len()];
                 unit[j] = 1.0;

@@ -21,7 +21,7 @@ pub struct Recording<'a, T> {
     per_decade: Option<u32>,
     times: Vec<T>,
     coordinates: Vec<usize>,
-    monitors: Vec<Box<dyn Monitor<T> + 'a>>,
+    monitors: Vec<Box<dyn Monitor<T> + Send + 'a>>,
 }
 
 impl<T: std::fmt::Debug> std::fmt::Debug for Recording<'_, T> {
@@ -157,7 +157,7 @@ impl<'a, T: Scalar> Recording<'a, T> {
     /// use reparam::flows::{Recording, monitors::Bregman};
     /// let _ = Recording::every(1).monitor(Bregman::new(2, &[1.0], 0.0).unwrap());
     /// ```
-    pub fn monitor(mut self, monitor: impl Monitor<T> + 'a) -> Self {
+    pub fn monitor(mut self, monitor: impl Monitor<T> + Send + 'a) -> Self {
         self.monitors.push(Box::new(monitor));
         self
     }

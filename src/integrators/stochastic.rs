@@ -5,7 +5,7 @@ use crate::flows::check_depth;
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{axpy, dot};
 use crate::methods::{Method, Step};
-use crate::operators::SparseColumns;
+use crate::operators::{SparseColumns, checked_sparse};
 use crate::steps::{Backtracking, Decaying};
 use crate::{Error, Result, Scalar};
 
@@ -398,7 +398,7 @@ impl<T: Scalar> Stochastic<T> {
         self.copy = None;
         self.by_copy = !view.operator.row(0, &mut self.row);
         if self.by_copy {
-            let columns = view.operator.sparse_columns().ok_or_else(not_rows)?;
+            let columns = checked_sparse(view.operator)?.ok_or_else(not_rows)?;
             self.copy = Some(Rows::of(&columns, self.rows, n));
         }
         Ok(())

@@ -31,12 +31,12 @@ mod with_faer {
 
     /// Threads only where they can pay: a Gram matrix of fewer flops than this is done by one.
     #[cfg_attr(not(feature = "rayon"), allow(unused_variables))]
-    fn parallelism(flops: f64) -> Par {
+    fn by_threads<R: Send>(flops: f64, f: impl FnOnce(Par) -> R + Send) -> R {
         #[cfg(feature = "rayon")]
         if flops > 2e7 {
-            return Par::rayon(0);
+            return crate::threads::within(|| f(Par::rayon(0)));
         }
-        Par::Seq
+        f(Par::Seq)
     }
 
     fn view<'a, T>(a: &Dense<'a, T>) -> MatRef<'a, T> {
@@ -60,59 +60,64 @@ mod with_faer {
                         return super::plain_gram(a, out);
                     }
                     let v = view(a);
-                    let par = parallelism(m as f64 * n as f64 * n as f64);
-                    matmul(
-                        MatMut::from_column_major_slice_mut(&mut out[..n * n], n, n),
-                        BlockStructure::TriangularLower,
-                        Accum::Replace,
-                        v.transpose(),
-                        BlockStructure::Rectangular,
-                        v,
-                        BlockStructure::Rectangular,
-                        1.0,
-                        par,
-                    );
+                    by_threads(m as f64 * n as f64 * n as f64, |par| {
+                        matmul(
+                            MatMut::from_column_major_slice_mut(&mut out[..n * n], n, n),
+                            BlockStructure::TriangularLower,
+                            Accum::Replace,
+                            v.transpose(),
+                            BlockStructure::Rectangular,
+                            v,
+                            BlockStructure::Rectangular,
+                            1.0,
+                            par,
+                        );
+                    });
                     super::mirror(n, out);
                 }
                 fn adjoint_product(a: &Dense<'_, Self>, b: &Dense<'_, Self>, out: &mut [Self]) {
                     let (k, p) = (a.columns(), b.columns());
-                    let par = parallelism(2.0 * a.rows() as f64 * k as f64 * p as f64);
-                    faer::linalg::matmul::matmul(
-                        MatMut::from_column_major_slice_mut(&mut out[..k * p], k, p),
-                        Accum::Replace,
-                        view(a).transpose(),
-                        view(b),
-                        1.0,
-                        par,
-                    );
+                    by_threads(2.0 * a.rows() as f64 * k as f64 * p as f64, |par| {
+                        faer::linalg::matmul::matmul(
+                            MatMut::from_column_major_slice_mut(&mut out[..k * p], k, p),
+                            Accum::Replace,
+                            view(a).transpose(),
+                            view(b),
+                            1.0,
+                            par,
+                        );
+                    });
                 }
                 fn cholesky(n: usize, a: &mut [Self]) -> bool {
                     if n == 0 {
                         return true;
                     }
-                    let par = parallelism((n as f64).powi(3) / 3.0);
-                    let needed = llt::factor::cholesky_in_place_scratch::<$t>(n, par, Default::default());
-                    let factor = |a: &mut [Self], stack: &mut MemStack| {
-                        let a = MatMut::from_column_major_slice_mut(&mut a[..n * n], n, n);
-                        llt::factor::cholesky_in_place(a, Default::default(), par, stack, Default::default()).is_ok()
-                    };
-                    // (small factors in microseconds: their scratch is not worth an allocation)
-                    let mut small = [const { MaybeUninit::<u8>::uninit() }; 2048];
-                    if needed.size_bytes() + needed.align_bytes() <= small.len() {
-                        factor(a, MemStack::new(&mut small))
-                    } else {
-                        factor(a, MemStack::new(&mut MemBuffer::new(needed)))
-                    }
+                    by_threads((n as f64).powi(3) / 3.0, |par| {
+                        let needed = llt::factor::cholesky_in_place_scratch::<$t>(n, par, Default::default());
+                        let factor = |a: &mut [Self], stack: &mut MemStack| {
+                            let a = MatMut::from_column_major_slice_mut(&mut a[..n * n], n, n);
+                            llt::factor::cholesky_in_place(a, Default::default(), par, stack, Default::default()).is_ok()
+                        };
+                        // (small factors in microseconds: their scratch is not worth an allocation)
+                        let mut small = [const { MaybeUninit::<u8>::uninit() }; 2048];
+                        if needed.size_bytes() + needed.align_bytes() <= small.len() {
+                            factor(a, MemStack::new(&mut small))
+                        } else {
+                            factor(a, MemStack::new(&mut MemBuffer::new(needed)))
+                        }
+                    })
                 }
                 fn solve_lower(n: usize, l: &[Self], k: usize, b: &mut [Self]) {
                     if n == 0 || k == 0 {
                         return;
                     }
-                    triangular_solve::solve_lower_triangular_in_place(
-                        MatRef::from_column_major_slice(&l[..n * n], n, n),
-                        MatMut::from_column_major_slice_mut(&mut b[..n * k], n, k),
-                        parallelism((n as f64).powi(2) * k as f64),
-                    );
+                    by_threads((n as f64).powi(2) * k as f64, |par| {
+                        triangular_solve::solve_lower_triangular_in_place(
+                            MatRef::from_column_major_slice(&l[..n * n], n, n),
+                            MatMut::from_column_major_slice_mut(&mut b[..n * k], n, k),
+                            par,
+                        );
+                    });
                 }
                 fn thin_qr(m: usize, k: usize, a: &mut [Self], r: &mut [Self]) {
                     if k == 0 {

@@ -3,7 +3,7 @@
 use super::{Boundary, Landscape, Ray, Reparametrization};
 use crate::checks::{check_finite, check_len};
 use crate::linalg::{axpy, norm2};
-use crate::operators::LinearOperator;
+use crate::operators::{LinearOperator, checked_norms, checked_size};
 use crate::sets::{ConstraintSet, Image, Polyhedron, Search, is_compact, polyhedral_image};
 use crate::{MapError, Result, Scalar};
 use std::fmt;
@@ -74,8 +74,9 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Affine<T, A, M> {
         check_len("the columns of the operator", map.dim_x(), operator.columns())?;
         check_len("the offset", operator.rows(), offset.len())?;
         check_finite("offset", &offset)?;
-        let mut norms = vec![T::zero(); operator.columns()];
-        if !operator.column_norms(&mut norms) {
+        let (_, n) = checked_size(&operator)?;
+        let mut norms = vec![T::zero(); n];
+        if !checked_norms(&operator, &mut norms)? {
             let (mut unit, mut column) = (
                 vec![T::zero(); operator.columns()],
                 vec![T::zero(); operator.rows()],
@@ -181,7 +182,7 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Reparametrization
     fn scratch_len(&self) -> usize {
         let (n, inner) = (self.y_len(), self.image.map.scratch_len());
         // y, and for `release` its gradient and its curvature
-        let products = 3 * n + inner;
+        let products = n.saturating_mul(3).saturating_add(inner);
         let section = n + self.image.offset.len() + self.image.image().nearest_len().max(inner);
         products.max(section)
     }

@@ -80,7 +80,8 @@ fn distance_inside<T: Scalar>(x: &[T], centre: &[T], radius: T, d: &mut [T]) -> 
     }
     let norm = norm2(&d[..x.len()]);
     // x may be rounded relative to the centre, or given to a few digits
-    let slack = T::epsilon().sqrt() * (radius + norm2(centre));
+    let loose = T::epsilon().sqrt();
+    let slack = loose * radius + loose * norm2(centre);
     if norm.is_nan() || norm > radius + slack {
         let index = x.iter().position(|v| v.is_nan()).unwrap_or(0);
         return Err(MapError::Outside {
@@ -91,9 +92,14 @@ fn distance_inside<T: Scalar>(x: &[T], centre: &[T], radius: T, d: &mut [T]) -> 
     Ok(norm)
 }
 
+/// √(1 − (norm/r)²) for norm ≤ r: in units of r, whose square need not be a number.
+fn across<T: Scalar>(norm: T, r: T) -> T {
+    (((r - norm) / r) * (T::one() + norm / r)).sqrt()
+}
+
 impl<T: Scalar> Reparametrization<T> for Ball<T> {
     fn dim_u(&self) -> usize {
-        self.set.dim() + 1
+        self.set.dim().saturating_add(1)
     }
     fn dim_x(&self) -> usize {
         self.set.dim()
@@ -115,9 +121,9 @@ impl<T: Scalar> Reparametrization<T> for Ball<T> {
             return jv.fill(T::zero());
         };
         let a = y.tangent(|k| u[k], |k| v[k]);
-        let f = self.set.radius() * y.inverse;
+        let per = y.per_length(self.set.radius());
         for (k, o) in jv.iter_mut().enumerate() {
-            *o = f * a.at(k, y.at(u[k]), v[k]);
+            *o = per(a.at(k, y.at(u[k]), v[k]));
         }
     }
     fn vjp(&self, u: &[T], w: &[T], jtw: &mut [T], _work: &mut [T]) {
@@ -126,9 +132,9 @@ impl<T: Scalar> Reparametrization<T> for Ball<T> {
         };
         let w = padded(w);
         let q = y.tangent(|k| u[k], &w);
-        let f = self.set.radius() * y.inverse;
+        let per = y.per_length(self.set.radius());
         for (k, o) in jtw.iter_mut().enumerate() {
-            *o = f * q.at(k, y.at(u[k]), w(k));
+            *o = per(q.at(k, y.at(u[k]), w(k)));
         }
     }
     fn curvature(&self, u: &[T], w: &[T], v: &[T], out: &mut [T], _work: &mut [T]) {
@@ -166,7 +172,7 @@ impl<T: Scalar> Reparametrization<T> for Ball<T> {
         let (n, r) = (x.len(), self.set.radius());
         let norm = distance_inside(x, self.set.centre(), r, u)?;
         u[n] = if norm < r {
-            ((r - norm) * (r + norm)).sqrt()
+            r * across(norm, r)
         } else {
             match boundary {
                 Boundary::Exact => T::zero(),
@@ -203,13 +209,14 @@ impl<T: Scalar> Reparametrization<T> for Ball<T> {
             size += (d * g[k]).abs();
             bend += d.abs() * h[k].max(T::zero()).sqrt();
         }
-        if slope.is_nan() || slope <= T::lit(4.0) * T::epsilon() * size || y.inverse == T::zero() {
+        let length = y.length();
+        if slope.is_nan() || slope <= T::lit(4.0) * T::epsilon() * size || length.is_infinite() {
             return 0;
         }
-        let best = slope / (bend * bend);
+        let best = slope / bend / bend;
         let s = if best < T::lit(0.5) { best } else { T::lit(0.5) };
         // ‖u‖/√(‖u‖² + δ²) = 1 − s
-        du[n] = (s * (T::lit(2.0) - s)).sqrt() / (T::one() - s) / y.inverse;
+        du[n] = (s * (T::lit(2.0) - s)).sqrt() / (T::one() - s) * length;
         1
     }
     /// ‖u‖ = R; u = 0 becomes the pole above the centre.
@@ -318,9 +325,9 @@ impl<T: Scalar> Reparametrization<T> for OpenBall<T> {
         };
         let v = padded(v);
         let a = y.tangent(lifted(u), &v);
-        let f = self.set.radius() * y.inverse;
+        let per = y.per_length(self.set.radius());
         for (k, o) in jv.iter_mut().enumerate() {
-            *o = f * a.at(k, y.at(u[k]), v(k));
+            *o = per(a.at(k, y.at(u[k]), v(k)));
         }
     }
     fn vjp(&self, u: &[T], w: &[T], jtw: &mut [T], work: &mut [T]) {
@@ -362,8 +369,7 @@ impl<T: Scalar> Reparametrization<T> for OpenBall<T> {
             Boundary::Nudge(by) if by > T::zero() => (r / norm * (T::one() - by), r * (T::one() - by)),
             _ => return Err(MapError::OnBoundary { index: 0 }),
         };
-        // in units of r, whose square need not be a number
-        let across = (((r - norm) / r) * (T::one() + norm / r)).sqrt();
+        let across = across(norm, r);
         for u in u.iter_mut() {
             *u = *u / r * shrink / across;
         }
@@ -379,7 +385,7 @@ impl<T: Scalar> Reparametrization<T> for OpenBall<T> {
         let along: T = (0..x.len()).map(|k| axis(k) * g[k]).sum();
         for k in 0..x.len() {
             let radial = along * axis(k);
-            out[k] = r * r * across * ((g[k] - radial) + across * across * radial);
+            out[k] = r * (across * ((g[k] - radial) + across * across * radial)) * r;
         }
         true
     }

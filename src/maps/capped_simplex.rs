@@ -63,7 +63,7 @@ impl<T: Scalar> CappedSimplex<T> {
 
 impl<T: Scalar> Reparametrization<T> for CappedSimplex<T> {
     fn dim_u(&self) -> usize {
-        self.set.dim() + 1
+        self.set.dim().saturating_add(1)
     }
     fn dim_x(&self) -> usize {
         self.set.dim()

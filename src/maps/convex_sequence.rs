@@ -142,6 +142,11 @@ impl<T: Scalar> Reparametrization<T> for ConvexSequence<T> {
             }
             size = size.max(x[k].abs());
             let step = x[k] - value;
+            if !(step - slope).is_finite() {
+                return Err(MapError::NotProvided(
+                    "a section at points whose differences overflow",
+                ));
+            }
             if k < 2 {
                 u[k] = step;
                 (value, slope) = if k == 0 {

@@ -61,7 +61,7 @@ fn square_difference<T: Scalar>(p: T, q: T) -> T {
 
 impl<T: Scalar> Reparametrization<T> for Difference<T> {
     fn dim_u(&self) -> usize {
-        2 * self.dim
+        self.dim.saturating_mul(2)
     }
     fn dim_x(&self) -> usize {
         self.dim

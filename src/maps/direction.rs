@@ -9,7 +9,7 @@
 //! a and q cancel in the largest entry of y when y is nearly an axis; there they are summed as
 //! Σ_k y_k (y_k v_top − y_top v_k). Vectors are closures k ↦ u_k.
 
-use super::weights::Unit;
+use super::weights::{Unit, times};
 use crate::Scalar;
 
 /// y, from u by [`of`](Self::of).
@@ -18,8 +18,8 @@ pub(super) struct Direction<T> {
     unit: Unit<T>,
     len: usize,
     norm: T,
-    /// 1/‖u‖ (0 for an infinite u).
-    pub(super) inverse: T,
+    /// 1/‖u‖: 0 for an infinite u, ∞ where that is beyond the largest number.
+    inverse: T,
 }
 
 /// v − ⟨y,v⟩y.
@@ -53,6 +53,29 @@ impl<T: Scalar> Direction<T> {
             norm,
             inverse: unit.s / norm,
         })
+    }
+
+    /// ‖u‖, of an infinite u ∞.
+    pub(super) fn length(&self) -> T {
+        if self.unit.s == T::zero() {
+            T::infinity()
+        } else {
+            self.norm / self.unit.s
+        }
+    }
+
+    /// t ↦ t R/‖u‖, which is 0 for t = 0 and finite wherever it is a number, whatever R/‖u‖ is.
+    #[inline]
+    pub(super) fn per_length(&self, radius: T) -> impl Fn(T) -> T {
+        let (f, [first, second], norm) = (radius * self.inverse, self.unit.halves, self.norm);
+        move |t| {
+            if f.is_normal() {
+                f * t
+            } else {
+                // R/‖u‖ = s'·s''·R/‖û‖ over- or underflows (or u is infinite or NaN): factor by factor
+                times(times(t / norm * first, radius), second)
+            }
+        }
     }
 
     /// y_k from u_k.
@@ -98,10 +121,12 @@ impl<T: Scalar> Direction<T> {
         for k in 0..self.len {
             tilt += q.at(k, self.at(u(k)), w(k)) * v(k);
         }
-        let f = -radius * self.inverse * self.inverse;
+        let (once, twice) = (self.per_length(radius), self.per_length(T::one()));
         for (k, o) in out.iter_mut().enumerate() {
             let y = self.at(u(k));
-            *o = f * (a.along * q.at(k, y, w(k)) + tilt * y + q.along * a.at(k, y, v(k)));
+            *o = -twice(once(
+                a.along * q.at(k, y, w(k)) + tilt * y + q.along * a.at(k, y, v(k)),
+            ));
         }
     }
 
@@ -123,13 +148,13 @@ impl<T: Scalar> Direction<T> {
         let top = self.unit.top;
         let rest: T = (0..self.len).filter(|k| *k != top).map(term).sum();
         let total = rest + term(top);
-        let f = radius * self.inverse;
+        let (once, twice) = (self.per_length(radius), self.per_length(T::one()));
         for k in 0..gauss_newton.len() {
             let y = self.at(u(k));
             let across = self.across(k, y);
             let others = if k == top { rest } else { total - term(k) };
-            gauss_newton[k] = f * f * (h(k) * across * across + y * y * others);
-            curved[k] = -f * self.inverse * ((y + y) * q.at(k, y, w(k)) + q.along * across);
+            gauss_newton[k] = once(once(h(k) * across * across + y * y * others));
+            curved[k] = -twice(once((y + y) * q.at(k, y, w(k)) + q.along * across));
         }
     }
 }

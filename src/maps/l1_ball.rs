@@ -80,7 +80,7 @@ fn accumulate<T: Scalar>(out: &mut [T], k: usize, value: T) {
 
 impl<T: Scalar> Reparametrization<T> for L1Ball<T> {
     fn dim_u(&self) -> usize {
-        2 * self.set.dim()
+        self.set.dim().saturating_mul(2)
     }
     fn dim_x(&self) -> usize {
         self.set.dim()
@@ -126,7 +126,7 @@ impl<T: Scalar> Reparametrization<T> for L1Ball<T> {
         let top = unit.top % n;
         let rest: T = (0..n).filter(|i| *i != top).map(|i| h[i] * xi(i) * xi(i)).sum();
         let total = rest + h[top] * xi(top) * xi(top);
-        let f = T::lit(4.0) * unit.s * unit.s * self.radius() * self.radius() / unit.square;
+        let f = T::lit(4.0) / unit.square;
         for k in 0..2 * n {
             let i = k % n;
             let others = if i == top {
@@ -140,7 +140,8 @@ impl<T: Scalar> Reparametrization<T> for L1Ball<T> {
             } else {
                 T::one() - p(k) + mirror
             };
-            gauss_newton[k] = f * p(k) * (others + h[i] * distance * distance);
+            let inner = f * p(k) * (others + h[i] * distance * distance);
+            gauss_newton[k] = unit.twice_times(self.radius(), inner);
         }
         true
     }

@@ -1,7 +1,7 @@
 //! φ(U) = UUᵀ, onto positive semidefinite matrices; with fixed trace or unit diagonal by normalisation.
 
 use super::direction::Direction;
-use super::weights::Unit;
+use super::weights::{Unit, times};
 use super::{Boundary, Landscape, Ray, Reparametrization};
 use crate::linalg::{exponent, max_abs, pow2, symmetric_eigen};
 use crate::sets::{ConstraintSet, Psd};
@@ -144,9 +144,9 @@ impl<T: Scalar> LowRank<T> {
         {
             match Direction::of(p, |a| row[a]) {
                 Some(d) => {
-                    let t = d.tangent(|a| row[a], |a| v[a]);
+                    let (t, per) = (d.tangent(|a| row[a], |a| v[a]), d.per_length(T::one()));
                     for a in 0..p {
-                        dy[a] = d.inverse * t.at(a, d.at(row[a]), v[a]);
+                        dy[a] = per(t.at(a, d.at(row[a]), v[a]));
                     }
                 }
                 None => dy.fill(T::zero()),
@@ -208,7 +208,8 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
     }
     fn scratch_len(&self) -> usize {
         // three factors; for the section eigenvalues, eigenvectors and the matrix that is diagonalised
-        (3 * self.dim_u()).max(self.size() + 2 * self.dim_x())
+        let section = self.size().saturating_add(self.dim_x().saturating_mul(2));
+        self.dim_u().saturating_mul(3).max(section)
     }
     fn apply(&self, u: &[T], x: &mut [T], work: &mut [T]) {
         let (n, p) = (self.size(), self.rank);
@@ -276,9 +277,10 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
                 let Some(unit) = Unit::of(u) else {
                     return jv.fill(T::zero());
                 };
+                let [first, second] = unit.halves;
                 let mut along = T::zero();
                 for (u, v) in u.iter().zip(v) {
-                    along += unit.at(*u) * (unit.s * *v);
+                    along += unit.at(*u) * (first * *v);
                 }
                 let along = (along + along) / unit.square;
                 let f = trace / unit.square;
@@ -290,10 +292,10 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
                         let (mut d, mut gram) = (T::zero(), T::zero());
                         for a in 0..p {
                             let (ui, uj) = (unit.at(row(u, i, a)), unit.at(row(u, j, a)));
-                            d += ui * (unit.s * row(v, j, a)) + (unit.s * row(v, i, a)) * uj;
+                            d += ui * (first * row(v, j, a)) + (first * row(v, i, a)) * uj;
                             gram += ui * uj;
                         }
-                        let d = f * (d - along * gram);
+                        let d = f * (d - along * gram) * second;
                         jv[i * n + j] = d;
                         jv[j * n + i] = d;
                     }
@@ -343,9 +345,10 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
                     *h = unit.at(*u);
                 }
                 self.centred_product(&unit, w, hat, jtw);
-                let f = unit.s * trace / unit.square;
+                let [first, second] = unit.halves;
+                let f = first * trace / unit.square;
                 for o in jtw.iter_mut() {
-                    *o *= f;
+                    *o = *o * f * second;
                 }
             }
             Kind::UnitDiagonal => {
@@ -372,9 +375,9 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
                             z[a] += m * (yj[a] - sign * yi[a]);
                         }
                     }
-                    let q = d.tangent(|a| row[a], |a| z[a]);
+                    let (q, per) = (d.tangent(|a| row[a], |a| z[a]), d.per_length(T::one()));
                     for a in 0..p {
-                        out[a] = d.inverse * q.at(a, yi[a], z[a]);
+                        out[a] = per(q.at(a, yi[a], z[a]));
                     }
                 }
             }
@@ -396,11 +399,13 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
                 let (shift, mean) = self.centred_product(&unit, w, hat, mu);
                 self.symmetric_product(w, v, shift, true, out);
                 let two = T::lit(2.0);
-                let along = two * hat.iter().zip(v).map(|(h, v)| *h * (unit.s * *v)).sum::<T>() / unit.square;
-                let tilt = two * mu.iter().zip(v).map(|(m, v)| *m * (unit.s * *v)).sum::<T>() / unit.square;
-                let f = unit.s * trace / unit.square;
+                let [first, second] = unit.halves;
+                let along = two * hat.iter().zip(v).map(|(h, v)| *h * (first * *v)).sum::<T>() / unit.square;
+                let tilt = two * mu.iter().zip(v).map(|(m, v)| *m * (first * *v)).sum::<T>() / unit.square;
+                let f = first * trace / unit.square;
                 for k in 0..out.len() {
-                    out[k] = f * (unit.s * (out[k] - mean * v[k]) - along * mu[k] - tilt * hat[k]);
+                    let bent = first * (out[k] - mean * v[k]) - along * mu[k] - tilt * hat[k];
+                    out[k] = times(times(f * bent, second), second);
                 }
             }
             Kind::UnitDiagonal => {
@@ -421,9 +426,9 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
                         continue;
                     };
                     d.curvature(|a| row[a], |a| z[a], |a| v[a], T::one(), bent);
-                    let t = d.tangent(|a| row[a], |a| out[a]);
+                    let (t, per) = (d.tangent(|a| row[a], |a| out[a]), d.per_length(T::one()));
                     for a in 0..p {
-                        out[a] = d.inverse * t.at(a, d.at(row[a]), out[a]) + bent[a];
+                        out[a] = per(t.at(a, d.at(row[a]), out[a])) + bent[a];
                     }
                 }
             }
@@ -693,7 +698,7 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
         let square = match (self.kind, unit) {
             (Kind::Cone, _) if bend > T::zero() => -value / (bend * bend),
             (Kind::Trace(trace), Some(unit)) => {
-                let best = -trace * value / (bend * bend);
+                let best = -value / bend / bend * trace;
                 let sigma = if best < half { best } else { half };
                 unit.square * sigma / (T::one() - sigma) / unit.s / unit.s
             }
@@ -711,9 +716,7 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
         for i in 0..n {
             let row = match self.kind {
                 // relative to the length of the row
-                Kind::UnitDiagonal => {
-                    Direction::of(p, |a| u[i * p + a]).map_or_else(T::zero, |d| T::one() / d.inverse)
-                }
+                Kind::UnitDiagonal => Direction::of(p, |a| u[i * p + a]).map_or_else(T::zero, |d| d.length()),
                 _ => T::one(),
             };
             du[i * p + free] *= step * row;
@@ -735,7 +738,7 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
             Kind::Cone => {}
             Kind::Trace(trace) => match Unit::of(u) {
                 Some(unit) => {
-                    let f = (trace / unit.square).sqrt();
+                    let f = unit.root_over_length(trace);
                     u.iter_mut().for_each(|v| *v = unit.at(*v) * f);
                 }
                 None => {

@@ -158,7 +158,8 @@ pub(super) fn finite<T: Scalar>(v: T) -> T {
 
 impl<T: Scalar> Reparametrization<T> for Monotone<T> {
     fn dim_u(&self) -> usize {
-        self.set.dim() + usize::from(matches!(self.kind, Kind::Bounded { .. }))
+        let slack = usize::from(matches!(self.kind, Kind::Bounded { .. }));
+        self.set.dim().saturating_add(slack)
     }
     fn dim_x(&self) -> usize {
         self.set.dim()
@@ -301,9 +302,9 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
             gauss_newton[k] += after;
             beyond += unit.weight(u[k]);
         }
-        let f = T::lit(4.0) * unit.s * unit.s * radius * radius / unit.square;
+        let f = T::lit(4.0) / unit.square;
         for (k, o) in gauss_newton.iter_mut().enumerate() {
-            *o *= f * unit.weight(u[k]);
+            *o = unit.twice_times(radius, *o * (f * unit.weight(u[k])));
         }
         true
     }
@@ -312,6 +313,11 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
         let n = x.len();
         for k in 0..n {
             let d = self.difference(x, k);
+            if !d.is_finite() && x[k].is_finite() {
+                return Err(MapError::NotProvided(
+                    "a section at points whose differences overflow",
+                ));
+            }
             if !d.is_finite() {
                 return Err(MapError::Outside {
                     index: k,
@@ -422,7 +428,7 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
         let (mut sum, mut size, mut bend, mut count) = (T::zero(), mean.abs(), T::zero(), 0);
         if unit.is_some() && u[n] == T::zero() && mean > T::lit(16.0) * T::epsilon() * size * T::count(n) {
             // the slack has multiplier 0 − mean
-            du[n] = mean / (radius * spread * spread);
+            du[n] = mean / spread / (radius * spread);
             count += 1;
         }
         for k in (0..n).rev() {
@@ -433,7 +439,7 @@ impl<T: Scalar> Reparametrization<T> for Monotone<T> {
             let wrong = q < -T::lit(16.0) * T::epsilon() * size;
             let bend = bend + spread;
             if self.squared(k) && u[k] == T::zero() && wrong && bend > T::zero() {
-                du[k] = -q / (radius * bend * bend);
+                du[k] = -q / bend / (radius * bend);
                 count += 1;
             }
         }

@@ -1,7 +1,7 @@
 //! (φ₁, φ₂, …) on disjoint consecutive coordinates.
 
 use super::{Boundary, Landscape, Ray, Reparametrization};
-use crate::sets::{ConstraintSet, Polyhedron, blockwise};
+use crate::sets::{ConstraintSet, Polyhedron, Sizes, blockwise};
 use crate::{MapError, Scalar};
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,12 +16,12 @@ use std::marker::PhantomData;
 /// all blocks' are, general otherwise.
 ///
 /// The blocks are trait objects unless another type is named, so that they may differ; a `Vec` of one map type needs
-/// no boxes. For two blocks without a box see [`Pair`]. Rational rays of different denominators have no common
+/// no boxes. Boxes of `dyn Reparametrization<T>` without `Send + Sync` are blocks, too: the product then stays on its thread. For two blocks without a box see [`Pair`]. Rational rays of different denominators have no common
 /// form, hence the last line.
 ///
 /// ```
 /// use reparam::maps::{Identity, NormalizedSquares, Product, Reparametrization};
-/// let blocks: Vec<Box<dyn Reparametrization<f64>>> =
+/// let blocks: Vec<Box<dyn Reparametrization<f64> + Send + Sync>> =
 ///     vec![Box::new(NormalizedSquares::new(2, 1.0).unwrap()), Box::new(Identity::new(1))];
 /// let map = Product::new(blocks);
 /// let mut x = [0.0; 3];
@@ -29,13 +29,14 @@ use std::marker::PhantomData;
 /// assert_eq!(x, [0.5, 0.5, -7.0]);
 /// assert_eq!(map.set().violation(&x), 0.0);
 /// ```
-pub struct Product<T: Scalar, M = Box<dyn Reparametrization<T>>> {
+pub struct Product<T: Scalar, M = Box<dyn Reparametrization<T> + Send + Sync>> {
     blocks: Blocks<T, M>,
 }
 
 /// The set of the product, which borrows the sets of its maps.
 struct Blocks<T, M> {
     maps: Vec<M>,
+    sizes: MapSizes,
     scalar: PhantomData<T>,
 }
 
@@ -58,6 +59,7 @@ impl<T: Scalar, M: Reparametrization<T>> Product<T, M> {
     pub fn new(blocks: Vec<M>) -> Self {
         Self {
             blocks: Blocks {
+                sizes: MapSizes::of(blocks.iter().map(|m| m as &dyn Reparametrization<T>)),
                 maps: blocks,
                 scalar: PhantomData,
             },
@@ -75,7 +77,57 @@ impl<T: Scalar, M: Reparametrization<T>> Product<T, M> {
     }
 
     fn parts(&self) -> impl Iterator<Item = Part<'_, T>> {
-        parts(self.blocks.maps.iter().map(|m| m as &dyn Reparametrization<T>))
+        let maps = self.blocks.maps.iter().map(|m| m as &dyn Reparametrization<T>);
+        self.blocks.sizes.parts(maps)
+    }
+}
+
+/// The sizes of the blocks, asked for once: each block would ask its own, and products in products 2^depth times.
+#[derive(Debug, Clone)]
+struct MapSizes {
+    /// Where each block ends in u and in x.
+    ends: Vec<(usize, usize)>,
+    scratch: usize,
+    set: Sizes,
+}
+
+impl MapSizes {
+    fn of<'a, T: Scalar>(maps: impl Iterator<Item = &'a dyn Reparametrization<T>> + Clone) -> Self {
+        let (mut at_u, mut at_x, mut scratch) = (0usize, 0usize, 0);
+        let ends = maps.clone().map(|map| {
+            // (sizes beyond the integers stay the largest one: nobody has memory for them)
+            at_u = at_u.saturating_add(map.dim_u());
+            at_x = at_x.saturating_add(map.dim_x());
+            scratch = scratch.max(map.scratch_len());
+            (at_u, at_x)
+        });
+        let ends = ends.collect();
+        Self {
+            ends,
+            scratch,
+            set: Sizes::of(maps.map(|m| m.set())),
+        }
+    }
+
+    fn dims(&self) -> (usize, usize) {
+        self.ends.last().copied().unwrap_or((0, 0))
+    }
+
+    /// Every block with its places.
+    fn parts<'a, T>(
+        &'a self,
+        maps: impl Iterator<Item = &'a dyn Reparametrization<T>>,
+    ) -> impl Iterator<Item = Part<'a, T>> {
+        let (mut at_u, mut at_x) = (0, 0);
+        maps.zip(&self.ends).map(move |(map, (end_u, end_x))| {
+            let part = Part {
+                map,
+                u: at_u..*end_u,
+                x: at_x..*end_x,
+            };
+            (at_u, at_x) = (*end_u, *end_x);
+            part
+        })
     }
 }
 
@@ -84,21 +136,6 @@ struct Part<'a, T> {
     map: &'a dyn Reparametrization<T>,
     u: std::ops::Range<usize>,
     x: std::ops::Range<usize>,
-}
-
-fn parts<'a, T: Scalar>(
-    maps: impl Iterator<Item = &'a dyn Reparametrization<T>>,
-) -> impl Iterator<Item = Part<'a, T>> {
-    let (mut at_u, mut at_x) = (0, 0);
-    maps.map(move |map| {
-        let part = Part {
-            map,
-            u: at_u..at_u + map.dim_u(),
-            x: at_x..at_x + map.dim_x(),
-        };
-        (at_u, at_x) = (part.u.end, part.x.end);
-        part
-    })
 }
 
 fn weaker(a: Landscape, b: Landscape) -> Landscape {
@@ -125,7 +162,7 @@ macro_rules! block_maps {
     ([$($generics:tt)*] $blocks:ty, $map:ty, $sets:ident, $($bounds:tt)*) => {
         impl<$($generics)*> ConstraintSet<T> for $blocks where $($bounds)* {
             fn dim(&self) -> usize {
-                self.$sets().map(|s| s.dim()).sum()
+                self.sizes.set.dim
             }
             fn violation(&self, x: &[T]) -> T {
                 blockwise::violation(self.$sets(), x)
@@ -146,7 +183,7 @@ macro_rules! block_maps {
                 self.minimise_linear_in(g, s, &mut vec![T::zero(); ConstraintSet::scratch_len(self)])
             }
             fn scratch_len(&self) -> usize {
-                blockwise::scratch_len(self.$sets())
+                self.sizes.set.scratch
             }
             fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
                 blockwise::project(self.$sets(), x, work)
@@ -164,10 +201,10 @@ macro_rules! block_maps {
 
         impl<$($generics)*> Reparametrization<T> for $map where $($bounds)* {
             fn dim_u(&self) -> usize {
-                self.parts().map(|p| p.u.len()).sum()
+                self.blocks.sizes.dims().0
             }
             fn dim_x(&self) -> usize {
-                self.parts().map(|p| p.x.len()).sum()
+                self.blocks.sizes.dims().1
             }
             fn set(&self) -> &dyn ConstraintSet<T> {
                 &self.blocks
@@ -179,7 +216,7 @@ macro_rules! block_maps {
                 self.parts().all(|p| p.map.is_coordinatewise())
             }
             fn scratch_len(&self) -> usize {
-                self.parts().map(|p| p.map.scratch_len()).max().unwrap_or(0)
+                self.blocks.sizes.scratch
             }
             fn apply(&self, u: &[T], x: &mut [T], work: &mut [T]) {
                 for p in self.parts() {
@@ -295,6 +332,7 @@ pub struct Pair<T, A, B> {
 struct Both<T, A, B> {
     first: A,
     second: B,
+    sizes: MapSizes,
     scalar: PhantomData<T>,
 }
 
@@ -306,8 +344,10 @@ impl<T: Scalar, A: Reparametrization<T>, B: Reparametrization<T>> Pair<T, A, B> 
     /// assert_eq!(Pair::new(Identity::<f64>::new(1), Squares::new(2)).dim_u(), 3);
     /// ```
     pub fn new(first: A, second: B) -> Self {
+        let maps: [&dyn Reparametrization<T>; 2] = [&first, &second];
         Self {
             blocks: Both {
+                sizes: MapSizes::of(maps.into_iter()),
                 first,
                 second,
                 scalar: PhantomData,
@@ -337,7 +377,7 @@ impl<T: Scalar, A: Reparametrization<T>, B: Reparametrization<T>> Pair<T, A, B> 
 
     fn parts(&self) -> impl Iterator<Item = Part<'_, T>> {
         let maps: [&dyn Reparametrization<T>; 2] = [&self.blocks.first, &self.blocks.second];
-        parts(maps.into_iter())
+        self.blocks.sizes.parts(maps.into_iter())
     }
 }
 

@@ -45,12 +45,13 @@ pub struct ScalarScaledSquare<T> {
 }
 
 fn check_scale<T: Scalar>(scale: T) -> Result<T> {
-    if scale > T::zero() && scale < T::infinity() {
+    // (a quarter of the scale is divided by)
+    if scale > T::zero() && scale.is_normal() {
         Ok(scale)
     } else {
         Err(Error::Setting {
             name: "scale",
-            why: "must be positive and finite",
+            why: "must be positive, finite and no subnormal number",
         })
     }
 }

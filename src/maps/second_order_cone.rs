@@ -112,8 +112,15 @@ impl<T: Scalar> Reparametrization<T> for SecondOrderCone<T> {
                 Boundary::Reject => return Err(MapError::OnBoundary { index: 0 }),
             }
         }
-        let (a, b) = ((x[0] + norm).max(low).sqrt(), low.sqrt());
-        let half = T::lit(0.5);
+        let (half, two) = (T::lit(0.5), T::lit(2.0));
+        let high = (x[0] + norm).max(low);
+        let a = if high.is_finite() {
+            high.sqrt()
+        } else {
+            // √(4 s) = 2 √s, where x₀ + ‖x̄‖ is beyond the largest number
+            two * (x[0] / two / two + norm / two / two).sqrt()
+        };
+        let b = low.sqrt();
         u[0] = half * (a + b);
         for k in 1..x.len() {
             u[k] = if norm == T::zero() {

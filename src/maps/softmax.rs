@@ -195,7 +195,7 @@ impl<T: Scalar> Reparametrization<T> for Softmax<T> {
             } else {
                 (total - term(k), T::one() - p[k])
             };
-            gauss_newton[k] = (r * p[k]) * (r * p[k]) * (others + h[k] * distance * distance);
+            gauss_newton[k] = (r * p[k]) * (others + h[k] * distance * distance) * (r * p[k]);
             curved[k] = r * p[k] * ((w[k] - reference) - mean) * (T::one() - (p[k] + p[k]));
         }
         true
@@ -350,7 +350,7 @@ impl<T: Scalar> Reparametrization<T> for ReducedSoftmax<T> {
         Landscape::InteriorOnly
     }
     fn scratch_len(&self) -> usize {
-        3 * self.set.dim()
+        self.set.dim().saturating_mul(3)
     }
     fn apply(&self, u: &[T], x: &mut [T], _work: &mut [T]) {
         self.weights(u, x);

@@ -89,9 +89,9 @@ impl<T: Scalar> Reparametrization<T> for Sphere<T> {
             return jv.fill(T::zero());
         };
         let a = y.tangent(|k| u[k], |k| v[k]);
-        let f = self.set.radius() * y.inverse;
+        let per = y.per_length(self.set.radius());
         for (k, o) in jv.iter_mut().enumerate() {
-            *o = f * a.at(k, y.at(u[k]), v[k]);
+            *o = per(a.at(k, y.at(u[k]), v[k]));
         }
     }
     fn vjp(&self, u: &[T], w: &[T], jtw: &mut [T], work: &mut [T]) {
@@ -135,7 +135,8 @@ impl<T: Scalar> Reparametrization<T> for Sphere<T> {
         }
         let (norm, r) = (norm2(u), self.set.radius());
         // the rounding of x itself, where the centre is far away, included
-        let slack = T::epsilon().sqrt() * (r + norm2(self.set.centre()));
+        let loose = T::epsilon().sqrt();
+        let slack = loose * r + loose * norm2(self.set.centre());
         if norm.is_nan() || (norm - r).abs() > slack {
             return Err(MapError::Outside {
                 index: 0,

@@ -4,6 +4,9 @@
 //! u. Two guards against cancellation near a vertex, where p is close to 1 in its largest entry `top`: what Σp = 1
 //! implies for `top` is taken from the sum of the others, and weights w enter as w − w_top.
 //!
+//! s itself enters in two halves, s = s' s'', the second of them last: s is up to 2^1000, and the products on the way would overflow where the
+//! result does not. What is zero stays zero where s/‖û‖² overflows.
+//!
 //! Functions take the multiplier vector as a closure k ↦ w_k, so that a slack coordinate (w = 0) or a mirrored one (−w)
 //! costs nothing. With b = ⟨p, w⟩, q = w − b and n = ‖u‖², for F(u) = r⟨p, w⟩:
 //!
@@ -19,6 +22,8 @@ use crate::linalg::{exponent, pow2};
 pub(super) struct Unit<T> {
     /// û = s u.
     pub(super) s: T,
+    /// s', and s'' with s' s'' = s: powers of two.
+    pub(super) halves: [T; 2],
     infinite: bool,
     /// Index of the largest |u|.
     pub(super) top: usize,
@@ -41,6 +46,7 @@ impl<T: Scalar> Unit<T> {
             if a.is_nan() {
                 return Some(Self {
                     s: a,
+                    halves: [a; 2],
                     infinite: false,
                     top: k,
                     square: a,
@@ -55,13 +61,15 @@ impl<T: Scalar> Unit<T> {
             return None;
         }
         let infinite = largest.is_infinite();
-        let s = if infinite {
-            T::zero()
+        let (s, halves) = if infinite {
+            (T::zero(), [T::zero(); 2])
         } else {
-            pow2(-exponent(largest))
+            let e = -exponent(largest);
+            (pow2(e), [pow2(e / 2), pow2(e - e / 2)])
         };
         let mut unit = Self {
             s,
+            halves,
             infinite,
             top,
             square: T::zero(),
@@ -90,12 +98,44 @@ impl<T: Scalar> Unit<T> {
         }
     }
 
+    /// √r/‖û‖.
+    pub(super) fn root_over_length(&self, r: T) -> T {
+        let ratio = r / self.square;
+        // (‖û‖² is far below 1 where u is so small that no s brings it to 1)
+        if ratio.is_infinite() {
+            r.sqrt() / self.square.sqrt()
+        } else {
+            ratio.sqrt()
+        }
+    }
+
+    /// v s²; 0 for v = 0, whatever s.
+    #[inline]
+    pub(super) fn twice_scaled(&self, v: T) -> T {
+        let [a, b] = self.halves;
+        times(times(v * a, b) * a, b)
+    }
+
+    /// v (s r)²; 0 for v = 0.
+    #[inline]
+    pub(super) fn twice_times(&self, r: T, v: T) -> T {
+        let [a, b] = self.halves;
+        let sr = a * r * b;
+        times(times(v, sr), sr)
+    }
+
     /// p_k from u_k, at most 1.
     #[inline]
     pub(super) fn weight(&self, uk: T) -> T {
         let v = self.at(uk);
         v * v / self.square
     }
+}
+
+/// v·factor; 0 for v = 0, even where the factor overflowed.
+#[inline]
+pub(super) fn times<T: Scalar>(v: T, factor: T) -> T {
+    if v == T::zero() { v } else { v * factor }
 }
 
 /// put(k, p_k); p = 1/len at u = 0.
@@ -114,21 +154,22 @@ pub(super) fn jvp<T: Scalar>(u: &[T], v: &[T], mut put: impl FnMut(usize, T)) {
     let Some(n) = Unit::of(u) else {
         return (0..u.len()).for_each(|k| put(k, T::zero()));
     };
+    let [first, second] = n.halves;
     let mut along = T::zero();
     for (uk, vk) in u.iter().zip(v) {
-        along += n.at(*uk) * (n.s * *vk);
+        along += n.at(*uk) * (first * *vk);
     }
     along /= n.square;
     let mut others = T::zero();
     for (k, (uk, vk)) in u.iter().zip(v).enumerate() {
         if k != n.top {
             let x = n.at(*uk);
-            let d = (x + x) / n.square * (n.s * *vk - x * along);
+            let d = (x + x) / n.square * (first * *vk - x * along);
             others += d;
-            put(k, d);
+            put(k, d * second);
         }
     }
-    put(n.top, -others);
+    put(n.top, -(others * second));
 }
 
 /// q_k = w_k − ⟨p, w⟩, accurate where it is small.
@@ -147,9 +188,10 @@ pub(super) fn vjp<T: Scalar>(u: &[T], w: impl Fn(usize) -> T, r: T, out: &mut [T
         return out.fill(T::zero());
     };
     let q = centred(&n, u, &w);
-    let f = n.s * (r + r) / n.square;
+    let [first, second] = n.halves;
+    let f = first * (r + r) / n.square;
     for (k, o) in out.iter_mut().enumerate() {
-        *o = f * n.at(u[k]) * q(k);
+        *o = f * n.at(u[k]) * q(k) * second;
     }
 }
 
@@ -160,17 +202,18 @@ pub(super) fn curvature<T: Scalar>(u: &[T], w: impl Fn(usize) -> T, v: &[T], r: 
     };
     let q = centred(&n, u, &w);
     let (mut along, mut tilt) = (T::zero(), T::zero());
+    let [first, second] = n.halves;
     for (k, uk) in u.iter().enumerate() {
-        let a = n.at(*uk) * (n.s * v[k]);
+        let a = n.at(*uk) * (first * v[k]);
         along += a;
         tilt += a * q(k);
     }
     let two = T::lit(2.0);
     (along, tilt) = (two * along / n.square, two * tilt / n.square);
-    let f = n.s * (r + r) / n.square;
+    let f = first * (r + r) / n.square;
     for (k, o) in out.iter_mut().enumerate() {
         let (x, qk) = (n.at(u[k]), q(k));
-        *o = f * (n.s * v[k] * qk - along * x * qk - tilt * x);
+        *o = f * (first * v[k] * qk - along * x * qk - tilt * x) * second * second;
     }
 }
 
@@ -180,9 +223,9 @@ pub(super) fn curvature_diagonal<T: Scalar>(u: &[T], w: impl Fn(usize) -> T, r: 
         return out.fill(T::zero());
     };
     let q = centred(&n, u, &w);
-    let f = n.s * n.s * (r + r) / n.square;
+    let f = (r + r) / n.square;
     for (k, o) in out.iter_mut().enumerate() {
-        *o = f * q(k) * (T::one() - T::lit(4.0) * n.weight(u[k]));
+        *o = n.twice_scaled(f * q(k) * (T::one() - T::lit(4.0) * n.weight(u[k])));
     }
 }
 
@@ -197,7 +240,7 @@ pub(super) fn gauss_newton_diagonal<T: Scalar>(u: &[T], h: impl Fn(usize) -> T, 
     };
     let rest: T = (0..u.len()).filter(|k| *k != n.top).map(term).sum();
     let total = rest + term(n.top);
-    let f = T::lit(4.0) * n.s * n.s * r * r / n.square;
+    let f = T::lit(4.0) / n.square;
     for (k, o) in out.iter_mut().enumerate() {
         let p = n.weight(u[k]);
         let (others, distance) = if k == n.top {
@@ -205,7 +248,7 @@ pub(super) fn gauss_newton_diagonal<T: Scalar>(u: &[T], h: impl Fn(usize) -> T, 
         } else {
             (total - term(k), T::one() - p)
         };
-        *o = f * p * (others + h(k) * distance * distance);
+        *o = n.twice_times(r, f * p * (others + h(k) * distance * distance));
     }
 }
 
@@ -242,7 +285,7 @@ pub(super) fn release<T: Scalar>(
         if leaves(k) {
             let bend = root(k) + spread;
             // in units of r: slope r q, curvature r² bend²
-            let best = -q(k) / (r * bend * bend);
+            let best = -q(k) / bend / (r * bend);
             let sigma = if best < T::lit(0.5) { best } else { T::lit(0.5) } / T::count(count);
             du[k] = sigma;
             moved += sigma;
@@ -260,7 +303,7 @@ pub(super) fn renormalize<T: Scalar>(u: &mut [T], r: T) {
     let Some(n) = Unit::of(u) else {
         return u.fill((r / T::count(u.len())).sqrt());
     };
-    let f = (r / n.square).sqrt();
+    let f = n.root_over_length(r);
     for v in u.iter_mut() {
         *v = n.at(*v) * f;
     }

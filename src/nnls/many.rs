@@ -30,10 +30,11 @@ pub(crate) fn in_order<T: Scalar, S: Send, P: Sync>(
         && let Some(shared) = shared()
     {
         use rayon::prelude::*;
-        let solved: Vec<Vec<S>> = rest
-            .par_chunks(CHUNK)
-            .map(|chunk| around(&shared, chunk))
-            .collect::<Result<_>>()?;
+        let solved: Vec<Vec<S>> = crate::threads::within(|| {
+            rest.par_chunks(CHUNK)
+                .map(|chunk| around(&shared, chunk))
+                .collect::<Result<_>>()
+        })?;
         solutions.extend(solved.into_iter().flatten());
         return Ok(solutions);
     }

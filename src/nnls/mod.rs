@@ -43,7 +43,7 @@ pub(crate) mod projected_cg;
 mod schur_exchange;
 mod working_set;
 
-use crate::checks::{check_finite, check_len, check_not_empty};
+use crate::checks::{check_finite, check_len, check_memory, check_not_empty};
 use crate::clock::Instant;
 use crate::operators::LinearOperator;
 use crate::solve::{CancelToken, Limits, Solution};
@@ -412,6 +412,13 @@ impl<T: LinalgScalar> Options<T> {
                 name: "strategy",
                 why: "this one reads columns, and the operator has only products",
             });
+        }
+        if self.options.strategy == Strategy::BlockExchange {
+            let n = problem.columns();
+            check_memory::<T>(
+                "the Gram matrix and its factor",
+                n.saturating_mul(n).saturating_mul(2),
+            )?;
         }
         Ok(problem)
     }

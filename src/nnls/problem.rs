@@ -3,15 +3,16 @@
 use super::face::weak_pivot;
 #[cfg(feature = "argmin")]
 use crate::checks::check_len;
-use crate::checks::check_not_empty;
+use crate::checks::{check_memory, check_not_empty};
 use crate::linalg::scratch::{self, Scratch};
 use crate::linalg::{axpy, dot, exponent, norm2, safe_exponent};
 use crate::operators::dense_products::{self, PARTS};
 use crate::operators::{
-    ColumnScaled, Dense, LinearOperator, SparseColumns, power_of_two_factor, sparse_products,
+    ColumnScaled, Dense, LinearOperator, SparseColumns, checked_dense, checked_norms, checked_size,
+    checked_sparse, not_finite, power_of_two_factor, sparse_products,
 };
 use crate::solve::Run;
-use crate::{Error, LinalgScalar, Result};
+use crate::{LinalgScalar, Result};
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -95,7 +96,7 @@ impl<T: LinalgScalar> Prepared<T> {
     pub(crate) fn with<'a>(self, a: &'a dyn LinearOperator<T>) -> Result<Problem<'a, T>> {
         check_len("the rows of the matrix", self.rows, a.rows())?;
         check_len("the columns of the matrix", self.columns, a.columns())?;
-        let storage = match (self.storage, a.dense(), &self.factors) {
+        let storage = match (self.storage, checked_dense(a)?, &self.factors) {
             (Some(WrittenOut::Dense(data, order)), ..) => Storage::Owned(data, order),
             (Some(WrittenOut::Sparse(s)), ..) => Storage::Sparse(s),
             (None, Some(view), _) => Storage::Borrowed(view),
@@ -143,14 +144,14 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     /// Checks and measures A. Small sparse and product-only operators are made dense unless
     /// `keep_form`.
     pub(crate) fn new(a: &'a dyn LinearOperator<T>, keep_form: bool) -> Result<Self> {
-        let (rows, columns) = (a.rows(), a.columns());
+        let (rows, columns) = checked_size(a)?;
         check_not_empty("the matrix (no rows)", rows)?;
         check_not_empty("the matrix (no columns)", columns)?;
         let elements = rows.saturating_mul(columns);
         let mut setup_passes = 0.0;
-        let mut storage = if let Some(view) = a.dense() {
+        let mut storage = if let Some(view) = checked_dense(a)? {
             Storage::Borrowed(view)
-        } else if let Some(sparse) = a.sparse_columns() {
+        } else if let Some(sparse) = checked_sparse(a)? {
             if !keep_form && elements <= DENSIFY_SPARSE {
                 Storage::Owned(write_out(&sparse), true)
             } else {
@@ -166,7 +167,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         let known = match &storage {
             Storage::Borrowed(d) => d.column_norms(&mut norms),
             Storage::Sparse(s) => s.column_norms(&mut norms),
-            Storage::Products(p) => p.column_norms(&mut norms),
+            Storage::Products(p) => checked_norms(p.as_ref(), &mut norms)?,
             Storage::Owned(data, _) => {
                 for (c, column) in norms.iter_mut().zip(data.chunks_exact(rows)) {
                     *c = norm2(column);
@@ -179,13 +180,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             norms_by_products(a, &mut norms);
         }
         if let Some(index) = norms.iter().position(|c| !c.is_finite()) {
-            return Err(match a.first_not_finite() {
-                Some((row, column)) => Error::NotFiniteEntry { row, column },
-                None => Error::NotFinite {
-                    what: "norms of the columns of the matrix",
-                    index,
-                },
-            });
+            return Err(not_finite(a, index));
         }
         let limit = safe_exponent::<T>() / 8;
         let extreme = norms
@@ -196,6 +191,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             for (c, s) in norms.iter_mut().zip(f) {
                 *c *= *s;
             }
+            check_memory::<T>("a scaled copy of the matrix", storage_elements(&storage))?;
             storage = match storage {
                 // in the same order, so that every sum is rounded as it would be unscaled
                 Storage::Borrowed(d) => Storage::Owned(scaled_copy(&d, f), d.is_column_major()),
@@ -247,11 +243,8 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     pub(crate) fn dense(&self) -> Option<Dense<'_, T>> {
-        match &self.storage {
-            Storage::Borrowed(d) => Some(*d),
-            // the length is rows × columns by construction
-            Storage::Owned(data, true) => Dense::column_major(data, self.rows, self.columns).ok(),
-            Storage::Owned(data, false) => Dense::row_major(data, self.rows, self.columns).ok(),
+        match self.operator() {
+            Operator::Dense(d) => Some(d),
             _ => None,
         }
     }
@@ -269,13 +262,14 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     fn operator(&self) -> Operator<'_, T> {
-        match (&self.storage, self.dense()) {
-            (_, Some(d)) => Operator::Dense(d),
-            (Storage::Sparse(s), _) => Operator::Sparse(s),
-            (Storage::Products(p), _) => Operator::Products(p.as_ref()),
-            (Storage::Borrowed(_) | Storage::Owned(..), None) => {
-                unreachable!("dense storage has a dense view")
+        match &self.storage {
+            Storage::Borrowed(d) => Operator::Dense(*d),
+            // the length is rows × columns by construction
+            Storage::Owned(data, order) => {
+                Operator::Dense(Dense::whole(data, self.rows, self.columns, *order))
             }
+            Storage::Sparse(s) => Operator::Sparse(s),
+            Storage::Products(p) => Operator::Products(p.as_ref()),
         }
     }
 
@@ -627,6 +621,15 @@ fn spread<T: LinalgScalar>(face: &[usize], v: &[T], full: &mut [T]) {
 fn gather<T: LinalgScalar>(face: &[usize], full: &[T], out: &mut [T]) {
     for (j, o) in face.iter().zip(out) {
         *o = full[*j];
+    }
+}
+
+/// What a scaled copy of it holds.
+fn storage_elements<T: LinalgScalar>(storage: &Storage<'_, T>) -> usize {
+    match storage {
+        Storage::Borrowed(d) => d.rows() * d.columns(),
+        // (these are scaled where they are)
+        Storage::Owned(..) | Storage::Sparse(_) | Storage::Products(_) => 0,
     }
 }
 

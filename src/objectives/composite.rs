@@ -4,7 +4,7 @@ use super::{CompositeView, Convexity, Evaluation, Objective};
 use crate::checks::{check_finite, check_len, check_not_empty};
 use crate::linalg::axpy;
 use crate::losses::Loss;
-use crate::operators::{LinearOperator, SparseColumns};
+use crate::operators::{LinearOperator, SparseColumns, checked_dense, checked_norms, checked_sparse};
 use crate::{Error, Result, Scalar};
 
 /// A loss of a linear image, with an optional ridge and linear term.
@@ -232,15 +232,16 @@ impl<T: Scalar, A: LinearOperator<T>, L: Loss<T>> Composite<A, L, T> {
             return;
         }
         let n = self.operator.columns();
-        self.entries = if self.operator.dense().is_some() {
+        // (views of another size than the operator states are none)
+        self.entries = if matches!(checked_dense(&self.operator), Ok(Some(_))) {
             Entries::Dense
-        } else if let Some(s) = self.operator.sparse_columns() {
+        } else if let Ok(Some(s)) = checked_sparse(&self.operator) {
             Entries::Sparse(s)
         } else if self.operator.column(0, &mut self.work) {
             Entries::Columns
         } else {
             let mut norms = vec![T::zero(); n];
-            if self.operator.column_norms(&mut norms) {
+            if matches!(checked_norms(&self.operator, &mut norms), Ok(true)) {
                 Entries::Norms(norms)
             } else {
                 Entries::Hidden

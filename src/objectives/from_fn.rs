@@ -85,7 +85,7 @@ where
             value_gradient,
             hessian: NoHessian,
             convexity: Convexity::Unknown,
-            scratch: vec![T::zero(); dim],
+            scratch: Vec::new(),
         }
     }
 
@@ -142,6 +142,7 @@ where
         self.dim
     }
     fn value(&mut self, x: &[T]) -> Evaluation<T> {
+        self.scratch.resize(x.len(), T::zero());
         (self.value_gradient)(x, &mut self.scratch)
     }
     fn value_gradient(&mut self, x: &[T], g: &mut [T]) -> Evaluation<T> {

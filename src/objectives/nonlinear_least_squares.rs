@@ -2,7 +2,7 @@
 
 use super::differences::Differencer;
 use super::{Convexity, Differences, Evaluation, Objective, ResidualFunction, ResidualView, Robust};
-use crate::checks::check_not_empty;
+use crate::checks::{check_memory, check_not_empty};
 use crate::linalg::{axpy, dot};
 use crate::{Error, Result, Scalar};
 
@@ -66,7 +66,8 @@ impl<T: Scalar, R: ResidualFunction<T>> NonlinearLeastSquares<R, T> {
     /// ½‖r(x)‖².
     ///
     /// # Errors
-    /// [`Error::Empty`] when there are no residuals or no parameters, [`Error::SizeOverflow`] when m·n does not fit.
+    /// [`Error::Empty`] when there are no residuals or no parameters, [`Error::SizeOverflow`] or [`Error::Memory`] when
+    /// m·n numbers do not fit.
     ///
     /// ```
     /// use reparam::objectives::{FromResiduals, NonlinearLeastSquares};
@@ -76,9 +77,10 @@ impl<T: Scalar, R: ResidualFunction<T>> NonlinearLeastSquares<R, T> {
         let (m, n) = (function.residual_count(), function.dim());
         check_not_empty("the residual vector", m)?;
         check_not_empty("the parameter vector", n)?;
-        m.checked_mul(n).ok_or(Error::SizeOverflow {
+        let elements = m.checked_mul(n).ok_or(Error::SizeOverflow {
             what: "residuals × parameters",
         })?;
+        check_memory::<T>("the Jacobian", elements)?;
         Ok(Self {
             function,
             loss: Robust::linear(),

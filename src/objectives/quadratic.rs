@@ -3,7 +3,7 @@
 use super::{Convexity, Evaluation, Objective};
 use crate::checks::{check_finite, check_len, check_not_empty};
 use crate::linalg::{axpy, dot};
-use crate::operators::LinearOperator;
+use crate::operators::{LinearOperator, checked_dense, checked_sparse};
 use crate::{Error, Result, Scalar};
 
 /// A quadratic function with a symmetric Q: any operator, also a slice through
@@ -58,7 +58,8 @@ impl<T: Scalar, A: LinearOperator<T>> Quadratic<A, T> {
         if let Some((row, column)) = operator.first_not_finite() {
             return Err(Error::NotFiniteEntry { row, column });
         }
-        if let Some(q) = operator.dense() {
+        let dense = checked_dense(&operator)?;
+        if let Some(q) = dense {
             let largest = (0..n).fold(T::zero(), |m, k| m.max(crate::linalg::max_abs(q.run(k))));
             let tolerance = T::lit(1e3) * T::epsilon() * largest;
             let far = |i: usize, j: usize| (q.get(i, j) - q.get(j, i)).abs() > tolerance;
@@ -69,10 +70,10 @@ impl<T: Scalar, A: LinearOperator<T>> Quadratic<A, T> {
                 });
             }
         }
-        let diagonal = if let Some(q) = operator.dense() {
+        let diagonal = if let Some(q) = dense {
             Some((0..n).map(|j| q.get(j, j)).collect())
         } else {
-            operator.sparse_columns().map(|q| {
+            checked_sparse(&operator)?.map(|q| {
                 let at = |j: usize| {
                     let (rows, values) = q.entries(j);
                     let on = rows.iter().zip(values).filter(|(i, _)| **i as usize == j);

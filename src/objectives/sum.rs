@@ -26,14 +26,15 @@ use crate::{Result, Scalar};
 /// assert_eq!(f.value(&[1.0, 1.0]).unwrap(), 2.0);
 /// ```
 pub struct Sum<'a, T> {
-    terms: Vec<Box<dyn Objective<T> + 'a>>,
+    terms: Vec<Box<dyn Objective<T> + Send + 'a>>,
+    dim: usize,
     work: Vec<T>,
 }
 
 impl<T> std::fmt::Debug for Sum<'_, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sum")
-            .field("dim", &self.work.len())
+            .field("dim", &self.dim)
             .field("terms", &self.terms.len())
             .finish_non_exhaustive()
     }
@@ -49,7 +50,8 @@ impl<'a, T: Scalar> Sum<'a, T> {
     pub fn new(dim: usize) -> Self {
         Self {
             terms: Vec::new(),
-            work: vec![T::zero(); dim],
+            dim,
+            work: Vec::new(),
         }
     }
 
@@ -62,8 +64,8 @@ impl<'a, T: Scalar> Sum<'a, T> {
     /// use reparam::objectives::{FromFn, Sum};
     /// assert!(Sum::new(2).with(FromFn::new(1, |_: &[f64], _: &mut [f64]| Ok(0.0))).is_err());
     /// ```
-    pub fn with(mut self, term: impl Objective<T> + 'a) -> Result<Self> {
-        check_len("a term of the sum", self.work.len(), term.dim())?;
+    pub fn with(mut self, term: impl Objective<T> + Send + 'a) -> Result<Self> {
+        check_len("a term of the sum", self.dim, term.dim())?;
         self.terms.push(Box::new(term));
         Ok(self)
     }
@@ -83,6 +85,7 @@ impl<'a, T: Scalar> Sum<'a, T> {
         mut part: impl FnMut(&mut dyn Objective<T>, &mut [T]) -> Evaluation<bool>,
     ) -> Evaluation<bool> {
         out.fill(T::zero());
+        self.work.resize(out.len(), T::zero());
         for term in &mut self.terms {
             if !part(term.as_mut(), &mut self.work)? {
                 return Ok(false);
@@ -95,7 +98,7 @@ impl<'a, T: Scalar> Sum<'a, T> {
 
 impl<T: Scalar> Objective<T> for Sum<'_, T> {
     fn dim(&self) -> usize {
-        self.work.len()
+        self.dim
     }
     fn value(&mut self, x: &[T]) -> Evaluation<T> {
         let mut f = T::zero();

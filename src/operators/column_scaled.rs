@@ -1,6 +1,6 @@
 //! A·diag(s): the wrapper that makes columns comparable without touching a bit of the mantissas.
 
-use super::{LinearOperator, SparseColumns};
+use super::{LinearOperator, SparseColumns, checked_norms, checked_size};
 use crate::checks::check_len;
 use crate::linalg::{exponent, pow2};
 use crate::{Error, Result, Scalar};
@@ -52,7 +52,7 @@ impl<T: Scalar, A: LinearOperator<T>> ColumnScaled<A, T> {
     /// Scales every column to a norm in [1, 2) by a power of two; zero columns keep the factor 1.
     ///
     /// # Errors
-    /// [`Error::Setting`] when the operator does not know its column norms.
+    /// [`Error::Setting`] when the operator does not know its column norms; [`Error::Data`] when what it states is no norm.
     ///
     /// ```
     /// use reparam::operators::ColumnScaled;
@@ -60,8 +60,9 @@ impl<T: Scalar, A: LinearOperator<T>> ColumnScaled<A, T> {
     /// assert_eq!(a.factors(), &[0.125, 1.0]);
     /// ```
     pub fn power_of_two(inner: A) -> Result<Self> {
-        let mut norms = vec![T::zero(); inner.columns()];
-        if !inner.column_norms(&mut norms) {
+        let (_, n) = checked_size(&inner)?;
+        let mut norms = vec![T::zero(); n];
+        if !checked_norms(&inner, &mut norms)? {
             return Err(Error::Setting {
                 name: "column norms",
                 why: "this operator does not know them",
@@ -147,7 +148,8 @@ impl<T: Scalar, A: LinearOperator<T>> LinearOperator<T> for ColumnScaled<A, T> {
         true
     }
     fn sparse_columns(&self) -> Option<SparseColumns<T>> {
-        let mut columns = self.inner.sparse_columns()?;
+        let of_this_size = |s: &SparseColumns<T>| s.columns() == self.factors.len();
+        let mut columns = self.inner.sparse_columns().filter(of_this_size)?;
         columns.scale_columns(&self.factors);
         Some(columns)
     }

@@ -164,6 +164,19 @@ impl<'a, T> Dense<'a, T> {
         self.data
     }
 
+    /// A matrix without gaps whose `data` has this size by construction.
+    pub(crate) fn whole(data: &'a [T], rows: usize, columns: usize, column_major: bool) -> Self {
+        debug_assert_eq!(data.len(), rows * columns);
+        let leading = if column_major { rows } else { columns };
+        Self {
+            data,
+            rows,
+            columns,
+            leading: leading.max(1),
+            column_major,
+        }
+    }
+
     /// The contiguous run number k: column k (column-major) or row k (row-major).
     #[inline]
     pub(crate) fn run(&self, k: usize) -> &'a [T] {

@@ -26,16 +26,17 @@ where
     #[cfg(feature = "rayon")]
     if threads {
         use rayon::prelude::*;
-        a.par_chunks_mut(chunk_a)
-            .zip(b.par_chunks_mut(chunk_b))
-            .enumerate()
-            .for_each(|(i, (p, q))| {
-                wide(
-                    #[inline(always)]
-                    || f(i, p, q),
-                );
-            });
-        return;
+        return crate::threads::within(|| {
+            a.par_chunks_mut(chunk_a)
+                .zip(b.par_chunks_mut(chunk_b))
+                .enumerate()
+                .for_each(|(i, (p, q))| {
+                    wide(
+                        #[inline(always)]
+                        || f(i, p, q),
+                    );
+                });
+        });
     }
     let _ = threads;
     for (i, (p, q)) in a.chunks_mut(chunk_a).zip(b.chunks_mut(chunk_b)).enumerate() {
@@ -54,13 +55,14 @@ where
     #[cfg(feature = "rayon")]
     if threads {
         use rayon::prelude::*;
-        a.par_chunks_mut(chunk).enumerate().for_each(|(i, p)| {
-            wide(
-                #[inline(always)]
-                || f(i, p),
-            );
+        return crate::threads::within(|| {
+            a.par_chunks_mut(chunk).enumerate().for_each(|(i, p)| {
+                wide(
+                    #[inline(always)]
+                    || f(i, p),
+                );
+            });
         });
-        return;
     }
     let _ = threads;
     for (i, p) in a.chunks_mut(chunk).enumerate() {

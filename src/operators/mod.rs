@@ -20,7 +20,9 @@ pub use dense::Dense;
 pub use matrix_free::MatrixFree;
 pub use sparse_columns::SparseColumns;
 
-use crate::Scalar;
+use crate::checks::{check_len, check_memory, zeros};
+use crate::linalg::norm2;
+use crate::{Error, Result, Scalar};
 
 /// A linear map A with m = [`rows`](Self::rows) and n = [`columns`](Self::columns).
 ///
@@ -76,13 +78,13 @@ pub trait LinearOperator<T: Scalar> {
     /// Row i as a dense vector of length n; false when rows are not within cheap reach. What stochastic gradients ask.
     fn row(&self, i: usize, out: &mut [T]) -> bool {
         match self.dense() {
-            Some(a) => {
+            Some(a) if i < a.rows() && out.len() == a.columns() => {
                 for (j, o) in out.iter_mut().enumerate() {
                     *o = a.get(i, j);
                 }
                 true
             }
-            None => false,
+            _ => false,
         }
     }
 
@@ -100,6 +102,118 @@ pub trait LinearOperator<T: Scalar> {
     fn first_not_finite(&self) -> Option<(usize, usize)> {
         None
     }
+}
+
+// What an operator of the user's states about itself is checked where it is taken up: everything behind relies on it.
+
+/// Vectors of the length of a row and of a column that every solve needs, at least.
+const VECTORS: usize = 4;
+
+/// Rows and columns, if a few vectors of their length fit into memory.
+pub(crate) fn checked_size<T: Scalar, A: LinearOperator<T> + ?Sized>(a: &A) -> Result<(usize, usize)> {
+    let (m, n) = (a.rows(), a.columns());
+    check_memory::<T>("vectors of a column of the matrix", m.saturating_mul(VECTORS))?;
+    check_memory::<T>("vectors of a row of the matrix", n.saturating_mul(VECTORS))?;
+    Ok((m, n))
+}
+
+/// [`LinearOperator::dense`], if it has the size that the operator states.
+pub(crate) fn checked_dense<T: Scalar, A: LinearOperator<T> + ?Sized>(a: &A) -> Result<Option<Dense<'_, T>>> {
+    let Some(view) = a.dense() else {
+        return Ok(None);
+    };
+    check_len(
+        "the rows of the matrix (of its dense view)",
+        a.rows(),
+        view.rows(),
+    )?;
+    check_len(
+        "the columns of the matrix (of its dense view)",
+        a.columns(),
+        view.columns(),
+    )?;
+    Ok(Some(view))
+}
+
+/// [`LinearOperator::sparse_columns`], if it has the size that the operator states.
+pub(crate) fn checked_sparse<T: Scalar, A: LinearOperator<T> + ?Sized>(
+    a: &A,
+) -> Result<Option<SparseColumns<T>>> {
+    let Some(sparse) = a.sparse_columns() else {
+        return Ok(None);
+    };
+    check_len(
+        "the rows of the matrix (as a sparse one)",
+        a.rows(),
+        sparse.rows(),
+    )?;
+    check_len(
+        "the columns of the matrix (as a sparse one)",
+        a.columns(),
+        sparse.columns(),
+    )?;
+    Ok(Some(sparse))
+}
+
+/// What a column norm that is not a number says: which entry is none, where that can be seen.
+pub(crate) fn not_finite<T: Scalar, A: LinearOperator<T> + ?Sized>(a: &A, index: usize) -> Error {
+    match a.first_not_finite() {
+        Some((row, column)) => Error::NotFiniteEntry { row, column },
+        None => Error::NotFinite {
+            what: "norms of the columns of the matrix",
+            index,
+        },
+    }
+}
+
+/// [`LinearOperator::column_norms`], if they can be norms: finite, not negative, and 0 for columns of zeros only.
+///
+/// A zero is tried out by one product with all columns of norm 0, of weights without a pattern; and if that is not 0, one after the other.
+pub(crate) fn checked_norms<T: Scalar, A: LinearOperator<T> + ?Sized>(
+    a: &A,
+    norms: &mut [T],
+) -> Result<bool> {
+    if !a.column_norms(norms) {
+        return Ok(false);
+    }
+    if let Some(index) = norms.iter().position(|c| !c.is_finite()) {
+        return Err(not_finite(a, index));
+    }
+    let refuse = |index: usize, why| {
+        Err(Error::Data {
+            what: "column norms of the operator",
+            index,
+            value: norms[index].as_f64(),
+            why,
+        })
+    };
+    if let Some(index) = norms.iter().position(|c| *c < T::zero()) {
+        return refuse(index, "must not be negative");
+    }
+    let empty: Vec<usize> = (0..norms.len()).filter(|j| norms[*j] == T::zero()).collect();
+    if empty.is_empty() {
+        return Ok(true);
+    }
+    let mut x: Vec<T> = zeros("a row of the matrix", norms.len())?;
+    let mut y: Vec<T> = zeros("a column of the matrix", a.rows())?;
+    for (k, j) in empty.iter().enumerate() {
+        // (multiples of the golden ratio, modulo 1)
+        x[*j] = T::one() + T::lit((k as f64 * 0.618_033_988_749_895).fract());
+    }
+    a.apply(&x, &mut y);
+    if y.iter().all(|v| *v == T::zero()) {
+        return Ok(true);
+    }
+    x.fill(T::zero());
+    for j in empty {
+        x[j] = T::one();
+        a.apply(&x, &mut y);
+        x[j] = T::zero();
+        if norm2(&y) != T::zero() {
+            return refuse(j, "is stated for a column that is not zero");
+        }
+    }
+    Ok(true)
 }
 
 macro_rules! forward {

@@ -2,7 +2,7 @@
 
 use super::{ConstraintSet, Image, Polyhedron, is_compact};
 use crate::checks::{check_finite, check_len};
-use crate::operators::LinearOperator;
+use crate::operators::{LinearOperator, checked_size};
 use crate::{Result, Scalar};
 use std::fmt;
 
@@ -72,6 +72,7 @@ impl<T: Scalar, A: LinearOperator<T>, S: ConstraintSet<T>> AffineImage<T, A, S> 
         check_len("the columns of the operator", inner.dim(), operator.columns())?;
         check_len("the offset", operator.rows(), offset.len())?;
         check_finite("offset", &offset)?;
+        checked_size(&operator)?;
         let compact = is_compact(&inner);
         Ok(Self {
             operator,

@@ -2,7 +2,7 @@
 
 use super::ConstraintSet;
 use super::level::{Metric, all_finite, positive_part};
-use crate::checks::{check_finite, check_not_empty, check_positive};
+use crate::checks::{check_finite, check_not_empty, check_positive, zeros};
 use crate::linalg::{dot, max_or_nan, norm2};
 use crate::{Result, Scalar};
 
@@ -44,7 +44,7 @@ impl<T: Scalar> Ball<T> {
     /// assert!(reparam::sets::Ball::new(2, f64::NAN).is_err());
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
-        Self::with_centre(vec![T::zero(); dim], radius)
+        Self::with_centre(zeros("the centre", dim)?, radius)
     }
 
     /// The ball of this radius about `centre`.
@@ -185,14 +185,14 @@ impl<T: Scalar> ConstraintSet<T> for Ball<T> {
     }
 }
 
-/// ⟨g, d⟩ + r‖g‖ as a sum of terms of one sign.
+/// ⟨g, d⟩ + r‖g‖ as a sum of terms of one sign, in units of r, whose square need not be a number.
 pub(super) fn ball_gap<T: Scalar>(d: &[T], g: &[T], radius: T) -> T {
     let norm = norm2(g);
     let size = norm2(d);
     if norm == T::zero() || norm.is_nan() || size.is_nan() {
         return if size.is_nan() { size } else { norm };
     }
-    let sum: Vec<T> = d.iter().zip(g).map(|(d, g)| radius * (*g / norm) + *d).collect();
-    let across = dot(&sum, &sum) + positive_part((radius - size) * (radius + size));
-    norm * (across / (radius + radius))
+    let sum: Vec<T> = d.iter().zip(g).map(|(d, g)| *g / norm + *d / radius).collect();
+    let across = dot(&sum, &sum) + positive_part((radius - size) / radius * (T::one() + size / radius));
+    norm * (across * T::lit(0.5)) * radius
 }

@@ -122,7 +122,7 @@ impl<T: Scalar> ConstraintSet<T> for L1Ball<T> {
         self.project_in(x, &mut vec![T::zero(); self.scratch_len()])
     }
     fn scratch_len(&self) -> usize {
-        self.dim + budget_len(self.dim)
+        self.dim.saturating_add(budget_len(self.dim))
     }
     fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
         if one_norm(x) <= self.radius {

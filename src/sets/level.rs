@@ -213,7 +213,7 @@ pub(super) fn project_budget<T: Scalar>(z: &mut [T], upper: Option<&[T]>, radius
 
 /// Scratch of [`project_budget_in`].
 pub(super) fn budget_len(n: usize) -> usize {
-    5 * n
+    n.saturating_mul(5)
 }
 
 /// [`project_budget`] in memory of the caller, of length [`budget_len`].

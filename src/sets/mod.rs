@@ -61,7 +61,7 @@ pub(crate) use convex_sequence::double_reverse_sums;
 pub(crate) use nearest_point::{Image, Search, is_compact};
 pub(crate) use per_coordinate::PerCoordinate;
 pub(crate) use polyhedron::image as polyhedral_image;
-pub(crate) use product::blockwise;
+pub(crate) use product::{Sizes, blockwise};
 
 use crate::Scalar;
 

@@ -198,7 +198,7 @@ impl<T: Scalar> ConstraintSet<T> for MonotoneCone<T> {
         true
     }
     fn scratch_len(&self) -> usize {
-        3 * self.dim
+        self.dim.saturating_mul(3)
     }
     fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
         // more coordinates than the number type counts exactly: 8 million for f32

@@ -131,7 +131,10 @@ impl<T: Scalar> Image<'_, T> {
     /// The points the scratch of [`nearest_in`](Self::nearest_in) has room for.
     fn capacity(&self) -> usize {
         let (d, n) = (self.offset.len(), self.inner.dim());
-        let own = self.operator.dense().map_or(0, |_| 4 * d * n);
+        let own = self
+            .operator
+            .dense()
+            .map_or(0, |_| d.saturating_mul(n).saturating_mul(4));
         let memory = MEMORY.max(own);
         // k(2d + n + k + 3) within the memory
         let fits = memory / (2 * d + n + 3 + self.most()).max(1);

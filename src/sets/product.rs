@@ -14,19 +14,21 @@ use std::marker::PhantomData;
 /// projection, minimiser         block by block (false if a block has none)
 /// ```
 ///
-/// The block type is a trait object unless another is named, so that blocks may differ.
+/// The block type is a trait object unless another is named, so that blocks may differ. Boxes of `dyn ConstraintSet<T>` without
+/// `Send + Sync` are blocks, too: the product then stays on its thread.
 ///
 /// ```
 /// use reparam::sets::{Ball, ConstraintSet, Orthant, Product};
-/// let blocks: Vec<Box<dyn ConstraintSet<f64>>> = vec![Box::new(Orthant::new(2)), Box::new(Ball::new(1, 1.0).unwrap())];
+/// let blocks: Vec<Box<dyn ConstraintSet<f64> + Send + Sync>> = vec![Box::new(Orthant::new(2)), Box::new(Ball::new(1, 1.0).unwrap())];
 /// let set = Product::new(blocks);
 /// let mut x = [-1.0, 2.0, 3.0];
 /// set.project(&mut x);
 /// assert_eq!(x, [0.0, 2.0, 1.0]);
 /// ```
 #[derive(Clone)]
-pub struct Product<T: Scalar, S = Box<dyn ConstraintSet<T>>> {
+pub struct Product<T: Scalar, S = Box<dyn ConstraintSet<T> + Send + Sync>> {
     blocks: Vec<S>,
+    sizes: Sizes,
     scalar: PhantomData<T>,
 }
 
@@ -40,6 +42,7 @@ impl<T: Scalar, S: ConstraintSet<T>> Product<T, S> {
     /// ```
     pub fn new(blocks: Vec<S>) -> Self {
         Self {
+            sizes: Sizes::of(blocks.iter().map(|b| b as &dyn ConstraintSet<T>)),
             blocks,
             scalar: PhantomData,
         }
@@ -65,6 +68,26 @@ impl<T: Scalar, S> fmt::Debug for Product<T, S> {
         f.debug_struct("Product")
             .field("blocks", &self.blocks.len())
             .finish_non_exhaustive()
+    }
+}
+
+/// What blocks need together, asked for once: each block would ask its own, and products in products 2^depth times.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    pub(crate) dim: usize,
+    /// For what came before, and the blocks' own.
+    pub(crate) scratch: usize,
+}
+
+impl Sizes {
+    pub(crate) fn of<'a, T: Scalar>(sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>) -> Self {
+        let (dim, most) = sets.fold((0usize, 0usize), |(n, m), s| {
+            (n.saturating_add(s.dim()), m.max(s.scratch_len()))
+        });
+        Self {
+            dim,
+            scratch: dim.saturating_add(most),
+        }
     }
 }
 
@@ -110,12 +133,6 @@ pub(crate) mod blockwise {
             at = range.end;
             s.multipliers(&x[range.clone()], &g[range.clone()], &mut out[range]);
         }
-    }
-
-    /// What came before, and the blocks' own.
-    pub(crate) fn scratch_len<'a, T: Scalar>(sets: impl Iterator<Item = &'a dyn ConstraintSet<T>>) -> usize {
-        let (total, most) = sets.fold((0, 0), |(n, m), s| (n + s.dim(), m.max(s.scratch_len())));
-        total + most
     }
 
     pub(crate) fn project<'a, T: Scalar>(
@@ -180,7 +197,7 @@ pub(crate) mod blockwise {
 
 impl<T: Scalar, S: ConstraintSet<T>> ConstraintSet<T> for Product<T, S> {
     fn dim(&self) -> usize {
-        self.blocks.iter().map(ConstraintSet::dim).sum()
+        self.sizes.dim
     }
     fn violation(&self, x: &[T]) -> T {
         blockwise::violation(self.sets(), x)
@@ -201,7 +218,7 @@ impl<T: Scalar, S: ConstraintSet<T>> ConstraintSet<T> for Product<T, S> {
         self.minimise_linear_in(g, s, &mut vec![T::zero(); self.scratch_len()])
     }
     fn scratch_len(&self) -> usize {
-        blockwise::scratch_len(self.sets())
+        self.sizes.scratch
     }
     fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
         blockwise::project(self.sets(), x, work)

@@ -143,7 +143,7 @@ fn spectral<T: Scalar>(x: &mut [T], n: usize, f: impl FnOnce(&mut [T])) -> bool 
 
 /// Scratch of [`spectral_in`]: eigenvalues, eigenvectors, the matrix that is diagonalised.
 fn spectral_len(n: usize) -> usize {
-    n + 2 * n * n
+    n.saturating_add(n.saturating_mul(n).saturating_mul(2))
 }
 
 fn spectral_in<T: Scalar>(x: &mut [T], n: usize, f: impl FnOnce(&mut [T]), work: &mut [T]) -> bool {

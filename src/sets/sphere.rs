@@ -3,7 +3,7 @@
 use super::ConstraintSet;
 use super::ball::{ball_gap, offset, offset_in};
 use super::level::{Metric, all_finite};
-use crate::checks::{check_finite, check_not_empty, check_positive};
+use crate::checks::{check_finite, check_not_empty, check_positive, zeros};
 use crate::linalg::{dot, max_or_nan, norm2};
 use crate::{Result, Scalar};
 
@@ -43,7 +43,7 @@ impl<T: Scalar> Sphere<T> {
     /// assert!(reparam::sets::Sphere::new(2, 0.0).is_err());
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
-        Self::with_centre(vec![T::zero(); dim], radius)
+        Self::with_centre(zeros("the centre", dim)?, radius)
     }
 
     /// The sphere of this radius about `centre`.

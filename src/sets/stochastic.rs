@@ -1,8 +1,9 @@
 //! Matrices whose rows (or columns) lie in the simplex.
 
 use super::{ConstraintSet, Simplex};
+use crate::checks::check_not_empty;
 use crate::linalg::max_or_nan;
-use crate::{Result, Scalar};
+use crate::{Error, Result, Scalar};
 
 /// Stochastic matrices, row-major: every row (or every column) is non-negative with sum 1.
 ///
@@ -23,17 +24,25 @@ pub struct StochasticMatrices<T> {
     by_rows: bool,
 }
 
+/// At least one entry, and no more than can be numbered.
+fn check_entries(rows: usize, columns: usize) -> Result<()> {
+    let entries = rows.checked_mul(columns).ok_or(Error::SizeOverflow {
+        what: "rows × columns",
+    })?;
+    check_not_empty("the matrix", entries)
+}
+
 impl<T: Scalar> StochasticMatrices<T> {
     /// Rows sum to 1.
     ///
     /// # Errors
-    /// [`Error::Empty`](crate::Error::Empty) for a matrix without entries.
+    /// [`Error::Empty`] for a matrix without entries; [`Error::SizeOverflow`].
     ///
     /// ```
     /// assert!(reparam::sets::StochasticMatrices::<f64>::by_rows(2, 0).is_err());
     /// ```
     pub fn by_rows(rows: usize, columns: usize) -> Result<Self> {
-        crate::checks::check_not_empty("the matrix", rows * columns)?;
+        check_entries(rows, columns)?;
         Ok(Self {
             line: Simplex::new(columns, T::one())?,
             rows,
@@ -45,13 +54,13 @@ impl<T: Scalar> StochasticMatrices<T> {
     /// Columns sum to 1.
     ///
     /// # Errors
-    /// [`Error::Empty`](crate::Error::Empty) for a matrix without entries.
+    /// [`Error::Empty`] for a matrix without entries; [`Error::SizeOverflow`].
     ///
     /// ```
     /// assert!(reparam::sets::StochasticMatrices::<f64>::by_columns(0, 2).is_err());
     /// ```
     pub fn by_columns(rows: usize, columns: usize) -> Result<Self> {
-        crate::checks::check_not_empty("the matrix", rows * columns)?;
+        check_entries(rows, columns)?;
         Ok(Self {
             line: Simplex::new(rows, T::one())?,
             rows,
@@ -126,7 +135,7 @@ impl<T: Scalar> ConstraintSet<T> for StochasticMatrices<T> {
         self.project_in(x, &mut vec![T::zero(); self.scratch_len()])
     }
     fn scratch_len(&self) -> usize {
-        self.lines().1 + self.line.scratch_len()
+        self.lines().1.saturating_add(self.line.scratch_len())
     }
     fn project_in(&self, x: &mut [T], work: &mut [T]) -> bool {
         let (lines, len) = self.lines();

@@ -14,7 +14,7 @@ use crate::lifted::{Lifted, Point};
 use crate::linalg::{max_abs, max_or_nan};
 use crate::maps::Reparametrization;
 use crate::objectives::{CompositeView, Convexity, Objective};
-use crate::operators::SparseColumns;
+use crate::operators::{SparseColumns, checked_dense, checked_sparse};
 use crate::{Error, Result, Scalar};
 
 /// At most this many numbers (200 MB of f64) are written out, …
@@ -240,7 +240,11 @@ fn rows_of<T: Scalar>(view: &CompositeView<'_, T>, flat: &Flat<T>, passes: &mut 
     }
     let rows = b.len();
     let elements = rows.saturating_mul(n.max(flat.dim_z()));
-    let sparse = a.dense().is_none().then(|| a.sparse_columns()).flatten();
+    let sparse = match checked_dense(a) {
+        Ok(Some(_)) => None,
+        Ok(None) => checked_sparse(a).ok()?,
+        Err(_) => return None,
+    };
     if let Some(s) = sparse.as_ref().filter(|_| elements > DENSIFIED) {
         let mut entries = Vec::with_capacity(s.nonzeros() + n);
         for j in 0..n {

@@ -27,8 +27,8 @@ enum Start<T> {
     X(Vec<T>),
 }
 
-type Observer<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> ControlFlow<()> + 'a>;
-type Rule<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> Result<bool> + 'a>;
+type Observer<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> ControlFlow<()> + Send + 'a>;
+type Rule<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> Result<bool> + Send + 'a>;
 
 /// What a rule of [`Integrate::stop_when`] may answer: a `bool`, true to stop, or a `Result<bool>`, whose error ends the run.
 ///
@@ -165,6 +165,7 @@ where
 
     fn with_engine(objective: O, map: M, engine: Engine<T>) -> Result<Self> {
         check_len("the variable of the objective", map.dim_x(), objective.dim())?;
+        super::check_sizes(&map)?;
         let fine = T::epsilon().as_f64() < 1e-10;
         let (relative, absolute) = if fine { (1e-8, 1e-11) } else { (1e-4, 1e-6) };
         Ok(Self {
@@ -322,7 +323,10 @@ where
     /// assert_eq!(run.solution.status, Status::StoppedEarly);
     /// assert!(run.solution.objective < 0.1 && run.solution.objective > 1e-6);
     /// ```
-    pub fn stop_when<A: StopAnswer>(mut self, mut rule: impl FnMut(&Progress<'_, T>) -> A + 'a) -> Self {
+    pub fn stop_when<A: StopAnswer>(
+        mut self,
+        mut rule: impl FnMut(&Progress<'_, T>) -> A + Send + 'a,
+    ) -> Self {
         self.asked.rules.push(Box::new(move |p| rule(p).answer()));
         self
     }
@@ -412,7 +416,7 @@ where
     /// Integrate::new(f, Squares::new(1)).unwrap().start_u0(0.1).observe(history.observer()).run().unwrap();
     /// assert!(history.records().len() > 5);
     /// ```
-    pub fn observe(mut self, observer: impl FnMut(&Progress<'_, T>) -> ControlFlow<()> + 'a) -> Self {
+    pub fn observe(mut self, observer: impl FnMut(&Progress<'_, T>) -> ControlFlow<()> + Send + 'a) -> Self {
         self.asked.observers.push(Box::new(observer));
         self
     }

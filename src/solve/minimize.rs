@@ -177,7 +177,7 @@ impl<T: Scalar, S> Checkpoint<T, S> {
     }
 }
 
-type Observer<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> ControlFlow<()> + 'a>;
+type Observer<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> ControlFlow<()> + Send + 'a>;
 
 /// min f(x) over x ∈ φ(R^p).
 ///
@@ -285,6 +285,7 @@ where
 
     fn with_engine(objective: O, map: M, engine: Engine<T>) -> Result<Self> {
         check_len("the variable of the objective", map.dim_x(), objective.dim())?;
+        super::check_sizes(&map)?;
         Ok(Self {
             objective,
             map,
@@ -444,7 +445,7 @@ where
     /// Adds an observer, called once per iteration; `Break` stops the run with [`Status::Cancelled`].
     ///
     /// See [`Progress`] for an example.
-    pub fn observe(mut self, observer: impl FnMut(&Progress<'_, T>) -> ControlFlow<()> + 'a) -> Self {
+    pub fn observe(mut self, observer: impl FnMut(&Progress<'_, T>) -> ControlFlow<()> + Send + 'a) -> Self {
         self.asked.observers.push(Box::new(observer));
         self
     }

@@ -31,6 +31,23 @@ pub use snapshot::{Integrated, Snapshot};
 pub use solution::{Counts, Phase, Solution};
 pub use status::Status;
 
+/// Vectors of the length of u and of x that every run needs, at least.
+const VECTORS: usize = 4;
+
+/// The map and its set agree in their dimension, and there is memory for a few points; asked before anything is allocated.
+pub(crate) fn check_sizes<T, M>(map: &M) -> crate::Result<()>
+where
+    T: crate::Scalar,
+    M: crate::maps::Reparametrization<T> + ?Sized,
+{
+    use crate::checks::{check_len, check_memory};
+    check_len("the set of the map", map.dim_x(), map.set().dim())?;
+    check_memory::<T>("points of the map", map.dim_u().saturating_mul(VECTORS))?;
+    check_memory::<T>("points of the set", map.dim_x().saturating_mul(VECTORS))?;
+    check_memory::<T>("scratch of the map", map.scratch_len())?;
+    check_memory::<T>("scratch of the set", map.set().scratch_len())
+}
+
 /// 1e-8 in `f64`, 1e-4 in `f32`.
 pub(crate) fn default_tolerance<T: crate::Scalar>() -> T {
     if T::epsilon().as_f64() < 1e-10 {

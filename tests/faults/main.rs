@@ -29,6 +29,7 @@ mod basin;
 #[cfg(feature = "serde")]
 mod checkpoints;
 mod found;
+mod sizes;
 mod stopping;
 #[cfg(feature = "rayon")]
 #[path = "../common/threads.rs"]

@@ -9,4 +9,5 @@ mod counting;
 mod allocations;
 mod coordinatewise;
 mod coupled;
+mod extremes;
 mod sets;

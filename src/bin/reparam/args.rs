@@ -89,7 +89,7 @@ pub(crate) struct Common {
     #[arg(long, value_name = "S", value_parser = seconds, allow_hyphen_values = true)]
     pub(crate) max_seconds: Option<Duration>,
 
-    /// Use K threads [default: RAYON_NUM_THREADS, or one per core]
+    /// Use K threads, at most one per core [default: RAYON_NUM_THREADS, or one per core]
     #[arg(long, value_name = "K", value_parser = at_least_one, allow_hyphen_values = true)]
     pub(crate) threads: Option<usize>,
 }

@@ -74,7 +74,13 @@ fn run<C: Class>(
     class: impl FnOnce(Bounds) -> C,
 ) -> Result<Status, Failure> {
     let cancel = terminal::catch_interrupts()?;
-    if let Some(threads) = common.threads {
+    if let Some(asked) = common.threads {
+        // more than there are cores only wait for each other: a thousand of them take minutes for what one does at once
+        let cores = std::thread::available_parallelism().map_or(asked, usize::from);
+        let threads = asked.min(cores);
+        if threads < asked {
+            terminal::complain(&format!("{threads} threads, not {asked}: one per core"));
+        }
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build_global();
