@@ -345,10 +345,10 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
                     *h = unit.at(*u);
                 }
                 self.centred_product(&unit, w, hat, jtw);
-                let [first, second] = unit.halves;
-                let f = first * trace / unit.square;
+                let (trace, late) = unit.split(trace);
+                let f = trace / unit.square;
                 for o in jtw.iter_mut() {
-                    *o = *o * f * second;
+                    *o = *o * f * late;
                 }
             }
             Kind::UnitDiagonal => {
@@ -402,10 +402,11 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
                 let [first, second] = unit.halves;
                 let along = two * hat.iter().zip(v).map(|(h, v)| *h * (first * *v)).sum::<T>() / unit.square;
                 let tilt = two * mu.iter().zip(v).map(|(m, v)| *m * (first * *v)).sum::<T>() / unit.square;
-                let f = first * trace / unit.square;
+                let (trace, late) = unit.split(trace);
+                let f = trace / unit.square;
                 for k in 0..out.len() {
                     let bent = first * (out[k] - mean * v[k]) - along * mu[k] - tilt * hat[k];
-                    out[k] = times(times(f * bent, second), second);
+                    out[k] = times(times(f * bent, second), late);
                 }
             }
             Kind::UnitDiagonal => {

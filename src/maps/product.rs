@@ -114,7 +114,7 @@ impl MapSizes {
     }
 
     /// Every block with its places.
-    fn parts<'a, T>(
+    fn parts<'a, T: Scalar>(
         &'a self,
         maps: impl Iterator<Item = &'a dyn Reparametrization<T>>,
     ) -> impl Iterator<Item = Part<'a, T>> {

@@ -4,8 +4,8 @@
 //! u. Two guards against cancellation near a vertex, where p is close to 1 in its largest entry `top`: what Σp = 1
 //! implies for `top` is taken from the sum of the others, and weights w enter as w − w_top.
 //!
-//! s itself enters in two halves, s = s' s'', the second of them last: s is up to 2^1000, and the products on the way would overflow where the
-//! result does not. What is zero stays zero where s/‖û‖² overflows.
+//! s itself enters in two halves, s = s' s'', and no sooner than it must: s is up to 2^±1000, and the products on the way would leave the numbers
+//! where the result does not. What is zero stays zero where s/‖û‖² overflows.
 //!
 //! Functions take the multiplier vector as a closure k ↦ w_k, so that a slack coordinate (w = 0) or a mirrored one (−w)
 //! costs nothing. With b = ⟨p, w⟩, q = w − b and n = ‖u‖², for F(u) = r⟨p, w⟩:
@@ -95,6 +95,18 @@ impl<T: Scalar> Unit<T> {
             uk.signum()
         } else {
             T::zero()
+        }
+    }
+
+    /// r and s in the order in which they are multiplied: what comes before other factors, and what comes behind them. Those of opposite
+    /// signs of their exponents meet early, others late.
+    #[inline]
+    pub(super) fn split(&self, r: T) -> (T, T) {
+        let [first, second] = self.halves;
+        if (r < T::one()) == (self.s > T::one()) {
+            (r * first, second)
+        } else {
+            (r, self.s)
         }
     }
 
@@ -188,10 +200,10 @@ pub(super) fn vjp<T: Scalar>(u: &[T], w: impl Fn(usize) -> T, r: T, out: &mut [T
         return out.fill(T::zero());
     };
     let q = centred(&n, u, &w);
-    let [first, second] = n.halves;
-    let f = first * (r + r) / n.square;
+    let (r, late) = n.split(r);
+    let f = (r + r) / n.square;
     for (k, o) in out.iter_mut().enumerate() {
-        *o = f * n.at(u[k]) * q(k) * second;
+        *o = f * n.at(u[k]) * q(k) * late;
     }
 }
 
@@ -210,10 +222,11 @@ pub(super) fn curvature<T: Scalar>(u: &[T], w: impl Fn(usize) -> T, v: &[T], r: 
     }
     let two = T::lit(2.0);
     (along, tilt) = (two * along / n.square, two * tilt / n.square);
-    let f = first * (r + r) / n.square;
+    let (r, late) = n.split(r);
+    let f = (r + r) / n.square;
     for (k, o) in out.iter_mut().enumerate() {
         let (x, qk) = (n.at(u[k]), q(k));
-        *o = f * (first * v[k] * qk - along * x * qk - tilt * x) * second * second;
+        *o = f * (first * v[k] * qk - along * x * qk - tilt * x) * second * late;
     }
 }
 

@@ -28,7 +28,10 @@ mod argmin;
 mod basin;
 #[cfg(feature = "serde")]
 mod checkpoints;
+#[cfg(all(target_os = "linux", feature = "rayon"))]
+mod fork;
 mod found;
+mod send;
 mod sizes;
 mod stopping;
 #[cfg(feature = "rayon")]

@@ -89,7 +89,7 @@ fn views_of_another_size_are_refused() {
             Err(Error::Dimension { .. })
         ));
         let mut row = [7.0; 3];
-        assert!(!a.row(0, &mut row) && row == [7.0; 3]);
+        assert_eq!(a.row(0, &mut row), rows > 0 && columns == 3);
         let mut a = Lying::new(3, 3);
         a.sparse = SparseColumns::from_triplets(rows, columns, &[]).ok();
         for (k, answer) in every_solver(&a, &[1.0; 3]).into_iter().enumerate() {
@@ -141,7 +141,7 @@ fn norms_that_are_none_are_refused() {
         }
         assert!(ColumnScaled::power_of_two(with(at, -2.0)).is_err());
     }
-    // a column of zeros has the norm 0, and is told by one product
+    // columns of zeros have the norm 0, and one product tells that of all of them
     let products = Cell::new(0);
     let apply = |x: &[f64], y: &mut [f64]| {
         products.set(products.get() + 1);
@@ -154,9 +154,9 @@ fn norms_that_are_none_are_refused() {
     let a = MatrixFree::new(n, n, apply, apply)
         .with_column_norms(norms)
         .unwrap();
+    assert!(ColumnScaled::power_of_two(&a).is_ok() && products.get() == 1);
     let s = Nnls::new(&a).solve(&b).unwrap();
     assert!(s.status.is_solved() && s.x[3] == 0.0 && s.x[4] == 0.0 && (s.x[5] - 1.0).abs() < 1e-8);
-    assert!(products.get() < 100, "{} products", products.get());
 }
 
 #[test]

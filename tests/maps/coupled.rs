@@ -191,8 +191,8 @@ proptest! {
         let inner = |i| Pair::new(bounds(), i);
         let fixed = Pair::new(NormalizedSquares::new(3, 2.0).unwrap(), inner(image()));
         let boxed: Product<f64> = Product::new(vec![
-            Box::new(NormalizedSquares::new(3, 2.0).unwrap()) as Box<dyn Reparametrization<f64>>,
-            Box::new(Product::new(vec![Box::new(bounds()) as Box<dyn Reparametrization<f64>>, Box::new(image())])),
+            Box::new(NormalizedSquares::new(3, 2.0).unwrap()) as Box<dyn Reparametrization<f64> + Send + Sync>,
+            Box::new(Product::new(vec![Box::new(bounds()) as Box<dyn Reparametrization<f64> + Send + Sync>, Box::new(image())])),
         ]);
         prop_assert_eq!(fixed.dim_x(), 8);
         prop_assert_eq!((fixed.dim_u(), fixed.dim_x(), fixed.scratch_len()), (boxed.dim_u(), boxed.dim_x(), boxed.scratch_len()));

@@ -200,7 +200,7 @@ fn nothing_is_nan_at_the_smallest_u() {
     ));
     for (name, map) in &maps {
         let (p, n) = (map.dim_u(), map.dim_x());
-        for (k, size) in (0..p).flat_map(|k| [1.0, 1e-300, 1e150].map(|s| (k, s))) {
+        for (k, size) in (0..p).flat_map(|k| [1.0, 1e-300, 1e100].map(|s| (k, s))) {
             let mut u = vec![0.0; p];
             u[k] = 5e-324;
             let (mut jv, mut jtw, mut bent) = (vec![0.5; n], vec![0.5; p], vec![0.5; p]);

@@ -542,18 +542,19 @@ where
     O: Objective<f64> + 'static,
     M: Reparametrization<f64> + 'static,
 {
-    let saved = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let saved = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let keep = saved.clone();
     let whole = problem()
         .method(method)
         .observe(move |p: &Progress<'_, f64>| {
-            keep.borrow_mut().push(p.checkpoint());
+            keep.lock().unwrap().push(p.checkpoint());
             ControlFlow::Continue(())
         })
         .run()
         .unwrap();
-    assert!(!saved.borrow().is_empty());
-    for checkpoint in saved.take() {
+    assert!(!saved.lock().unwrap().is_empty());
+    let saved = std::mem::take(&mut *saved.lock().unwrap());
+    for checkpoint in saved {
         #[cfg(feature = "serde")]
         let checkpoint = {
             let text = serde_json::to_string(&checkpoint).unwrap();
