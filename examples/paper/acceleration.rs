@@ -31,7 +31,7 @@ impl Case {
         &self,
         depth: u32,
         integrator: impl Integrator<f64>,
-        monitor: Option<Box<dyn Monitor<f64>>>,
+        monitor: Option<Box<dyn Monitor<f64> + Send>>,
         end: Option<f64>,
         steps: usize,
     ) -> reparam::Result<Seen> {
@@ -79,7 +79,7 @@ impl Case {
 }
 
 /// A monitor of either kind.
-struct Boxed(Box<dyn Monitor<f64>>);
+struct Boxed(Box<dyn Monitor<f64> + Send>);
 
 impl Monitor<f64> for Boxed {
     fn columns(&self) -> &'static [&'static str] {

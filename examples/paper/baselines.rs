@@ -3,29 +3,29 @@
 use crate::problems::norm;
 use nalgebra::DMatrix;
 use reparam::operators::{Dense, LinearOperator};
-use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A matrix that counts its products. Methods that read entries get them (and count for themselves).
 #[derive(Debug)]
 pub(crate) struct Counting<'a> {
     matrix: &'a DMatrix<f64>,
-    products: Cell<usize>,
+    products: AtomicUsize,
 }
 
 impl<'a> Counting<'a> {
     pub(crate) fn new(matrix: &'a DMatrix<f64>) -> Self {
         Self {
             matrix,
-            products: Cell::new(0),
+            products: AtomicUsize::new(0),
         }
     }
 
     pub(crate) fn products(&self) -> usize {
-        self.products.get()
+        self.products.load(Ordering::Relaxed)
     }
 
     fn count(&self) {
-        self.products.set(self.products.get() + 1);
+        self.products.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -12,7 +12,6 @@ use reparam::objectives::LeastSquares;
 use reparam::steps::{BarzilaiBorwein, Kind};
 use reparam::testing::Random;
 use reparam::{Integrate, Minimize, Nnls};
-use std::cell::RefCell;
 use std::ops::ControlFlow;
 
 fn family(name: &str, m: usize, n: usize, random: &mut Random) -> DMatrix<f64> {
@@ -167,31 +166,31 @@ fn dynamics(
     steps: usize,
 ) -> reparam::Result<(Curve, f64)> {
     let operator = Counting::new(a);
-    let curve = RefCell::new(Vec::new());
+    let mut curve = Vec::new();
     let run = Integrate::new(LeastSquares::new(&operator, b)?, Squares::new(a.ncols()))?
         .integrator(integrator)
         .start_x0(0.1)
         .tolerance(1e-9)
         .max_iterations(steps)
         .observe(|p| {
-            curve.borrow_mut().push((operator.products() as f64, p.value));
+            curve.push((operator.products() as f64, p.value));
             ControlFlow::Continue(())
         })
         .run()?;
-    Ok((curve.into_inner(), run.solution.certificate.natural_residual))
+    Ok((curve, run.solution.certificate.natural_residual))
 }
 
 fn lbfgs(a: &DMatrix<f64>, b: &[f64]) -> reparam::Result<(Curve, f64)> {
     let operator = Counting::new(a);
-    let curve = RefCell::new(Vec::new());
+    let mut curve = Vec::new();
     let s = Minimize::new(LeastSquares::new(&operator, b)?, Squares::new(a.ncols()))?
         .method(reparam::methods::Lbfgs::new(10))
         .start(&vec![0.1; a.ncols()])
         .tolerance(1e-9)
         .observe(|p| {
-            curve.borrow_mut().push((operator.products() as f64, p.value));
+            curve.push((operator.products() as f64, p.value));
             ControlFlow::Continue(())
         })
         .run()?;
-    Ok((curve.into_inner(), s.certificate.natural_residual))
+    Ok((curve, s.certificate.natural_residual))
 }

@@ -16,7 +16,6 @@ use reparam::objectives::LeastSquares;
 use reparam::steps::{Armijo, BarzilaiBorwein, Decaying, Kind, PublishedBarzilaiBorwein};
 use reparam::testing::Random;
 use reparam::{Integrate, Minimize, Nnls, Solution};
-use std::cell::RefCell;
 use std::ops::ControlFlow;
 
 const TOLERANCE: f64 = 1e-6;
@@ -88,7 +87,7 @@ impl Bench {
     ) -> reparam::Result<Line> {
         let a = self.a.clone();
         let operator = Counting::new(&a);
-        let curve = RefCell::new(Vec::new());
+        let mut curve = Vec::new();
         let scale = norm(&self.b);
         let run = Integrate::new(
             LeastSquares::new(&operator, &self.b)?,
@@ -99,14 +98,12 @@ impl Bench {
         .tolerance(TOLERANCE)
         .max_iterations(self.steps)
         .observe(|p| {
-            curve
-                .borrow_mut()
-                .push((operator.products() as f64, (2.0 * p.value).sqrt() / scale));
+            curve.push((operator.products() as f64, (2.0 * p.value).sqrt() / scale));
             ControlFlow::Continue(())
         })
         .run()?;
         if let Some(colour) = show {
-            self.panel.add(name, colour, Style::Line, curve.into_inner());
+            self.panel.add(name, colour, Style::Line, curve);
         }
         Ok(self.answer(name, &run.solution, operator.products() as f64))
     }
@@ -114,7 +111,7 @@ impl Bench {
     fn minimize(&mut self, name: &str, method: State<f64>, show: Option<usize>) -> reparam::Result<Line> {
         let a = self.a.clone();
         let operator = Counting::new(&a);
-        let curve = RefCell::new(Vec::new());
+        let mut curve = Vec::new();
         let scale = norm(&self.b);
         let n = self.truth.len();
         let s = Minimize::new(LeastSquares::new(&operator, &self.b)?, Squares::new(n))?
@@ -122,9 +119,7 @@ impl Bench {
             .start(&vec![ALPHA * ALPHA; n])
             .tolerance(TOLERANCE)
             .observe(|p| {
-                curve
-                    .borrow_mut()
-                    .push((operator.products() as f64, (2.0 * p.value).sqrt() / scale));
+                curve.push((operator.products() as f64, (2.0 * p.value).sqrt() / scale));
                 // ρ of `Minimize` is relative to f, which tends to 0 here; this implies what the others stop at
                 if (2.0 * p.value).sqrt() <= TOLERANCE * scale {
                     ControlFlow::Break(())
@@ -134,7 +129,7 @@ impl Bench {
             })
             .run()?;
         if let Some(colour) = show {
-            self.panel.add(name, colour, Style::Line, curve.into_inner());
+            self.panel.add(name, colour, Style::Line, curve);
         }
         Ok(self.answer(name, &s, operator.products() as f64))
     }

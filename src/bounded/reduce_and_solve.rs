@@ -170,7 +170,7 @@ impl<T: LinalgScalar> Question<'_, T> {
                 why: "this one reads columns, and the operator has only products",
             });
         }
-        if self.settings.strategy == Strategy::BlockExchange {
+        if self.request.settings.strategy == Strategy::BlockExchange {
             let n = problem.columns();
             check_memory::<T>(
                 "the Gram matrix and its factor",

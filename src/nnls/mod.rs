@@ -413,7 +413,7 @@ impl<T: LinalgScalar> Options<T> {
                 why: "this one reads columns, and the operator has only products",
             });
         }
-        if self.options.strategy == Strategy::BlockExchange {
+        if self.strategy == Strategy::BlockExchange {
             let n = problem.columns();
             check_memory::<T>(
                 "the Gram matrix and its factor",
