@@ -20,7 +20,7 @@ use argmin::solver::trustregion::{CauchyPoint, Dogleg, Steihaug, TrustRegion};
 use argmin_math::ArgminDot;
 use nalgebra::{DMatrix, DVector};
 use rand_xoshiro::rand_core::SeedableRng;
-use reparam::adapters::argmin::{Dense, LiftedHessian, Reparametrized};
+use reparam::adapters::argmin::{Dense, LiftedHessian, Reparametrized, Resume};
 use reparam::adapters::{ParamMatrix, ParamVec};
 use reparam::maps::{Ball, Bounds, CappedSimplex, NormalizedSquares, Reparametrization, Softmax, Squares};
 use reparam::{Scalar, Solution, Status};
@@ -676,5 +676,94 @@ fn gauss_newton_and_newton_where_they_belong() {
     assert!(
         rough > 1e-8 && solution.certificate.natural_residual < 1e-12,
         "{rough:e} {solution}"
+    );
+}
+
+/// argmin's checkpoint in memory: what was saved last.
+struct Kept<S, I>(Arc<Mutex<Option<(S, I)>>>);
+
+impl<S: Clone, I: Clone> argmin::core::checkpointing::Checkpoint<S, I> for Kept<S, I> {
+    fn save(&self, solver: &S, state: &I) -> Result<(), Error> {
+        *self.0.lock().unwrap() = Some((solver.clone(), state.clone()));
+        Ok(())
+    }
+    fn load(&self) -> Result<Option<(S, I)>, Error> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+    fn frequency(&self) -> argmin::core::checkpointing::CheckpointingFrequency {
+        argmin::core::checkpointing::CheckpointingFrequency::Always
+    }
+}
+
+/// A run with the limit `$stop`, continued up to another one, against a run that was never stopped. Without `max_iters` the saved
+/// limit holds.
+macro_rules! continued_equals_whole {
+    ($solver:expr, $configure:expr, $stop:expr) => {{
+        let lifted = || -> Reparametrized<_, _, Vec<f64>> {
+            Reparametrized::new(Fit::<Vec<f64>>::sample(3), Squares::new(6)).convex(true)
+        };
+        let (whole, part, last) = (lifted(), lifted(), lifted());
+        let configure = $configure;
+        let run = Executor::new(&whole, $solver)
+            .configure(|s| configure(s).max_iters(400))
+            .run();
+        let expected = whole.solution(&run).unwrap();
+        let iterations = run.unwrap().state.get_iter();
+        assert!(iterations > $stop, "too short a run to interrupt: {iterations}");
+        let kept = Arc::default();
+        let run = Executor::new(&part, $solver)
+            .configure(|s| configure(s).max_iters($stop))
+            .checkpointing(Resume::whole(Kept(Arc::clone(&kept))))
+            .run();
+        assert_eq!(run.unwrap().state.get_iter(), $stop);
+        // (in a process of its own: nothing is left but what was saved)
+        for (limit, reached) in [
+            (None, $stop),
+            (Some($stop + 1), $stop + 1),
+            (Some(400), iterations),
+        ] {
+            let mut file = Resume::whole(Kept(Arc::clone(&kept)));
+            if let Some(limit) = limit {
+                file = file.max_iters(limit);
+            }
+            let run = Executor::new(&last, $solver).checkpointing(file).run();
+            let found = last.solution(&run).unwrap();
+            let state = run.unwrap().state;
+            assert_eq!(state.get_iter(), reached);
+            if reached == iterations {
+                assert_eq!((&found.x, found.status), (&expected.x, expected.status));
+            }
+        }
+    }};
+}
+
+#[test]
+fn a_run_is_continued_beyond_its_saved_limit() {
+    type Plain = argmin::core::IterState<Vec<f64>, Vec<f64>, (), (), (), f64>;
+    let start = |s: Plain| s.param(vec![0.7; 6]);
+    continued_equals_whole!(LBFGS::new(MoreThuenteLineSearch::new(), 4), start, 5);
+    continued_equals_whole!(
+        NonlinearConjugateGradient::new(
+            BacktrackingLineSearch::new(ArmijoCondition::new(1e-4).unwrap()),
+            PolakRibiere::new()
+        ),
+        |s: argmin::core::IterState<Vec<f64>, Vec<f64>, (), (), (), f64>| s.param(vec![0.7; 6]),
+        5
+    );
+    let corners = || -> Vec<Vec<f64>> {
+        let lifted: Reparametrized<_, _, Vec<f64>> = Reparametrized::new((), Squares::new(6));
+        lifted.simplex(&vec![0.7; 6], 0.3)
+    };
+    continued_equals_whole!(
+        NelderMead::new(corners()).with_sd_tolerance(1e-9).unwrap(),
+        |s: argmin::core::IterState<Vec<f64>, (), (), (), (), f64>| s,
+        20
+    );
+    // a population
+    continued_equals_whole!(
+        ParticleSwarm::new((vec![-2.0; 6], vec![2.0; 6]), 20)
+            .with_rng_generator(rand_xoshiro::Xoshiro256PlusPlus::seed_from_u64(5)),
+        |s: argmin::core::PopulationState<argmin::solver::particleswarm::Particle<Vec<f64>, f64>, f64>| s,
+        20
     );
 }

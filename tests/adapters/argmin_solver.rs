@@ -1047,3 +1047,38 @@ fn an_objective_of_ours_is_a_problem_of_theirs() {
     ));
     assert_eq!(free.into_inner().rhs(), &fit.b[..]);
 }
+
+/// `NnlsSolver` goes into a file as it is, and beyond the limit that the file holds.
+#[test]
+fn nnls_is_continued_beyond_its_saved_limit() {
+    let fit = Fit::<Vec<f64>>::sample(3);
+    let problem = || {
+        let f = LeastSquares::new(fit.matrix(), &fit.b).unwrap();
+        ObjectiveProblem::<_, Vec<f64>>::new(f)
+    };
+    let solver = || {
+        NnlsSolver::<f64>::new()
+            .tolerance(1e-11)
+            .strategy(Strategy::CoordinateDescent)
+            .steps(1)
+    };
+    let whole = Executor::new(problem(), solver()).run().unwrap();
+    assert!(whole.state.iter > 3, "{}", whole.state.iter);
+    let folder = tempfile::tempdir().unwrap();
+    let file = || {
+        let folder = folder.path().to_str().unwrap();
+        Resume::whole(FileCheckpoint::new(folder, "run", CheckpointingFrequency::Always))
+    };
+    let part = Executor::new(problem(), solver())
+        .configure(|s| s.max_iters(2))
+        .checkpointing(file())
+        .run()
+        .unwrap();
+    assert_eq!(part.state.iter, 2);
+    let resumed = Executor::new(problem(), solver())
+        .checkpointing(file().max_iters(1000))
+        .run()
+        .unwrap();
+    assert_eq!(resumed.state.iter, whole.state.iter);
+    assert_eq!(resumed.state.best_param, whole.state.best_param);
+}

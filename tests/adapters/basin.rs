@@ -312,6 +312,30 @@ fn a_checkpoint_resumes_exactly() {
     assert_eq!((resumed.iter(), resumed.counts), (whole.iter(), whole.counts));
 }
 
+/// Direction 2: limits are those of the executor, and a resumed run has new ones.
+#[test]
+fn a_solver_of_basins_is_continued_beyond_its_limit() {
+    let lifted = || -> Reparametrized<_, _, Vec<f64>> {
+        Reparametrized::new(Fit::<Vec<f64>>::sample(), Squares::new(6)).convex(true)
+    };
+    let (whole, part, last) = (lifted(), lifted(), lifted());
+    let executor = |lifted| {
+        Executor::new(
+            lifted,
+            Lbfgs::<Vec<f64>>::new().unbounded(),
+            FirstOrderState::new(vec![0.7; 6]),
+        )
+    };
+    let all = executor(&whole).max_iter(500).run_with_solver().unwrap();
+    let some = executor(&part).max_iter(3).run_with_solver().unwrap();
+    assert!(some.iter() == 3 && all.iter() > 3);
+    let resumed = Executor::resume_from_checkpoint(&last, some.into_checkpoint())
+        .max_iter(500)
+        .run_with_solver()
+        .unwrap();
+    assert_eq!((resumed.param(), resumed.iter()), (all.param(), all.iter()));
+}
+
 struct Outcome {
     solver: &'static str,
     rho: f64,

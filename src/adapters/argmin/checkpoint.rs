@@ -1,4 +1,4 @@
-//! argmin's checkpoints for solvers that hold a map.
+//! argmin's checkpoints for solvers that hold a map, and limits that a resumed run can have anew.
 
 use super::super::ParamVec;
 use super::{ReparamSolver, Saved};
@@ -6,9 +6,12 @@ use crate::Scalar;
 use crate::maps::Reparametrization;
 use crate::methods::Method;
 use argmin::core::checkpointing::{Checkpoint, CheckpointingFrequency};
-use argmin::core::{ArgminFloat, IterState, TerminationReason, TerminationStatus};
+use argmin::core::{
+    ArgminFloat, IterState, LinearProgramState, PopulationState, TerminationReason, TerminationStatus,
+};
 
-/// A checkpoint of argmin's (`argmin_checkpointing_file::FileCheckpoint`, or any other) for a [`ReparamSolver`].
+/// A checkpoint of argmin's (`argmin_checkpointing_file::FileCheckpoint`, or any other) from which a run can be continued beyond its
+/// saved limit: of a [`ReparamSolver`] by [`new`](Self::new), of solvers that a file holds whole by [`whole`](Self::whole).
 ///
 /// argmin restores solvers whole, and then skips `init`. A map holds matrices and closures that no file can hold; so what is
 /// written is what changes, and what is restored is put into a solver given here, set up as the first one was. A resumed run equals
@@ -57,6 +60,52 @@ pub struct Resume<C, R> {
     max_iters: Option<u64>,
 }
 
+/// In the place of the solver of a [`Resume`] for solvers that the checkpoint holds whole.
+///
+/// ```
+/// use reparam::adapters::argmin::{Resume, Whole};
+/// let _: Resume<(), Whole> = Resume::whole(());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whole;
+
+impl<C> Resume<C, Whole> {
+    /// For solvers that argmin's checkpoints hold whole: argmin's own on a [`Reparametrized`](super::Reparametrized), and
+    /// [`NnlsSolver`](super::NnlsSolver). A resumed run equals the uninterrupted one as far as the solver and the state say all that
+    /// there is to say (argmin's L-BFGS, conjugate gradients, Nelder–Mead: yes). That the problem is the same is not tested.
+    ///
+    /// ```
+    /// use argmin::core::Executor;
+    /// use argmin::solver::{linesearch::MoreThuenteLineSearch, quasinewton::LBFGS};
+    /// use argmin_checkpointing_file::{CheckpointingFrequency, FileCheckpoint};
+    /// use reparam::adapters::argmin::{ObjectiveProblem, Reparametrized, Resume};
+    /// use reparam::{maps::Squares, objectives::LeastSquares};
+    ///
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let file = || FileCheckpoint::new(folder.path().to_str().unwrap(), "run", CheckpointingFrequency::Always);
+    /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
+    /// let problem = ObjectiveProblem::<_, Vec<f64>>::new(LeastSquares::new(a, &[3.0, 1.0]).unwrap());
+    /// let lifted: Reparametrized<_, _, Vec<f64>> = Reparametrized::new(problem, Squares::new(2)).convex(true);
+    /// let solver = || LBFGS::new(MoreThuenteLineSearch::new(), 7);
+    /// let u = lifted.start(&[1.0, 1.0]).unwrap();
+    /// // stopped after two iterations …
+    /// Executor::new(&lifted, solver())
+    ///     .configure(|state| state.param(u).max_iters(2))
+    ///     .checkpointing(Resume::whole(file()))
+    ///     .run()
+    ///     .unwrap();
+    /// // … and continued, up to another limit
+    /// let run = Executor::new(&lifted, solver())
+    ///     .checkpointing(Resume::whole(file()).max_iters(1000))
+    ///     .run();
+    /// assert!(run.as_ref().unwrap().state.iter > 2);
+    /// assert!(lifted.solution(&run).unwrap().status.is_solved());
+    /// ```
+    pub fn whole(inner: C) -> Self {
+        Self::new(inner, Whole)
+    }
+}
+
 impl<C, R> Resume<C, R> {
     /// Writes and reads through `inner`; `solver` is what is continued.
     ///
@@ -76,6 +125,56 @@ impl<C, R> Resume<C, R> {
     pub fn max_iters(mut self, iterations: u64) -> Self {
         self.max_iters = Some(iterations);
         self
+    }
+}
+
+/// States of argmin's, whose limit of iterations can be moved.
+///
+/// ```
+/// use argmin::core::{IterState, State};
+/// use reparam::adapters::argmin::Limited;
+/// let mut state: IterState<Vec<f64>, (), (), (), (), f64> = IterState::new().max_iters(3);
+/// state.go_on_until(10);
+/// assert_eq!(state.get_max_iters(), 10);
+/// ```
+pub trait Limited {
+    /// Sets the limit; a run that had ended at the old one has not ended.
+    fn go_on_until(&mut self, max_iters: u64);
+}
+
+macro_rules! limited {
+    ($($state:ident<$($parameter:ident),*>),*) => {$(
+        impl<$($parameter),*> Limited for $state<$($parameter),*> {
+            fn go_on_until(&mut self, max_iters: u64) {
+                self.max_iters = max_iters;
+                if self.termination_status == TerminationStatus::Terminated(TerminationReason::MaxItersReached) {
+                    self.termination_status = TerminationStatus::NotTerminated;
+                }
+            }
+        }
+    )*};
+}
+limited!(IterState<P, G, J, H, R, F>, PopulationState<P, F>, LinearProgramState<P, F>);
+
+impl<C, S, I> Checkpoint<S, I> for Resume<C, Whole>
+where
+    C: Checkpoint<S, I>,
+    I: Limited,
+{
+    fn save(&self, solver: &S, state: &I) -> Result<(), argmin::core::Error> {
+        self.inner.save(solver, state)
+    }
+
+    fn load(&self) -> Result<Option<(S, I)>, argmin::core::Error> {
+        let mut loaded = self.inner.load()?;
+        if let (Some((_, state)), Some(iterations)) = (&mut loaded, self.max_iters) {
+            state.go_on_until(iterations);
+        }
+        Ok(loaded)
+    }
+
+    fn frequency(&self) -> CheckpointingFrequency {
+        self.inner.frequency()
     }
 }
 
@@ -106,10 +205,7 @@ where
         let mut solver = self.solver.clone();
         solver.restore(saved)?;
         if let Some(iterations) = self.max_iters {
-            state.max_iters = iterations;
-            if state.termination_status == TerminationStatus::Terminated(TerminationReason::MaxItersReached) {
-                state.termination_status = TerminationStatus::NotTerminated;
-            }
+            state.go_on_until(iterations);
         }
         // a run that had ended by itself is opened again for one iteration, in which the problem is compared with it
         if let TerminationStatus::Terminated(

@@ -4,7 +4,7 @@
 //! ReparamSolver, NnlsSolver    our methods, run by argmin's Executor on a problem in x
 //! Reparametrized               argmin's solvers, which move u, on a problem in x: x = φ(u)
 //! ObjectiveProblem             an objective of this crate as a problem of argmin's
-//! Resume                       argmin's checkpoints for our solvers
+//! Resume                       argmin's checkpoints: for our solvers, and beyond saved limits
 //! ```
 //!
 //! The problem is the user's, written in x with argmin's traits: `CostFunction` and `Gradient`, and where wanted `Hessian`, or
@@ -23,7 +23,7 @@ mod solver;
 
 pub use super::Saved;
 pub use access::{Access, Cache, FirstOrder, FullObjective, Residuals, SecondOrder};
-pub use checkpoint::Resume;
+pub use checkpoint::{Limited, Resume, Whole};
 pub use nnls::NnlsSolver;
 pub use objective::ObjectiveProblem;
 pub use reparametrized::{Position, Reparametrized, Shared};
@@ -70,7 +70,7 @@ fn ours(error: Error) -> Error {
     }
 }
 
-/// The examples of the guide.
-#[cfg(doctest)]
+// the code of the page runs as doctests, with all that it needs
+#[cfg(all(doctest, feature = "basin", feature = "serde"))]
 #[doc = include_str!("../../../docs/argmin.md")]
-pub struct Guide;
+struct Guide;
