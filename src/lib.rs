@@ -94,6 +94,8 @@ pub mod prelude {
 // the code of the pages that belong to no module runs as doctests
 #[cfg(doctest)]
 mod pages {
+    // (one of its programs has a sparse matrix)
+    #[cfg(feature = "sparse")]
     #[doc = include_str!("../README.md")]
     struct Readme;
     #[doc = include_str!("../docs/guide.md")]

@@ -1,0 +1,127 @@
+//! The Markdown pages: what they show can be pasted, and is compiled and run as it is shown.
+#![allow(clippy::unwrap_used)]
+
+use reparam::maps::Bounds;
+use reparam::objectives::FromFn;
+use reparam::{Minimize, Status};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Files below a directory with this ending.
+fn files(directory: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, ending, found);
+        } else if path.extension().is_some_and(|e| e == ending) {
+            found.push(path);
+        }
+    }
+}
+
+fn pages() -> Vec<PathBuf> {
+    let mut pages = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
+    files(&root().join("docs"), "md", &mut pages);
+    assert!(pages.len() > 15);
+    pages
+}
+
+/// The blocks of Rust of a page.
+fn programs(page: &str) -> Vec<String> {
+    let mut programs = Vec::new();
+    let mut inside: Option<(bool, String)> = None;
+    for line in page.lines() {
+        match (&mut inside, line.trim_start().strip_prefix("```")) {
+            (None, Some(language)) => {
+                // (rustdoc takes a block without a language for Rust, too)
+                let rust =
+                    language.is_empty() || language.contains("rust") || language.contains("should_panic");
+                inside = Some((rust, String::new()));
+            }
+            (None, None) => {}
+            (Some(_), Some(_)) => {
+                if let Some((true, program)) = inside.take() {
+                    programs.push(program);
+                }
+            }
+            (Some((_, program)), None) => {
+                program.push_str(line);
+                program.push('\n');
+            }
+        }
+    }
+    assert!(inside.is_none(), "a block is not closed");
+    programs
+}
+
+/// rustdoc hides lines that begin with `# ` from its own pages, but whoever reads Markdown sees and pastes them. And without `fn main`
+/// rustdoc wraps a block in one, which the reader's compiler does not.
+#[test]
+fn programs_are_shown_whole() {
+    let mut count = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for program in programs(&text) {
+            let place = page.display();
+            let hidden = program.lines().find(|line| {
+                let line = line.trim_start();
+                line == "#" || line.starts_with("# ")
+            });
+            assert_eq!(hidden, None, "a line that rustdoc hides in {place}:\n{program}");
+            assert!(
+                program.contains("fn main()"),
+                "no `fn main()` in {place}:\n{program}"
+            );
+            count += 1;
+        }
+    }
+    assert!(count >= 12, "{count} programs were found");
+}
+
+/// A page with a program is one of those whose programs `cargo test --doc` runs.
+#[test]
+fn programs_are_run() {
+    let mut sources = Vec::new();
+    files(&root().join("src"), "rs", &mut sources);
+    let sources: Vec<String> = sources
+        .iter()
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    for page in pages() {
+        if programs(&fs::read_to_string(&page).unwrap()).is_empty() {
+            continue;
+        }
+        let place = page.strip_prefix(root()).unwrap().display().to_string();
+        let included = format!("/{place}\")]");
+        let found = sources.iter().any(|source| {
+            source
+                .lines()
+                .any(|line| line.contains("include_str!") && line.ends_with(&included))
+        });
+        assert!(found, "no file of src includes {place}");
+    }
+}
+
+/// What docs/guide.md says of closures that forget their gradient, in part or altogether.
+#[test]
+fn a_closure_without_its_gradient() {
+    let solve = |write: fn(&mut [f64])| {
+        let f = FromFn::new(2, move |x: &[f64], g: &mut [f64]| {
+            write(g);
+            Ok((x[0] - 0.3).powi(2) + (x[1] - 0.7).powi(2))
+        });
+        let map = Bounds::new(vec![0.0; 2], vec![1.0; 2]).unwrap();
+        Minimize::new(f, map).unwrap().start(&[0.5, 0.5]).run().unwrap()
+    };
+    assert_eq!(solve(|_| {}).status, Status::NotFinite);
+    assert_eq!(solve(|g| g[0] = 0.4).status, Status::NotFinite);
+    let zeros = solve(|g| g.fill(0.0));
+    assert_eq!(
+        (zeros.status, &zeros.x[..]),
+        (Status::Stationary, &[0.5, 0.5][..])
+    );
+}
