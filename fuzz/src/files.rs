@@ -43,6 +43,14 @@ fn check(a: &Path, b: &Path, bounds: Option<(&PathBuf, &PathBuf)>) {
             let (m, n) = (system.rows, system.columns);
             assert!(system.rhs.iter().all(|v| v.is_finite()));
             assert_eq!(system.rhs.len(), m * system.kind.count());
+            let lengths = [
+                (&system.names.rows, m),
+                (&system.names.columns, n),
+                (&system.names.answers, system.kind.count()),
+            ];
+            for (names, length) in lengths {
+                assert!(names.as_ref().is_none_or(|names| names.len() == length));
+            }
             match &system.matrix {
                 Matrix::Dense { data, .. } => {
                     let batch = if let Shape::Batch(k) = system.kind { k } else { 1 };
@@ -195,10 +203,30 @@ fn table(bytes: &mut Bytes<'_>, shape: &[usize]) -> String {
     let end = bytes.choose(&["\n", "\r\n", "\n\n", "\r"]);
     let mut text = String::new();
     if bytes.rarely(4) {
-        text.push_str(bytes.choose(&["# wavelength", "a,b,c", "\u{feff}", "x\ty"]));
+        text.push_str(bytes.choose(&[
+            "# wavelength",
+            "a,b,c",
+            "\u{feff}",
+            "x\ty",
+            ",a,b",
+            ",0,1",
+            "\"a\" \"b\"",
+        ]));
         text.push_str(end);
     }
-    for _ in 0..shape[0] {
+    let names = bytes.rarely(4);
+    for row in 0..shape[0] {
+        if names {
+            let name = match bytes.byte() {
+                255 => "\"".into(),
+                254 => String::new(),
+                253 => "\"two\nlines\"".into(),
+                odd if odd % 2 == 1 => format!("\"{row}\""),
+                _ => format!("s{row}"),
+            };
+            text.push_str(&name);
+            text.push_str(between);
+        }
         let columns = bytes.about(shape.get(1).copied().unwrap_or(1));
         let words: Vec<String> = (0..columns)
             .map(|_| match bytes.byte() {
@@ -206,6 +234,8 @@ fn table(bytes: &mut Bytes<'_>, shape: &[usize]) -> String {
                 253 => "nan".into(),
                 254 => "\"1.5\"".into(),
                 255 => "1,5".into(),
+                251 => "NA".into(),
+                250 => "1,000".into(),
                 _ => bytes.number(Kind::Any).to_string(),
             })
             .collect();

@@ -116,15 +116,23 @@ fn bounds_that_leave_nothing_name_the_coordinate() {
     crossed(
         &[0.0, 2.0],
         &[1.0, 1.5],
-        "hi.npy: entry 1 is 1.5e0, where lo.npy has 2e0: no number lies between",
+        "hi.npy: entry 1 (counted from 0) is 1.5, and the lower bound in lo.npy is 2: no number lies between them",
     );
     crossed(
         &[INF, 0.0],
         &[INF, 1.0],
-        "hi.npy: entry 0 is inf, where lo.npy has inf: no number lies between",
+        "hi.npy: entry 0 (counted from 0) is inf, and the lower bound in lo.npy is inf: no number lies between them",
     );
-    crossed(&[0.0, f64::NAN], &[1.0, 1.0], "lo.npy: entry 1 is not a number");
-    crossed(&[0.0, 0.0], &[f64::NAN, 1.0], "hi.npy: entry 0 is not a number");
+    crossed(
+        &[0.0, f64::NAN],
+        &[1.0, 1.0],
+        "lo.npy: entry 1 (counted from 0) is not a number",
+    );
+    crossed(
+        &[0.0, 0.0],
+        &[f64::NAN, 1.0],
+        "hi.npy: entry 0 (counted from 0) is not a number",
+    );
 }
 
 #[test]
@@ -135,14 +143,14 @@ fn bounds_of_the_wrong_shape() {
     refused(
         &bench,
         &ran,
-        "lo.npy: has 3 entries, expected 2 (the columns of A.npy)",
+        "lo.npy: has 3 entries, expected 2 (the columns of A.npy); it fits the transposed matrix (rows of the matrix are measurements, its columns are unknowns)",
     );
     bench.bounds(&[0.0; 2], &[1.0; 1]);
     let ran = bench.bvls("A.npy", "b.npy", &[]);
     refused(
         &bench,
         &ran,
-        "hi.npy: has 1 entries, expected 2 (the columns of A.npy)",
+        "hi.npy: has 1 entry, expected 2 (the columns of A.npy)",
     );
     bench.npy("hi.npy", &[2, 1], Order::C, &[1.0; 2]);
     let ran = bench.bvls("A.npy", "b.npy", &[]);

@@ -80,20 +80,203 @@ fn a_disk_that_fills_up_leaves_the_old_answer_and_no_rubbish() {
     let bench = smoothing(20, 500); // x takes 4 kB
     fs::write(bench.path("x.npy"), b"the old answer").unwrap();
     let before = bench.names();
-    let args = arguments("nnls", "x.npy", &["--json"]).join(" ");
-    // (1 block: 512 or 1024 bytes; the signal is ignored, so that the write fails instead)
-    let script = format!(
-        "trap '' XFSZ; ulimit -f 1; exec {} {args}",
-        env!("CARGO_BIN_EXE_reparam")
-    );
-    let ran = Command::new("sh")
-        .args(["-c", &script])
-        .current_dir(bench.path("."))
-        .output()
+    // (1 block: 512 or 1024 bytes; where the signal of the limit is not ignored, it would kill a program that does not expect it)
+    for ignored in ["trap '' XFSZ; ", ""] {
+        for kind in KINDS {
+            let args = arguments(kind, "x.npy", &["--json"]).join(" ");
+            let script = format!(
+                "{ignored}ulimit -f 1; exec {} {args}",
+                env!("CARGO_BIN_EXE_reparam")
+            );
+            let ran = Command::new("sh")
+                .args(["-c", &script])
+                .current_dir(bench.path("."))
+                .output()
+                .unwrap();
+            refused(&ran, "x.npy: cannot be written: File too large");
+            assert_eq!(fs::read(bench.path("x.npy")).unwrap(), b"the old answer");
+            assert_eq!(bench.names(), before);
+        }
+    }
+}
+
+/// The report and the picture meet the same limit.
+#[test]
+fn a_limit_of_file_sizes_is_an_error_of_every_output() {
+    let bench = smoothing(20, 30); // x fits, a picture does not
+    let run = |script: &str| {
+        let script = format!("ulimit -f 1; exec {} {script}", env!("CARGO_BIN_EXE_reparam"));
+        let mut sh = Command::new("sh");
+        sh.args(["-c", &script]).current_dir(bench.path("."));
+        sh.output().unwrap()
+    };
+    let args = arguments("nnls", "x.npy", &[]).join(" ");
+    fs::write(bench.path("report"), vec![b'.'; 1024]).unwrap();
+    let ran = run(&format!("{args} >> report"));
+    refused(&ran, "standard output: File too large");
+    if cfg!(feature = "plot") {
+        let ran = run(&format!("{args} --plot p.svg"));
+        refused(&ran, "p.svg: cannot be written: File too large");
+        assert!(!bench.path("p.svg").exists());
+    }
+    assert!(bench.names().iter().all(|name| !name.ends_with(".part")));
+}
+
+// ---- outputs that are no ordinary files -------------------------------------------------------------------
+
+/// x as .npy, from bytes that hold nothing else.
+fn only_x(bytes: &[u8]) -> Vec<f64> {
+    let array = npyz::NpyFile::new(bytes).unwrap();
+    let header = bytes.len() - 8 * array.len() as usize;
+    assert!(header % 64 == 0, "something else stands beside x");
+    array.into_vec().unwrap()
+}
+
+/// The pipe gets x and nothing else; the report is on standard error then.
+#[test]
+fn x_goes_into_pipes() {
+    let bench = smoothing(40, 20);
+    run(&bench, "nnls", "x.npy", &[]);
+    let (_, expected) = bench.x();
+    let ran = run(&bench, "nnls", "/dev/stdout", &["--json"]);
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    assert_eq!(only_x(&ran.stdout), expected);
+    let json: Value = serde_json::from_str(text(&ran.stderr)).unwrap();
+    assert_eq!(json["status"], "solved");
+    // a pipe with a name: nobody replaces it
+    let made = Command::new("mkfifo").arg(bench.path("pipe")).status().unwrap();
+    assert!(made.success());
+    let child = bench
+        .command(&arguments("nnls", "pipe", &["--json"]))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
-    refused(&ran, "x.npy: cannot be written: File too large");
-    assert_eq!(fs::read(bench.path("x.npy")).unwrap(), b"the old answer");
-    assert_eq!(bench.names(), before);
+    assert_eq!(only_x(&fs::read(bench.path("pipe")).unwrap()), expected);
+    let ran = child.wait_with_output().unwrap();
+    let json: Value = serde_json::from_str(text(&ran.stdout)).unwrap();
+    assert_eq!(json["status"], "solved");
+    use std::os::unix::fs::FileTypeExt;
+    assert!(fs::metadata(bench.path("pipe")).unwrap().file_type().is_fifo());
+    // the picture, too
+    if cfg!(feature = "plot") {
+        let ran = run(&bench, "nnls", "x.npy", &["--plot", "/dev/stdout"]);
+        assert!(
+            text(&ran.stdout).trim_start().starts_with("<svg"),
+            "{}",
+            text(&ran.stdout)
+        );
+        assert!(text(&ran.stdout).trim_end().ends_with("</svg>"));
+        assert!(text(&ran.stderr).starts_with("problem "), "{}", text(&ran.stderr));
+        let ran = run(&bench, "nnls", "/dev/stdout", &["--plot", "/dev/stdout"]);
+        refused(&ran, "/dev/stdout: cannot be written: x goes there");
+    }
+}
+
+/// A file behind standard output keeps what stands in it already.
+#[test]
+fn x_goes_to_the_end_of_a_redirected_output() {
+    let bench = smoothing(40, 20);
+    run(&bench, "nnls", "x.npy", &[]);
+    let (_, expected) = bench.x();
+    fs::write(bench.path("log"), b"before\n").unwrap();
+    let log = fs::OpenOptions::new()
+        .append(true)
+        .open(bench.path("log"))
+        .unwrap();
+    let ran = bench
+        .command(&arguments("nnls", "/dev/stdout", &[]))
+        .stdout(log)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+        .wait_with_output()
+        .unwrap();
+    assert!(text(&ran.stderr).starts_with("problem "), "{}", text(&ran.stderr));
+    let bytes = fs::read(bench.path("log")).unwrap();
+    assert_eq!(&bytes[..7], b"before\n");
+    assert_eq!(only_x(&bytes[7..]), expected);
+    // and is not written to where the problem is read from it
+    let before = fs::read(bench.path("b.npy")).unwrap();
+    let b = fs::OpenOptions::new()
+        .append(true)
+        .open(bench.path("b.npy"))
+        .unwrap();
+    let status = bench
+        .command(&arguments("nnls", "/dev/stdout", &[]))
+        .stdout(b)
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert_eq!(fs::read(bench.path("b.npy")).unwrap(), before);
+}
+
+#[test]
+fn a_link_that_leads_to_nothing_yet_is_followed() {
+    use std::os::unix::fs::symlink;
+    let bench = smoothing(40, 20);
+    run(&bench, "nnls", "x.npy", &[]);
+    let (_, expected) = bench.x();
+    fs::remove_file(bench.path("x.npy")).unwrap();
+    fs::create_dir(bench.path("results")).unwrap();
+    // a link to a link, relative to the places of the links
+    symlink("results/latest.npy", bench.path("x.npy")).unwrap();
+    symlink("run-7.npy", bench.path("results/latest.npy")).unwrap();
+    let ran = run(&bench, "nnls", "x.npy", &[]);
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    assert!(fs::symlink_metadata(bench.path("x.npy")).unwrap().is_symlink());
+    assert!(
+        fs::symlink_metadata(bench.path("results/latest.npy"))
+            .unwrap()
+            .is_symlink()
+    );
+    assert_eq!(
+        only_x(&fs::read(bench.path("results/run-7.npy")).unwrap()),
+        expected
+    );
+    symlink("nowhere/x.npy", bench.path("lost.npy")).unwrap();
+    refused(
+        &run(&bench, "nnls", "lost.npy", &[]),
+        "lost.npy: cannot be written: the directory nowhere does not exist",
+    );
+    symlink("round.npy", bench.path("round.npy")).unwrap();
+    refused(
+        &run(&bench, "nnls", "round.npy", &[]),
+        "round.npy: cannot be written: Too many levels of symbolic links",
+    );
+    refused(
+        &run(&bench, "nnls", "A.npy/x.npy", &[]),
+        "A.npy/x.npy: cannot be written: Not a directory",
+    );
+}
+
+/// (Root may write to it all the same; the wish of its owner counts.)
+#[test]
+fn a_read_only_file_is_not_replaced() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = smoothing(40, 20);
+    fs::write(bench.path("x.npy"), b"precious").unwrap();
+    fs::write(bench.path("p.svg"), b"precious").unwrap();
+    for name in ["x.npy", "p.svg"] {
+        fs::set_permissions(bench.path(name), fs::Permissions::from_mode(0o444)).unwrap();
+    }
+    for kind in KINDS {
+        refused(
+            &run(&bench, kind, "x.npy", &[]),
+            "x.npy: cannot be written: the file is read-only",
+        );
+    }
+    if cfg!(feature = "plot") {
+        refused(
+            &run(&bench, "nnls", "y.npy", &["--plot", "p.svg"]),
+            "p.svg: cannot be written: the file is read-only",
+        );
+        assert!(!bench.path("y.npy").exists());
+    }
+    for name in ["x.npy", "p.svg"] {
+        assert_eq!(fs::read(bench.path(name)).unwrap(), b"precious");
+    }
 }
 
 // ---- files that cannot be read ----------------------------------------------------------------------------

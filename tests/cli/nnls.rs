@@ -187,6 +187,8 @@ fn solve_mtx(text: &str, b: &[f64]) -> Vec<f64> {
 fn matrix_market_coordinate() {
     let real = "%%MatrixMarket matrix coordinate real general\n% a comment\n%\n3 2 4\n1 1 1.0\n3 1 1e0\n1 2 1\n2 2 +1.\n";
     assert_close(&solve_mtx(real, &B), &X);
+    // the mark of an encoding, as editors of Windows write it
+    assert_close(&solve_mtx(&format!("\u{feff}{real}"), &B), &X);
     // line ends, capitals, blank lines, no line end at the end
     let windows = real.replace('\n', "\r\n").replace("real general", "Real General");
     assert_close(&solve_mtx(&windows, &B), &X);
@@ -351,19 +353,19 @@ fn matrix_market_errors() {
     check(&with("2 2 1\n1 1 1.5.2\n"), &["line 3: '1.5.2' is not a number"]);
     check(
         &with("2 2 2\n1 1 1\n2 1 NaN\n"),
-        &["the entry in row 2, column 1 is not finite"],
+        &["the entry in row 2, column 1 (counted from 1) is not finite"],
     );
     check(
         &with("2 2 1\n1 2 1e999\n"),
-        &["the entry in row 1, column 2 is not finite"],
+        &["the entry in row 1, column 2 (counted from 1) is not finite"],
     );
     check(
         &with("2 2 2\n1 2 1e308\n1 2 1e308\n"),
-        &["the entry in row 1, column 2 is not finite"],
+        &["the entry in row 1, column 2 (counted from 1) is not finite"],
     );
     check(
         "%%MatrixMarket matrix array real general\n2 2\n1\n1\ninf\n1\n",
-        &["row 1, column 2 is not finite"],
+        &["row 1, column 2 (counted from 1) is not finite"],
     );
     let symmetric = "%%MatrixMarket matrix coordinate real symmetric\n";
     check(
@@ -405,6 +407,7 @@ fn json_has_every_key() {
     let mut keys: Vec<&str> = object.keys().map(String::as_str).collect();
     keys.sort_unstable();
     let expected = [
+        "column_names",
         "columns",
         "factorisations",
         "gap",
@@ -413,7 +416,9 @@ fn json_has_every_key() {
         "passes",
         "phase",
         "residual",
+        "right_hand_side_names",
         "right_hand_sides",
+        "row_names",
         "rows",
         "seconds",
         "seconds_all",
@@ -421,6 +426,7 @@ fn json_has_every_key() {
         "support",
     ];
     assert_eq!(keys, expected);
+    assert!(json["row_names"].is_null() && json["column_names"].is_null());
     assert_eq!(json["status"], "solved");
     assert!(json["passes"].as_u64().unwrap() >= 1);
     assert!(json["iterations"].is_u64() && json["factorisations"].is_u64());
@@ -522,7 +528,7 @@ fn no_time_at_all_still_writes_x() {
     assert_eq!(ran.code, Some(2));
     assert!(
         ran.stdout
-            .contains("0 of 2 solved; number 0 stopped: the time limit"),
+            .contains("0 of 2 solved; number 0 (counted from 0) stopped: the time limit"),
         "{}",
         ran.stdout
     );
@@ -891,25 +897,35 @@ fn entries_that_are_not_finite() {
         "C.npy",
         "b.npy",
         &[],
-        "C.npy: entry (1, 1) of the matrix is not finite",
+        "C.npy: entry [1, 1] (counted from 0) is not finite",
     );
     bench.refused(
         "F.npy",
         "b.npy",
         &[],
-        "F.npy: entry (0, 1) of the matrix is not finite",
+        "F.npy: entry [0, 1] (counted from 0) is not finite",
     );
     bench.refused(
         "S.npy",
         "b.npy",
         &["--json"],
-        "S.npy: entry (2, 1) of the matrix is not finite",
+        "S.npy: entry [2, 1] (counted from 0) is not finite",
     );
     bench.c("nan.npy", &[3], &[1.0, 0.0, f64::NAN]);
-    bench.refused("A.npy", "nan.npy", &[], "nan.npy: entry 2 is not finite");
+    bench.refused(
+        "A.npy",
+        "nan.npy",
+        &[],
+        "nan.npy: entry 2 (counted from 0) is not finite",
+    );
     bench.c("K.npy", &[2, 3, 2], &[A, with(4, f64::NAN)].concat());
     bench.c("Kb.npy", &[2, 3], &[B, B].concat());
-    bench.refused("K.npy", "Kb.npy", &[], "K.npy: entry (1, 2, 0) is not finite");
+    bench.refused(
+        "K.npy",
+        "Kb.npy",
+        &[],
+        "K.npy: entry [1, 2, 0] (counted from 0) is not finite",
+    );
 }
 
 #[test]
@@ -955,14 +971,14 @@ fn sizes_that_do_not_match() {
         "K.npy",
         "b.npy",
         &[],
-        "b.npy: has 1 dimensions, expected 2 (problems, rows), as the matrix is a batch",
+        "b.npy: has 1 dimension, expected 2 (problems, rows), as the matrix is a batch",
     );
     let expected = "expected 2 (rows, columns) or 3 (problems, rows, columns)";
     bench.refused(
         "b.npy",
         "b.npy",
         &[],
-        &format!("b.npy: has 1 dimensions, {expected}"),
+        &format!("b.npy: has 1 dimension, {expected}"),
     );
     bench.refused(
         "four.npy",
@@ -1040,14 +1056,14 @@ fn element_types_that_are_no_real_numbers() {
         "I.npy",
         "b.npy",
         &[],
-        "I.npy: entry (2, 0) of the matrix is the integer -9007199254740993, which float64 cannot hold exactly",
+        "I.npy: entry [2, 0] (counted from 0) is the integer -9007199254740993, which float64 cannot hold exactly",
     );
     bench.npy("U.npy", &[3], Order::C, &[0u64, u64::MAX, 0]);
     bench.refused(
         "A.npy",
         "U.npy",
         &[],
-        "U.npy: entry 1 is the integer 18446744073709551615, which float64 cannot hold exactly",
+        "U.npy: entry 1 (counted from 0) is the integer 18446744073709551615, which float64 cannot hold exactly",
     );
 }
 
@@ -1163,7 +1179,10 @@ fn a_solution_that_overflows_names_both_files() {
     bench.refused_with(
         "K.npy",
         "Kb.npy",
-        &["reparam: K.npy with Kb.npy: problem 1: ", "overflows"],
+        &[
+            "reparam: K.npy with Kb.npy: problem 1 (counted from 0): ",
+            "overflows",
+        ],
     );
 }
 
@@ -1175,10 +1194,12 @@ fn a_wrong_size_says_what_may_be_behind_it() {
     bench.c("lying.npy", &[1, 3], &[1.0, 2.0, 3.0]);
     bench.c("rows.npy", &[4, 3], &[1.0; 12]);
     let of = "expected 3 (the rows of A.npy)";
-    let sentence = format!("b2.npy: has 2 rows, {of}; it fits the transposed matrix");
+    let sentence = format!(
+        "b2.npy: has 2 rows, {of}; it fits the transposed matrix (rows of the matrix are measurements, its columns are unknowns)"
+    );
     bench.refused("A.npy", "b2.npy", &[], &sentence);
     let sentence = format!(
-        "lying.npy: has 1 rows, {of}; one right-hand side has the shape (rows,), in text one number a line"
+        "lying.npy: has 1 row, {of}; one right-hand side has the shape (rows,), in text one number a line"
     );
     bench.refused("A.npy", "lying.npy", &[], &sentence);
     let sentence = format!("rows.npy: has 4 rows, {of}; right-hand sides are columns: is it transposed?");

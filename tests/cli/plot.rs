@@ -77,6 +77,29 @@ mod drawn {
     }
 
     #[test]
+    fn names_stand_at_the_axes() {
+        let bench = small();
+        bench.bytes(
+            "A.csv",
+            b",Fe<II>,a very long name\nfirst,1,1\nsecond,0,1\nthird,1,0\n",
+        );
+        bench.bytes("B.csv", b",dark,light\n0,1,3\n1,2,2\n2,-1,2\n");
+        let options = ["--plot", "p.svg", "--plot-number", "1"];
+        bench.nnls("A.csv", "B.csv", &options).solved();
+        let words = texts(&picture(&bench));
+        for label in [
+            "Fe<II>",
+            "a very lo…",
+            "first",
+            "second",
+            "third",
+            "right-hand side 1 (light)",
+        ] {
+            assert!(words.contains(label), "{label} is missing: {words}");
+        }
+    }
+
+    #[test]
     fn bounds_and_simplex() {
         let bench = small();
         bench.bounds(&[0.0, f64::NEG_INFINITY], &[0.25, f64::INFINITY]);

@@ -103,7 +103,7 @@ pub(crate) enum Fault {
     #[error("is empty: its shape is {0}")]
     Empty(Shape),
     /// The number of axes is wrong.
-    #[error("has {found} dimensions, expected {expected}")]
+    #[error("has {}, expected {expected}", counted(*found, "dimension"))]
     Dimensions {
         /// The number of axes.
         found: usize,
@@ -111,9 +111,9 @@ pub(crate) enum Fault {
         expected: &'static str,
     },
     /// A size disagrees with the matrix.
-    #[error("has {found} {what}, expected {expected} (the {of} of {}){hint}", matrix.display())]
+    #[error("has {}, expected {expected} (the {of} of {}){hint}", counted(*found, what), matrix.display())]
     Mismatch {
-        /// What is counted in this file.
+        /// What is counted in this file, one of it.
         what: &'static str,
         /// How many there are.
         found: usize,
@@ -126,11 +126,27 @@ pub(crate) enum Fault {
         /// What may have happened, or nothing.
         hint: &'static str,
     },
+    /// A name that another file has otherwise.
+    #[error("{what} {number} is named {}, where {} names it {}{hint} ({what} 1 is the first; without names nothing is compared)", quoted(this), other.display(), quoted(that))]
+    Names {
+        /// What is named: rows or entries.
+        what: &'static str,
+        /// From 1.
+        number: usize,
+        /// Its name here.
+        this: String,
+        /// Its name there.
+        that: String,
+        /// Where.
+        other: PathBuf,
+        /// What may have happened, or nothing.
+        hint: &'static str,
+    },
     /// NaN or infinity.
     #[error("{0} is not finite")]
     NotFinite(Position),
     /// NaN or infinity in a Matrix Market file, numbered from 1 as in the file.
-    #[error("the entry in row {row}, column {column} is not finite")]
+    #[error("the entry in row {row}, column {column} (counted from 1) is not finite")]
     NotFiniteAt {
         /// From 1.
         row: usize,
@@ -141,16 +157,18 @@ pub(crate) enum Fault {
     #[error("{0} is not a number")]
     NotANumber(Position),
     /// Nothing lies between a lower and an upper bound.
-    #[error("entry {index} is {upper:e}, where {} has {lower:e}: no number lies between", below.display())]
+    #[error("entry {index} (counted from 0) is {}, and the {side} bound in {other} is {}: no number lies between them", plainly(*this), plainly(*that))]
     Crossed {
         /// The coordinate, from 0.
         index: usize,
-        /// Its lower bound.
-        lower: f64,
-        /// Its upper bound.
-        upper: f64,
-        /// The file of the lower bounds.
-        below: PathBuf,
+        /// The bound in this file.
+        this: f64,
+        /// Which one the other is: lower or upper.
+        side: &'static str,
+        /// The other bound.
+        that: f64,
+        /// Where that one stands: a file or an option.
+        other: String,
     },
     /// The answer would go where no file can be.
     #[error("cannot be written: {0}")]
@@ -173,11 +191,35 @@ impl Fault {
 }
 
 /// An operating system error without the number that Rust appends: "No such file or directory (os error 2)".
-fn plain(error: &io::Error) -> String {
+pub(crate) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
         Some(end) => text[..end].to_string(),
         None => text,
+    }
+}
+
+/// "1 number", "2 numbers", "3 entries".
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    match what.strip_suffix('y') {
+        _ if count == 1 => format!("{count} {what}"),
+        Some(stem) => format!("{count} {stem}ies"),
+        None => format!("{count} {what}s"),
+    }
+}
+
+/// A number as a person writes it: 2 and 1.5, and 1e-9 where figures would be many.
+fn plainly(number: f64) -> String {
+    let text = format!("{number:?}");
+    text.strip_suffix(".0").map_or(text.clone(), str::to_string)
+}
+
+/// A word of a file in quotation marks, its end left out when it is long.
+pub(crate) fn quoted(word: &str) -> String {
+    const LONGEST: usize = 60;
+    match word.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("'{}…'", &word[..end]),
+        None => format!("'{word}'"),
     }
 }
 
@@ -206,16 +248,16 @@ impl fmt::Display for Shape {
     }
 }
 
-/// An element of an array, counted from 0 as everywhere in the crate.
+/// An element of an array, counted from 0 as in numpy and everywhere in the crate.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Position(pub(crate) Vec<usize>);
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_slice() {
-            [only] => write!(f, "entry {only}"),
-            [_, _] => write!(f, "entry {} of the matrix", Shape(self.0.clone())),
-            _ => write!(f, "entry {}", Shape(self.0.clone())),
+        let index: Vec<String> = self.0.iter().map(usize::to_string).collect();
+        match index.as_slice() {
+            [only] => write!(f, "entry {only} (counted from 0)"),
+            all => write!(f, "entry [{}] (counted from 0)", all.join(", ")),
         }
     }
 }
@@ -234,5 +276,18 @@ mod tests {
             "{message}"
         );
         assert!(message.chars().count() < 400, "{message}");
+    }
+
+    #[test]
+    fn numbers_and_their_nouns() {
+        let plain = [2.0, 1.5, -3.0, 1e-9, 1e20, f64::INFINITY].map(plainly);
+        assert_eq!(plain, ["2", "1.5", "-3", "1e-9", "1e20", "inf"]);
+        let nouns = [
+            counted(1, "row"),
+            counted(0, "row"),
+            counted(1, "entry"),
+            counted(2, "entry"),
+        ];
+        assert_eq!(nouns, ["1 row", "0 rows", "1 entry", "2 entries"]);
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Axis {
     pub(crate) logarithmic: bool,
     /// Values outside are not shown.
     pub(crate) limits: Option<(f64, f64)>,
+    /// What stands at 0, 1, 2, … instead of the number.
+    pub(crate) names: Vec<String>,
 }
 
 impl Axis {
@@ -44,6 +46,7 @@ impl Axis {
             label: label.into(),
             logarithmic: false,
             limits: None,
+            names: Vec::new(),
         }
     }
 
@@ -56,6 +59,12 @@ impl Axis {
 
     pub(crate) fn within(mut self, low: f64, high: f64) -> Self {
         self.limits = Some((low, high));
+        self
+    }
+
+    #[cfg_attr(not(feature = "plot"), allow(dead_code))]
+    pub(crate) fn named(mut self, names: Option<&Vec<String>>) -> Self {
+        self.names = names.cloned().unwrap_or_default();
         self
     }
 }
@@ -161,7 +170,12 @@ mod draw {
         low: f64,
         high: f64,
         logarithmic: bool,
+        /// Of 0, 1, 2, …, where these have names.
+        names: Vec<String>,
     }
+
+    /// Characters of a name that have room below an axis.
+    const LONGEST_NAME: usize = 9;
 
     impl Scale {
         fn of(axis: &Axis, values: impl Iterator<Item = f64>) -> Self {
@@ -188,6 +202,7 @@ mod draw {
                 low,
                 high,
                 logarithmic: axis.logarithmic,
+                names: axis.names.clone(),
             }
         }
 
@@ -210,6 +225,11 @@ mod draw {
         }
 
         fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+            if !self.names.is_empty() {
+                let stride = self.names.len().div_ceil(hint.bold_points().clamp(1, 8));
+                let all = (0..self.names.len()).step_by(stride).map(|i| i as f64);
+                return all.filter(|v| self.contains(*v)).collect();
+            }
             if !self.logarithmic {
                 return RangedCoordf64::from(self.low..self.high).key_points(hint);
             }
@@ -236,6 +256,13 @@ mod draw {
 
     impl ValueFormatter<f64> for Scale {
         fn format_ext(&self, v: &f64) -> String {
+            // (key points are whole numbers there)
+            if let Some(name) = self.names.get(*v as usize) {
+                return match name.char_indices().nth(LONGEST_NAME) {
+                    Some((end, _)) => format!("{}…", &name[..end]),
+                    None => name.clone(),
+                };
+            }
             if self.logarithmic && (*v < 0.01 || *v >= 1e4) {
                 return format!("{v:.0e}");
             }

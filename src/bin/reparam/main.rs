@@ -74,6 +74,7 @@ fn run<C: Class>(
     class: impl FnOnce(Bounds) -> C,
 ) -> Result<Status, Failure> {
     let cancel = terminal::catch_interrupts()?;
+    write::report_limits_of_size()?;
     if let Some(asked) = common.threads {
         // more than there are cores only wait for each other: a thousand of them take minutes for what one does at once
         let cores = std::thread::available_parallelism().map_or(asked, usize::from);
@@ -119,7 +120,8 @@ fn run<C: Class>(
     let class = class(bounds);
     let outcome = solve::solve(&system, &class, common, &cancel)?;
     progress.say(format!("writing {}", common.out.display()));
-    output.write(&outcome.solutions, system.kind)?;
+    let taken = output.is_standard_output() || drawn.as_ref().is_some_and(|(p, _)| p.is_standard_output());
+    output.write(&outcome.solutions, system.kind, &system.names)?;
     #[cfg(feature = "plot")]
     if let Some((picture, number)) = &drawn {
         progress.say(format!("drawing number {number}"));
@@ -131,6 +133,7 @@ fn run<C: Class>(
             solution,
             bounds: class.bounds(),
             convergence: &convergence,
+            names: &system.names,
         })?)?;
     }
     #[cfg(not(feature = "plot"))]
@@ -138,11 +141,12 @@ fn run<C: Class>(
     drop(progress);
 
     let summary = Summary::new(&system, &outcome);
-    terminal::print(&if common.json {
+    let report = if common.json {
         summary.json().to_string()
     } else {
         summary.text()
-    })?;
+    };
+    terminal::print(&report, taken)?;
     let (status, _) = summary.status();
     match status {
         Status::Solved => {}

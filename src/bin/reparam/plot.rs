@@ -47,6 +47,7 @@ pub(crate) fn check(path: &Path) -> Result<(), Failure> {
 mod draw {
     use super::Failure;
     use crate::figure::{Axis, Figure, Panel, Style};
+    use crate::read::Names;
     use reparam::Solution;
 
     /// More markers than this make files that viewers are slow with.
@@ -69,6 +70,7 @@ mod draw {
         pub(crate) bounds: Option<(&'a [f64], &'a [f64])>,
         /// (iterations, ρ).
         pub(crate) convergence: &'a [(f64, f64)],
+        pub(crate) names: &'a Names,
     }
 
     /// The picture as SVG.
@@ -84,14 +86,20 @@ mod draw {
     fn fit(shown: &Shown<'_>) -> Panel {
         let (b, r) = (shown.rhs, &shown.solution.residual);
         let stride = b.len().div_ceil(MOST);
-        let which = shown
-            .number
-            .map_or_else(String::new, |k| format!(" of right-hand side {k}"));
+        let which = shown.number.map_or_else(String::new, |k| {
+            let name = shown.names.answers.as_ref().and_then(|names| names.get(k));
+            let name = name.map_or_else(String::new, |name| format!(" ({name})"));
+            format!(" of right-hand side {k}{name}")
+        });
         let title = match stride {
             1 => format!("Fit{which}: ‖b − A x‖ = {:.3e}", shown.solution.residual_norm),
             _ => format!("Fit{which} (one row of b in {stride} is drawn)"),
         };
-        let mut panel = Panel::new(title, Axis::linear("row of A"), Axis::linear("b, in its units"));
+        let mut panel = Panel::new(
+            title,
+            Axis::linear("row of A").named(shown.names.rows.as_ref()),
+            Axis::linear("b, in its units"),
+        );
         let data = b.iter().enumerate().step_by(stride).map(|(i, b)| (i as f64, *b));
         panel.add("data b", BLACK, Style::Points, data.collect());
         // rows without a residual (a run that overflowed) are not drawn
@@ -113,7 +121,7 @@ mod draw {
         }
         let mut panel = Panel::new(
             title,
-            Axis::linear("column of A"),
+            Axis::linear("column of A").named(shown.names.columns.as_ref()),
             Axis::linear("x, in units of b/A"),
         );
         let stems = kept.iter().map(|j| (*j as f64, x[*j]));

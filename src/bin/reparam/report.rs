@@ -1,6 +1,6 @@
 //! What is said about the answers: one JSON object for programs, a few lines for people.
 
-use crate::read::{Kind, System};
+use crate::read::{Kind, Names, System};
 use crate::solve::Outcome;
 use reparam::{Phase, Solution, Status};
 use serde_json::{Value, json};
@@ -13,10 +13,14 @@ pub(crate) struct Summary<'a> {
     rows: usize,
     columns: usize,
     kind: Kind,
+    names: &'a Names,
 }
 
+/// Coefficients that the report names: a handful, of many.
+const MOST_NAMED: usize = 10;
+
 impl<'a> Summary<'a> {
-    pub(crate) fn new(system: &System, outcome: &'a Outcome) -> Self {
+    pub(crate) fn new(system: &'a System, outcome: &'a Outcome) -> Self {
         let (rows, columns, kind) = (system.rows, system.columns, system.kind);
         Self {
             solutions: &outcome.solutions,
@@ -24,6 +28,7 @@ impl<'a> Summary<'a> {
             rows,
             columns,
             kind,
+            names: &system.names,
         }
     }
 
@@ -85,6 +90,9 @@ impl<'a> Summary<'a> {
             "rows": self.rows,
             "columns": self.columns,
             "right_hand_sides": self.solutions.len(),
+            "row_names": self.names.rows,
+            "column_names": self.names.columns,
+            "right_hand_side_names": self.names.answers,
             "seconds_all": self.seconds,
         })
     }
@@ -99,9 +107,24 @@ impl<'a> Summary<'a> {
             Kind::Batch(k) => text += &format!(", a batch of {k}"),
         }
         text.push('\n');
+        let named = [
+            ("rows", &self.names.rows),
+            ("columns", &self.names.columns),
+            ("right-hand sides", &self.names.answers),
+        ];
+        let named: Vec<String> = named
+            .iter()
+            .filter_map(|(what, names)| Some(format!("{what} {}", ends(names.as_ref()?))))
+            .collect();
+        if !named.is_empty() {
+            text += &format!("names       {}\n", named.join("; "));
+        }
         // writing to a string cannot fail
         let _ = match self.solutions {
-            [only] if self.kind == Kind::Vector => write!(text, "{only}"),
+            [only] if self.kind == Kind::Vector => {
+                let _ = write!(text, "{only}");
+                self.write_coefficients(&mut text, only)
+            }
             _ => self.write_many(&mut text),
         };
         if self.seconds.len() > 1 {
@@ -115,6 +138,27 @@ impl<'a> Summary<'a> {
         text
     }
 
+    /// The largest coefficients, where they have names.
+    fn write_coefficients(&self, f: &mut String, solution: &Solution<f64>) -> std::fmt::Result {
+        let Some(names) = &self.names.columns else {
+            return Ok(());
+        };
+        let mut named: Vec<(&String, f64)> = names.iter().zip(solution.x.iter().copied()).collect();
+        named.retain(|(_, x)| *x != 0.0);
+        let all = named.len();
+        named.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+        named.truncate(MOST_NAMED);
+        for (k, (name, x)) in named.iter().enumerate() {
+            let what = match k {
+                0 if all > MOST_NAMED => "largest x",
+                0 => "x",
+                _ => "",
+            };
+            write!(f, "\n{what:<12}{name}  {x:.5e}")?;
+        }
+        Ok(())
+    }
+
     fn write_many(&self, f: &mut String) -> std::fmt::Result {
         let solved = self.solutions.iter().filter(|s| s.status.is_solved()).count();
         match self.status() {
@@ -122,7 +166,7 @@ impl<'a> Summary<'a> {
             (status, Some(k)) => {
                 writeln!(
                     f,
-                    "status      {solved} of {} solved; number {k} {status}",
+                    "status      {solved} of {} solved; number {k} (counted from 0) {status}",
                     self.solutions.len()
                 )?;
             }
@@ -154,6 +198,15 @@ impl<'a> Summary<'a> {
 
 fn duration(seconds: f64) -> String {
     format!("{:.3?}", std::time::Duration::from_secs_f64(seconds))
+}
+
+/// The first names and the last.
+fn ends(names: &[String]) -> String {
+    match names {
+        [all @ ..] if all.len() <= 4 => all.join(", "),
+        [first, second, .., last] => format!("{first}, {second}, …, {last}"),
+        _ => String::new(),
+    }
 }
 
 /// The middle one, or the mean of the two in the middle; 0 of none.

@@ -179,7 +179,7 @@ fn once(
                 .collect();
             let mut solutions = Vec::with_capacity(answers.len());
             for (k, answer) in answers.into_iter().enumerate() {
-                solutions.extend(answer.map_err(fail(format!("problem {k}: ")))?);
+                solutions.extend(answer.map_err(fail(format!("problem {k} (counted from 0): ")))?);
             }
             Ok(solutions)
         }

@@ -15,6 +15,7 @@ pub(crate) fn catch_interrupts() -> Result<CancelToken, Failure> {
     let raised = token.clone();
     let handler = move || {
         if raised.is_cancelled() {
+            crate::write::discard_unfinished();
             std::process::exit(ABORTED);
         }
         raised.cancel();
@@ -57,13 +58,18 @@ impl Drop for Progress {
     }
 }
 
-/// A line on standard output. A reader that has gone away (`reparam … | head`) is not an error.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
+/// A line on standard output, or on standard error where x has taken standard output. A reader that has gone away
+/// (`reparam … | head`) is not an error.
+pub(crate) fn print(text: &str, taken: bool) -> Result<(), Failure> {
+    let (mut out, what): (Box<dyn Write>, _) = if taken {
+        (Box::new(io::stderr().lock()), "standard error")
+    } else {
+        (Box::new(io::stdout().lock()), "standard output")
+    };
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Environment {
-            what: "standard output",
-            why: e.to_string(),
+            what,
+            why: crate::error::plain(&e),
         }),
         _ => Ok(()),
     }

@@ -6,7 +6,6 @@ use crate::error::{Failure, Fault, Shape};
 use nalgebra_sparse::coo::CooMatrix;
 use nalgebra_sparse::io::{MatrixMarketError, MatrixMarketScalar, load_coo_from_matrix_market_str};
 use reparam::operators::{LinearOperator, SparseColumns};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Rows or columns without a single entry cost no bytes in the file but memory in a solve. A size line may
@@ -65,13 +64,8 @@ pub(super) fn open(path: &Path) -> Result<Pending, Failure> {
 }
 
 fn open_file(path: &Path) -> Result<Pending, Fault> {
-    let (mut file, size) = super::open_regular(path)?;
-    let mut bytes = super::reserve(usize::try_from(size).unwrap_or(usize::MAX))?;
-    file.read_to_end(&mut bytes)
-        .map_err(Fault::io("cannot be read"))?;
-    // comments of old files are in Latin-1: what is not UTF-8 there does no harm
-    let text =
-        String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+    // (comments of old files are in Latin-1)
+    let text = super::decode(super::read_bytes(path)?);
     let (header, body, line) = check_head(&text)?;
     Ok(Pending {
         path: path.to_path_buf(),

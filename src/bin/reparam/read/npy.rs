@@ -22,6 +22,7 @@ pub(super) struct Pending {
 }
 
 /// An array in memory, elements in the order of the file.
+#[derive(Debug)]
 pub(super) struct Array {
     pub(super) shape: Vec<usize>,
     /// First index fastest.
@@ -299,7 +300,7 @@ mod tests {
         };
         assert_eq!(c.position(4), Position(vec![1, 1]));
         assert_eq!(f.position(4), Position(vec![0, 2]));
-        assert_eq!(c.position(4).to_string(), "entry (1, 1) of the matrix");
+        assert_eq!(c.position(4).to_string(), "entry [1, 1] (counted from 0)");
     }
 
     #[test]
