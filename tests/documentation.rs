@@ -120,8 +120,6 @@ fn a_closure_without_its_gradient() {
     assert_eq!(solve(|_| {}).status, Status::NotFinite);
     assert_eq!(solve(|g| g[0] = 0.4).status, Status::NotFinite);
     let zeros = solve(|g| g.fill(0.0));
-    assert_eq!(
-        (zeros.status, &zeros.x[..]),
-        (Status::Stationary, &[0.5, 0.5][..])
-    );
+    assert_eq!(zeros.status, Status::Stationary);
+    assert!(zeros.x.iter().all(|x| (x - 0.5).abs() < 1e-12), "{:?}", zeros.x);
 }
