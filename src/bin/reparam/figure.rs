@@ -62,7 +62,7 @@ impl Axis {
         self
     }
 
-    #[cfg_attr(not(feature = "plot"), allow(dead_code))]
+    #[allow(dead_code)] // by the program alone
     pub(crate) fn named(mut self, names: Option<&Vec<String>>) -> Self {
         self.names = names.cloned().unwrap_or_default();
         self
