@@ -1,4 +1,4 @@
-//! The evidence for an answer: the natural residual, the multiplier of the sum, and a bound of f(x) − min f.
+//! A bound of f(x) − min f.
 //!
 //! With ν = A x − b + s w and h = Aᵀν for any s and w, weak duality gives
 //!
@@ -11,23 +11,14 @@
 
 use super::region::Region;
 use crate::LinalgScalar;
-use crate::linalg::{dot, max_or_nan, norm2, rounding_of_half_square, rounding_of_sums};
+use crate::linalg::{dot, norm2, rounding_of_half_square, rounding_of_sums};
 use crate::nnls::problem::Problem;
 use crate::solve::Run;
 
-pub(super) struct Evidence<T> {
-    /// max_j c_j |x − P(x − g/c²)|_j
-    pub(super) displacement: T,
-    /// g + t w are the multipliers of the bounds.
-    pub(super) t: T,
-    pub(super) gap: T,
-}
-
-/// Judges x with r = b − A x and g = −Aᵀr; `size` is that of the terms of r.
-pub(super) fn certify<T: LinalgScalar>(
+/// A bound of f(x) − min f from r = b − A x and g = −Aᵀr; `size` is that of the terms of r.
+pub(super) fn gap<T: LinalgScalar>(
     problem: &Problem<'_, T>,
     region: &Region<T>,
-    norms: &[T],
     b: &[T],
     x: &[T],
     r: &[T],
@@ -35,10 +26,7 @@ pub(super) fn certify<T: LinalgScalar>(
     size: T,
     own: Option<&[T]>,
     run: &mut Run<'_>,
-) -> Evidence<T> {
-    let mut e = vec![T::zero(); x.len()];
-    let t = region.displacement(norms, x, g, &mut e);
-    let displacement = max_or_nan(e.iter().map(|v| v.abs()));
+) -> T {
     let f = T::lit(0.5) * dot(r, r);
     let mut gap = region.excess(x, g);
     if !gap.is_finite() {
@@ -55,13 +43,12 @@ pub(super) fn certify<T: LinalgScalar>(
             }
         }
     }
-    let gap = if gap.is_finite() {
+    if gap.is_finite() {
         // (no f is below zero)
         gap.min(f) + rounding_of_half_square(rounding_of_sums(x.len().max(b.len()), size), norm2(r))
     } else {
         T::infinity()
-    };
-    Evidence { displacement, t, gap }
+    }
 }
 
 /// The least s ≥ 0 with which g + s p points away from every infinite bound outside the sum.

@@ -76,6 +76,7 @@ pub(super) fn solve<T: LinalgScalar>(
             }
         }
     }
+    let candidate = context.refined(candidate, &mut run);
     context.judge(candidate, b, unit, run)
 }
 
@@ -189,7 +190,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             candidate
         } else {
             let candidate = self.gradients(origin, 300, run);
-            if candidate.limit.is_some() || self.rho(&candidate.x, run) <= self.tolerance {
+            if candidate.limit.is_some() || self.solves(&candidate.x, self.tolerance, run) {
                 return candidate;
             }
             candidate
@@ -213,14 +214,14 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
                 limit: outcome.err(),
                 dual: None,
             };
-            if exact.limit.is_some() || self.rho(&exact.x, run) <= self.tolerance {
+            if exact.limit.is_some() || self.solves(&exact.x, self.tolerance, run) {
                 return exact;
             }
             candidate = exact;
         }
         if self.problem.rows().saturating_mul(self.inside(&candidate.x)) <= QR_ELEMENTS / 4 {
             candidate = self.active_set(&candidate.x, run);
-            if candidate.limit.is_some() || self.rho(&candidate.x, run) <= self.tolerance {
+            if candidate.limit.is_some() || self.solves(&candidate.x, self.tolerance, run) {
                 return candidate;
             }
         }
@@ -247,7 +248,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     /// Whether projected conjugate gradients are the end of it: by a limit, or with a ρ that holds when its residual is formed anew.
     pub(super) fn settled(&self, candidate: &Candidate<T>, ended: Ended, run: &mut Run<'_>) -> bool {
         candidate.limit.is_some()
-            || (ended == Ended::Converged && self.rho(&candidate.x, run) <= self.tolerance)
+            || (ended == Ended::Converged && self.solves(&candidate.x, self.tolerance, run))
     }
 
     /// Projected conjugate gradients from x; there must be no sum.
@@ -293,7 +294,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
                 Ok(Outcome::Slow) => return (done(x, None), Outcome::Slow),
                 Ok(Outcome::Converged) => {}
             }
-            if self.rho(&x, run) <= self.tolerance {
+            if self.solves(&x, self.tolerance, run) {
                 break;
             }
             step *= T::lit(0.1);
@@ -326,17 +327,30 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     /// Projected gradients to find the face, then the active set from there.
     fn products(&self, origin: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
         let rough = self.gradients(origin, 300, run);
-        if rough.limit.is_some() || self.rho(&rough.x, run) <= self.tolerance {
+        if rough.limit.is_some() || self.solves(&rough.x, self.tolerance, run) {
             return rough;
         }
         let x = self.snapped(&rough.x, run);
-        if self.problem.rows().saturating_mul(self.inside(&x)) <= QR_ELEMENTS {
-            let exact = self.active_set(&x, run);
-            if exact.limit.is_some() || self.rho(&exact.x, run) <= self.tolerance {
-                return exact;
-            }
+        if self.problem.rows().saturating_mul(self.inside(&x)) > QR_ELEMENTS {
+            return self.gradients(rough.x, usize::MAX, run);
         }
-        self.gradients(rough.x, usize::MAX, run)
+        let exact = self.active_set(&x, run);
+        let there = self.look_at(&exact.x, run);
+        // a ρ that is rounding already is not made smaller by other products
+        if exact.limit.is_some()
+            || there.displacement <= there.lost
+            || self.solves(&exact.x, self.tolerance, run)
+        {
+            return exact;
+        }
+        let last = self.gradients(rough.x, usize::MAX, run);
+        if self.look_at(&last.x, run).displacement > there.displacement {
+            return Candidate {
+                limit: last.limit,
+                ..exact
+            };
+        }
+        last
     }
 
     /// The point one projected gradient step further: coordinates on their way to a bound are at it.
@@ -387,22 +401,19 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         }
     }
 
-    /// max_j c_j |x − P(x − g/c²)|_j, from two passes.
-    pub(super) fn displacement(&self, x: &[T], run: &mut Run<'_>) -> T {
-        let (_, g) = self.gradient(x, run);
-        let mut e = vec![T::zero(); x.len()];
-        self.region.displacement(self.norms, x, &g, &mut e);
-        max_or_nan(e.iter().map(|v| v.abs()))
+    /// Whether a QR factor of what is between its bounds fits.
+    pub(super) fn may_factor(&self, x: &[T]) -> bool {
+        self.problem.has_columns() && self.problem.rows().saturating_mul(self.inside(x)) <= QR_ELEMENTS / 4
     }
 
     /// The natural residual at x relative to the size of the terms: what decides whether a method was exact.
     pub(super) fn rho(&self, x: &[T], run: &mut Run<'_>) -> T {
-        relative(self.displacement(x, run), self.size_of(x))
+        relative(self.look_at(x, run).displacement, self.size_of(x))
     }
 
     /// The natural residual ρ at x.
     fn natural_residual(&self, x: &[T], run: &mut Run<'_>) -> T {
-        relative(self.displacement(x, run), self.unit_of(x))
+        relative(self.look_at(x, run).displacement, self.unit_of(x))
     }
 }
 

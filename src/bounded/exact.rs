@@ -30,7 +30,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         }
         if self.region.sum.is_none() && !self.many && self.problem.alike() > 0 {
             let candidate = self.active_set(&origin, run);
-            if candidate.limit.is_some() || self.rho(&candidate.x, run) <= self.exact {
+            if candidate.limit.is_some() || self.solves(&candidate.x, self.exact, run) {
                 return candidate;
             }
         }
@@ -52,10 +52,10 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         match first {
             Some(candidate) if candidate.limit.is_some() => candidate,
             Some(candidate) => {
-                let rho = self.rho(&candidate.x, run);
-                if rho <= self.exact {
+                if self.solves(&candidate.x, self.exact, run) {
                     return candidate;
                 }
+                let rho = self.rho(&candidate.x, run);
                 let second = self.active_set(&candidate.x, run);
                 let better = self.rho(&second.x, run);
                 if better < rho || rho.is_nan() {
@@ -229,6 +229,12 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         self.grow(from, usize::MAX, run).0
     }
 
+    /// The same with residuals in twice the precision.
+    pub(super) fn active_set_twice(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
+        let face = QrFace::twice(self.problem, self.b, self.region, self.prepared.alpha);
+        self.grow_on(face, from, usize::MAX, run).0
+    }
+
     /// The active set for many right-hand sides: on the Gram matrix they share, refined with the residual in A; on a QR
     /// factor from there when that is not exact.
     pub(super) fn shared_gram(&self, origin: &[T], run: &mut Run<'_>) -> Candidate<T> {
@@ -273,7 +279,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             dual: None,
         };
         if candidate.limit.is_some()
-            || (self.rho(&candidate.x, run) <= self.exact && self.adds_up(&candidate.x))
+            || (self.solves(&candidate.x, self.exact, run) && self.adds_up(&candidate.x))
         {
             return candidate;
         }
@@ -282,8 +288,18 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
 
     /// The active set until its face has more than `largest` members; whether it came to an end.
     fn grow(&self, from: &[T], largest: usize, run: &mut Run<'_>) -> (Candidate<T>, bool) {
+        let face = QrFace::new(self.problem, self.b, self.region, self.prepared.alpha);
+        self.grow_on(face, from, largest, run)
+    }
+
+    fn grow_on(
+        &self,
+        mut face: QrFace<'_, '_, T>,
+        from: &[T],
+        largest: usize,
+        run: &mut Run<'_>,
+    ) -> (Candidate<T>, bool) {
         let (p, region) = (self.problem, self.region);
-        let mut face = QrFace::new(p, self.b, region, self.prepared.alpha);
         let mut x = from.to_vec();
         for (j, v) in from.iter().enumerate() {
             if self.norms[j] == T::zero() {

@@ -69,9 +69,19 @@ pub(super) struct QrFace<'p, 'a, T: LinalgScalar> {
     column: Vec<T>,
     coefficients: Vec<T>,
     products: Vec<T>,
+    /// Residuals are formed in twice the precision.
+    twice: bool,
 }
 
 impl<'p, 'a, T: LinalgScalar> QrFace<'p, 'a, T> {
+    /// An empty face whose residuals are formed in twice the precision, where the problem has entries.
+    pub(super) fn twice(problem: &'p Problem<'a, T>, b: &'p [T], region: &'p Region<T>, alpha: T) -> Self {
+        Self {
+            twice: true,
+            ..Self::new(problem, b, region, alpha)
+        }
+    }
+
     pub(super) fn new(problem: &'p Problem<'a, T>, b: &'p [T], region: &'p Region<T>, alpha: T) -> Self {
         let rows = b.len() + usize::from(region.sum.is_some());
         Self {
@@ -94,6 +104,7 @@ impl<'p, 'a, T: LinalgScalar> QrFace<'p, 'a, T> {
             column: vec![T::zero(); rows],
             coefficients: Vec::new(),
             products: Vec::new(),
+            twice: false,
         }
     }
 
@@ -226,6 +237,11 @@ impl<T: LinalgScalar> Face<T> for QrFace<'_, '_, T> {
         }
         for (ri, bi) in r.iter_mut().zip(self.b) {
             *ri = *bi - *ri;
+        }
+        if self.twice
+            && let Some(exact) = self.problem.residual_twice(self.b, x, run)
+        {
+            r.copy_from_slice(&exact);
         }
         let norms = self.problem.norms();
         self.size = norm2(self.b).max(max_or_nan(support.iter().map(|j| (norms[*j] * x[*j]).abs())));

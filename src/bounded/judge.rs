@@ -1,6 +1,6 @@
 //! The judgement of a candidate: everything anew from A, b and the x that is handed out.
 
-use super::certificate::certify;
+use super::certificate::gap;
 use super::driver::{Candidate, Context, relative};
 use super::prepared::close_sum;
 use super::region::Sum;
@@ -66,11 +66,11 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
                 }
             })
             .collect();
-        let (mut r, g) = self.gradient(&scaled, &mut run);
-        let evidence = certify(
+        let seen = self.look_at(&scaled, &mut run);
+        let (mut r, g) = (seen.r, seen.g);
+        let gap = gap(
             self.problem,
             region,
-            self.norms,
             self.b,
             &scaled,
             &r,
@@ -79,17 +79,18 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             candidate.dual.as_deref(),
             &mut run,
         );
-        let rho = relative(evidence.displacement, self.unit_of(&scaled));
+        let rho = relative(seen.displacement, self.unit_of(&scaled));
+        let error = relative(seen.lost, self.unit_of(&scaled));
         let (short, sizes) = outer.as_ref().map_or((T::zero(), T::zero()), |s| s.gap(&x));
         let adds_up = short.abs() <= T::lit(8.0) * T::epsilon() * T::count(n) * sizes;
         let status = match candidate.limit {
-            _ if rho <= self.tolerance && adds_up => Status::Solved,
+            _ if rho + error <= self.tolerance && adds_up => Status::Solved,
             _ if rho.is_nan() => Status::NotFinite,
             Some(limit) if !failed => limit,
             _ => Status::Stalled,
         };
         let multipliers: Vec<T> = (0..n)
-            .map(|j| (g[j] + evidence.t * region.weight(j)) / self.prepared.factor(j) * unit)
+            .map(|j| (g[j] + seen.t * region.weight(j)) / self.prepared.factor(j) * unit)
             .collect();
         let residual_norm = norm2(&r) * unit;
         r.iter_mut().for_each(|v| *v *= unit);
@@ -100,7 +101,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             residual: r,
             residual_norm,
             status,
-            certificate: Certificate::new(rho, evidence.gap * unit * unit, short.abs(), multipliers),
+            certificate: Certificate::new(rho, error, gap * unit * unit, short.abs(), multipliers),
             iterations: run.iterations,
             counts: run.counts(),
             phase: if failed {

@@ -28,6 +28,7 @@ mod block_exchange;
 mod certificate;
 mod coordinate_descent;
 mod driver;
+mod evidence;
 mod exact;
 mod face;
 pub(crate) mod finish;
@@ -258,7 +259,7 @@ where
         self
     }
 
-    /// Calls an answer solved when its natural residual ρ is at most this: 1e-8 (`f64`) or 1e-4 (`f32`) unless given.
+    /// Calls an answer solved when its natural residual ρ, with the bound of its rounding error, is at most this: 1e-8 (`f64`) or 1e-4 (`f32`) unless given.
     ///
     /// ```
     /// use reparam::BoundedLeastSquares;

@@ -5,12 +5,13 @@ use super::reduction::{Change, Reduced};
 use super::{Request, Settings, Shape, Strategy, driver};
 use crate::checks::{check_finite, check_len, check_memory, check_not_empty, zeros};
 use crate::clock::Instant;
-use crate::linalg::{max_or_nan, norm2};
+use crate::linalg::{max_or_nan, norm2, rounding_of_sums};
+use crate::nnls::driver::rounding_of_norms;
 use crate::nnls::many::in_order;
 use crate::nnls::problem::Problem;
 use crate::operators::{Dense, LinearOperator, checked_norms, checked_size};
 use crate::sets::{CappedSimplex, ConstraintSet, L1Ball, MonotoneCone};
-use crate::solve::{Solution, Status};
+use crate::solve::{Run, Solution, Status};
 use crate::{Error, LinalgScalar, Result};
 
 /// A and what is asked of it: the engine behind the interface, which [`Engines`](crate::engines::Engines) compiles for each
@@ -186,14 +187,15 @@ impl<T: LinalgScalar> Question<'_, T> {
             None => None,
             Some(x) => Some(self.checked_start(x, &posed, change)?),
         };
-        let norms = change.and_then(|_| {
+        // (only where the norms need no products)
+        let in_x = change.and_then(|_| {
             let mut norms = vec![T::zero(); self.a.columns()];
             match checked_norms(self.a, &mut norms) {
-                Ok(known) => known.then_some(Ok(norms)),
+                Ok(known) => known.then(|| Problem::new(self.a, true).ok()).flatten().map(Ok),
                 Err(e) => Some(Err(e)),
             }
         });
-        let norms = norms.transpose()?;
+        let in_x = in_x.transpose()?;
         let prepared = Prepared::new(problem, posed);
         let mut settings = self.request.settings.clone();
         if change.is_some() {
@@ -206,7 +208,7 @@ impl<T: LinalgScalar> Question<'_, T> {
             Some(change) => solutions
                 .into_iter()
                 .zip(columns)
-                .map(|(solution, b)| self.translate(solution, change, b, norms.as_deref()))
+                .map(|(solution, b)| self.translate(solution, change, b, in_x.as_ref()))
                 .collect(),
         })
     }
@@ -272,26 +274,38 @@ impl<T: LinalgScalar> Question<'_, T> {
         Ok(z)
     }
 
-    /// The status by ρ of the set itself; by that of the reduction where the column norms of A are not known.
-    fn judge_in_x(&self, solution: &mut Solution<T>, x: &[T], r: &[T], norms: Option<&[T]>, b_norm: T) {
+    /// The status by ρ of the set itself, with all that rounding may have taken from it; by that of the reduction where the column norms of A
+    /// are not known.
+    fn judge_in_x(
+        &self,
+        solution: &mut Solution<T>,
+        x: &[T],
+        r: &[T],
+        b: &[T],
+        problem: Option<&Problem<'_, T>>,
+    ) {
         let certificate = &mut solution.certificate;
-        if let (Some(set), Some(norms)) = (self.set_in_x(), norms) {
-            let mut g = vec![T::zero(); x.len()];
-            self.a.apply_adjoint(r, &mut g);
-            g.iter_mut().for_each(|v| *v = -*v);
-            solution.counts.passes += 1.0;
-            let unit = if b_norm > T::zero() {
-                b_norm
-            } else {
-                max_or_nan(norms.iter().zip(x).map(|(c, v)| (*c * *v).abs()))
-            };
-            let rho = driver::relative(set.natural_residual(x, &g, Some(norms)), unit);
+        if let (Some(set), Some(problem)) = (self.set_in_x(), problem) {
+            let now = Instant::now();
+            let mut run = Run::new(&self.request.settings.limits, now, now);
+            let (rho, error) = evidence(
+                set.as_ref(),
+                problem,
+                x,
+                r,
+                b,
+                self.request.settings.tolerance,
+                &mut run,
+            );
+            solution.counts.passes += run.passes;
             if !rho.is_nan() {
                 // else beyond the number type: what was measured in scaled units stands
-                certificate.natural_residual = rho;
+                (certificate.natural_residual, certificate.natural_residual_error) = (rho, error);
             }
         }
-        if certificate.natural_residual <= self.request.settings.tolerance {
+        if certificate.natural_residual + certificate.natural_residual_error
+            <= self.request.settings.tolerance
+        {
             solution.status = Status::Solved;
         } else if solution.status.is_solved() {
             solution.status = Status::Stalled;
@@ -299,12 +313,12 @@ impl<T: LinalgScalar> Question<'_, T> {
     }
 
     /// The set of a reduction; None for a radius of 0, which leaves one point.
-    fn set_in_x(&self) -> Option<Box<dyn ConstraintSet<T>>> {
+    fn set_in_x(&self) -> Option<Box<dyn ConstraintSet<f64>>> {
         let n = self.a.columns();
-        let finite = |v: T| v.is_finite().then_some(v);
+        let finite = |v: T| v.is_finite().then(|| v.as_f64());
         Some(match self.request.shape {
-            Shape::Capped(radius) => Box::new(CappedSimplex::new(n, radius).ok()?),
-            Shape::L1(radius) => Box::new(L1Ball::new(n, radius).ok()?),
+            Shape::Capped(radius) => Box::new(CappedSimplex::new(n, radius.as_f64()).ok()?),
+            Shape::L1(radius) => Box::new(L1Ball::new(n, radius.as_f64()).ok()?),
             Shape::Monotone(lo, hi) => Box::new(MonotoneCone::with_bounds(n, finite(lo), finite(hi)).ok()?),
             Shape::Bounds(..) => return None,
         })
@@ -316,7 +330,7 @@ impl<T: LinalgScalar> Question<'_, T> {
         mut solution: Solution<T>,
         change: Change,
         b: &[T],
-        norms: Option<&[T]>,
+        problem: Option<&Problem<'_, T>>,
     ) -> Solution<T> {
         let n = self.a.columns();
         let mut x = vec![T::zero(); n];
@@ -351,11 +365,73 @@ impl<T: LinalgScalar> Question<'_, T> {
             solution.objective = T::lit(0.5) * solution.residual_norm * solution.residual_norm;
             // the bound is for f(z); what rounding in x = L z adds to f is added to it
             solution.certificate.gap += (solution.objective - before).max(T::zero());
-            self.judge_in_x(&mut solution, &x, &r, norms, norm2(b));
+            self.judge_in_x(&mut solution, &x, &r, b, problem);
             solution.residual = r;
         }
         solution.x = x;
         solution
+    }
+}
+
+/// ρ of x in a set from r = b − A x, and a bound of its rounding error: residual and gradient in twice the precision where rounding decides whether ρ is at most
+/// the tolerance, and the projection in `f64`.
+fn evidence<T: LinalgScalar>(
+    set: &dyn ConstraintSet<f64>,
+    problem: &Problem<'_, T>,
+    x: &[T],
+    r: &[T],
+    b: &[T],
+    tolerance: T,
+    run: &mut Run<'_>,
+) -> (T, T) {
+    let n = x.len();
+    let norms = problem.norms();
+    let scaled: Vec<T> = x
+        .iter()
+        .enumerate()
+        .map(|(j, v)| *v / problem.factor(j))
+        .collect();
+    let terms = || norms.iter().zip(&scaled).map(|(c, v)| (*c * *v).abs());
+    let (b_norm, size) = (norm2(b), norm2(b) + terms().sum::<T>());
+    let unit = if b_norm > T::zero() {
+        b_norm
+    } else {
+        max_or_nan(terms())
+    };
+    let in_units_of_x = |v: &[T]| -> Vec<f64> {
+        let unscaled = v
+            .iter()
+            .enumerate()
+            .map(|(j, v)| v.as_f64() / problem.factor(j).as_f64());
+        unscaled.collect()
+    };
+    let (c, point): (Vec<f64>, Vec<f64>) = (in_units_of_x(norms), x.iter().map(|v| v.as_f64()).collect());
+    // `lost` bounds |δg_j|/c_j. A projection is Lipschitz with constant 1 in the Euclidean norm of c x; it adds up n terms like c x and g/c.
+    let measure = |g: &[T], lost: T| {
+        let g = in_units_of_x(g);
+        let rho = set.natural_residual(&point, &g, Some(&c));
+        let inside = || (0..n).filter(|j| c[*j] > 0.0);
+        let moved = norm2(&inside().map(|j| c[j] * point[j]).collect::<Vec<f64>>());
+        let pulled = norm2(&inside().map(|j| g[j] / c[j]).collect::<Vec<f64>>());
+        // (g is rounded to T)
+        let lost = T::count(n).sqrt() * lost
+            + T::lit(rounding_of_sums(n, moved + pulled))
+            + T::epsilon() * T::lit(pulled)
+            + rounding_of_norms(b.len(), T::count(n).sqrt() * T::lit(rho));
+        (driver::relative(T::lit(rho), unit), driver::relative(lost, unit))
+    };
+    let mut g = vec![T::zero(); n];
+    problem.adjoint(r, &mut g, run);
+    g.iter_mut().for_each(|v| *v = -*v);
+    let taking_part = x.iter().filter(|v| **v != T::zero()).count();
+    let lost = problem.rounding_of_residual(taking_part, size) + problem.rounding_of_adjoint(norm2(r));
+    let (rho, error) = measure(&g, lost);
+    if rho - error > tolerance || rho + error <= tolerance {
+        return (rho, error);
+    }
+    match problem.gradient_twice(b, &scaled, run) {
+        Some((r, g)) => measure(&g, problem.rounding_twice(size, norm2(&r))),
+        None => (rho, error),
     }
 }
 

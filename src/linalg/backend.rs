@@ -4,6 +4,8 @@ use crate::operators::Dense;
 
 /// Dense kernels of one scalar type. Public only as a hidden supertrait of [`LinalgScalar`](crate::LinalgScalar).
 pub trait Kernels: super::scratch::Pooled {
+    /// Sums of products in twice the precision.
+    type Twice: super::twice::Twice<Self>;
     /// G = AᵀA, all of it (both triangles), column-major n×n.
     fn gram(a: &Dense<'_, Self>, out: &mut [Self]);
     /// AᵀB, column-major with as many rows as A has columns; both have the same number of rows.
@@ -48,8 +50,9 @@ mod with_faer {
     }
 
     macro_rules! kernels {
-        ($($t:ty),*) => {$(
+        ($($t:ty: $twice:ty),*) => {$(
             impl Kernels for $t {
+                type Twice = $twice;
                 fn gram(a: &Dense<'_, Self>, out: &mut [Self]) {
                     let (m, n) = (a.rows(), a.columns());
                     if n == 0 {
@@ -154,7 +157,7 @@ mod with_faer {
             }
         )*};
     }
-    kernels!(f32, f64);
+    kernels!(f32: f64, f64: crate::linalg::twice::Pair);
 }
 
 #[cfg(not(feature = "faer"))]
@@ -181,8 +184,9 @@ mod with_nalgebra {
     }
 
     macro_rules! kernels {
-        ($($t:ty),*) => {$(
+        ($($t:ty: $twice:ty),*) => {$(
             impl Kernels for $t {
+                type Twice = $twice;
                 fn gram(a: &Dense<'_, Self>, out: &mut [Self]) {
                     let n = a.columns();
                     Self::adjoint_product(a, a, out);
@@ -221,7 +225,7 @@ mod with_nalgebra {
             }
         )*};
     }
-    kernels!(f32, f64);
+    kernels!(f32: f64, f64: crate::linalg::twice::Pair);
 }
 
 /// Copies the lower triangle onto the upper one, so that columns can be gathered contiguously.

@@ -7,6 +7,7 @@ mod jacobi;
 mod packed;
 mod quasi_newton;
 pub(crate) mod scratch;
+pub(crate) mod twice;
 
 pub(crate) use backend::Kernels;
 pub(crate) use jacobi::{compose, symmetric_eigen, symmetric_eigenvalues};
@@ -255,10 +256,15 @@ pub(crate) fn norm2_of_any_size<T: Scalar>(m: usize, v: impl Fn(usize) -> T) -> 
     sum.sqrt() * pow2::<T>(e)
 }
 
-/// What rounding may take from a vector of sums of so many terms: (n + 8) u Σ‖terms‖, in norm (Higham 2002, section 3.5, with the
-/// rounding of a few more operations).
+/// What rounding may take from a vector of sums of so many terms: γ Σ‖terms‖ in norm with γ = k u/(1 − k u), k = terms + 8 for the
+/// rounding of a few more operations (Higham 2002, section 3.5). +∞ where the terms are too many for this precision.
 pub(crate) fn rounding_of_sums<T: Scalar>(terms: usize, size: T) -> T {
-    T::count(terms.saturating_add(8)) * T::lit(0.5) * T::epsilon() * size
+    let lost = T::count(terms.saturating_add(8)) * T::lit(0.5) * T::epsilon();
+    if lost < T::lit(0.5) {
+        lost / (T::one() - lost) * size
+    } else {
+        T::infinity()
+    }
 }
 
 /// What such a loss in v may change in ½‖v‖².

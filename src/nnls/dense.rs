@@ -83,10 +83,10 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         match first {
             Some(candidate) if candidate.limit.is_some() => candidate,
             Some(candidate) => {
-                let rho = self.rho(&candidate.x, run);
-                if rho <= self.exact {
+                if self.solves(&candidate.x, self.exact, run) {
                     return candidate;
                 }
+                let rho = self.rho(&candidate.x, run);
                 let second = self.growing_qr(&candidate.x, run);
                 let better = self.rho(&second.x, run);
                 if better < rho || rho.is_nan() {
@@ -171,7 +171,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             .as_deref()
             .filter(|x| may_interpolate && 4 * support(x) > m);
         let before = if let Some(x) = near {
-            if self.rho(x, run) <= self.tolerance {
+            if self.solves(x, self.tolerance, run) {
                 return self.started(x, None);
             }
             self.started(&vec![T::zero(); n], None)
@@ -371,7 +371,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
         let grown = match outcome {
             _ if face.gives_up() => Grown::IllConditioned,
-            Ok(Growth::Optimal) if self.rho(&candidate.x, run) <= self.exact => Grown::Exact,
+            Ok(Growth::Optimal) if self.solves(&candidate.x, self.exact, run) => Grown::Exact,
             Ok(Growth::Optimal) => Grown::IllConditioned,
             Ok(Growth::GivenUp) | Err(_) => Grown::GivenUp,
         };

@@ -8,7 +8,7 @@ use super::working_set::{self, working_set};
 use super::{Options, Strategy};
 use crate::clock::Instant;
 use crate::linalg::scratch::{self, Scratch};
-use crate::linalg::{exponent, norm2, pow2, rounding_of_sums, safe_exponent};
+use crate::linalg::{dot, exponent, norm2, pow2, rounding_of_sums, safe_exponent};
 use crate::sets::{ConstraintSet, Orthant};
 use crate::solve::{Certificate, Phase, Run, Solution, Status};
 use crate::{Error, LinalgScalar, Result};
@@ -72,6 +72,7 @@ pub(super) fn solve<T: LinalgScalar>(
         correlations: OnceCell::new(),
     };
     let mut candidate = context.run(options.strategy, &mut run);
+    candidate = context.refined(candidate, &mut run);
     if candidate.limit.is_some() {
         candidate = context.best_so_far(candidate, &mut run);
     }
@@ -106,11 +107,17 @@ pub(super) struct Context<'c, 'a, T: LinalgScalar> {
     pub(super) correlations: OnceCell<Scratch<T>>,
 }
 
-/// A point in scaled units with b − A x and Aᵀ(A x − b).
+/// A point in scaled units with b − A x and Aᵀ(A x − b), and what that says.
 struct Looked<T: LinalgScalar> {
     x: Scratch<T>,
     r: Vec<T>,
     g: Vec<T>,
+    /// ρ
+    rho: T,
+    /// A bound of its rounding error.
+    error: T,
+    /// r and g were formed in twice the precision.
+    twice: bool,
 }
 
 impl<T: LinalgScalar> Context<'_, '_, T> {
@@ -243,7 +250,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 limit: outcome.err(),
                 dual: None,
             };
-            if exact.limit.is_some() || self.rho(&exact.x, run) <= self.tolerance {
+            if exact.limit.is_some() || self.solves(&exact.x, self.tolerance, run) {
                 return exact;
             }
             if self.problem.rows().saturating_mul(support) <= QR_ELEMENTS / 4 {
@@ -253,7 +260,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         } else {
             // a large face that nothing settles quickly: all coordinates at once, with a preconditioner for their coupling
             let inside = self.interior(run);
-            if inside.limit.is_none() && self.rho(&inside.x, run) <= self.tolerance {
+            if inside.limit.is_none() && self.solves(&inside.x, self.tolerance, run) {
                 return inside;
             }
             let from_inside = inside.x.clone();
@@ -262,7 +269,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 return candidate;
             }
             let flowed = self.flow_to_tolerance(Some(&from_inside), run);
-            if flowed.limit.is_none() && self.rho(&flowed.x, run) <= self.tolerance {
+            if flowed.limit.is_none() && self.solves(&flowed.x, self.tolerance, run) {
                 return flowed;
             }
             candidate = self.lower(candidate, flowed, run);
@@ -300,7 +307,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 Ok(Outcome::Slow) => return (done(x, None), Outcome::Slow),
                 Ok(Outcome::Converged) => {}
             }
-            if self.rho(&x, run) <= self.tolerance {
+            if self.solves(&x, self.tolerance, run) {
                 break;
             }
             step *= T::lit(0.1);
@@ -355,7 +362,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     /// Whether projected conjugate gradients are the end of it: by a limit, or with a ρ that holds when its residual is formed anew.
     pub(super) fn settled(&self, candidate: &Candidate<T>, ended: Ended, run: &mut Run<'_>) -> bool {
         candidate.limit.is_some()
-            || (ended == Ended::Converged && self.rho(&candidate.x, run) <= self.tolerance)
+            || (ended == Ended::Converged && self.solves(&candidate.x, self.tolerance, run))
     }
 
     /// The flow to a moderate accuracy, then the active set from the face it predicts.
@@ -389,14 +396,14 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let mut flowed = None;
         if large {
             let candidate = self.flow_to_tolerance(Some(&reached.x), run);
-            if candidate.limit.is_some() || self.rho(&candidate.x, run) <= self.tolerance {
+            if candidate.limit.is_some() || self.solves(&candidate.x, self.tolerance, run) {
                 return candidate;
             }
             flowed = Some(candidate);
         }
         if p.rows().saturating_mul(k) <= QR_ELEMENTS {
             let exact = self.active_set(&face, run);
-            if exact.limit.is_some() || self.rho(&exact.x, run) <= self.tolerance {
+            if exact.limit.is_some() || self.solves(&exact.x, self.tolerance, run) {
                 return exact;
             }
         }
@@ -470,8 +477,44 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         r
     }
 
-    /// b − A x and Aᵀ(A x − b), from two passes.
+    /// b − A x and Aᵀ(A x − b) at x: from two passes, or from two in twice the precision where rounding decides whether ρ is at most the
+    /// tolerance.
     fn look_at(&self, x: &[T], run: &mut Run<'_>) -> Looked<T> {
+        let last = self.looked_at.take().filter(|seen| *seen.x == x);
+        let seen = last.unwrap_or_else(|| self.look_once(x, run));
+        let in_doubt = seen.rho - seen.error <= self.tolerance && seen.rho + seen.error > self.tolerance;
+        if seen.twice || !in_doubt {
+            return seen;
+        }
+        let Some((r, g)) = self.problem.gradient_twice(self.b, x, run) else {
+            return seen;
+        };
+        let lost = self.problem.rounding_twice(self.size(x), norm2(&r));
+        let (rho, error) = self.measure(x, &g, lost);
+        Looked {
+            r,
+            g,
+            rho,
+            error,
+            twice: true,
+            ..seen
+        }
+    }
+
+    /// ‖b‖ + Σ‖a_j‖ x_j: the size of the terms of b − A x.
+    pub(super) fn size(&self, x: &[T]) -> T {
+        self.b_norm + dot(self.problem.norms(), x)
+    }
+
+    /// ρ from the gradient at x, and a bound of its rounding error, of which `lost` are |δg_j|/‖a_j‖ at most: g ↦ ρ is Lipschitz with
+    /// constant 1 in that norm. What c_j and ‖b‖ have lost changes ρ by that share of itself.
+    fn measure(&self, x: &[T], g: &[T], lost: T) -> (T, T) {
+        let norms = self.problem.norms();
+        let rho = Orthant::new(x.len()).natural_residual(x, g, Some(norms)) / self.b_norm;
+        (rho, lost / self.b_norm + rounding_of_norms(self.b.len(), rho))
+    }
+
+    fn look_once(&self, x: &[T], run: &mut Run<'_>) -> Looked<T> {
         let r = self.residual_of(x, run);
         let mut g = vec![T::zero(); x.len()];
         self.problem.adjoint(&r, &mut g, run);
@@ -482,37 +525,68 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             T::nan()
         };
         g.iter_mut().for_each(|v| *v *= sign);
+        self.seen(x, r, g, T::zero())
+    }
+
+    /// What r and g = −Aᵀr say about x, both from plain sums, and r off by `apart` beside.
+    fn seen(&self, x: &[T], r: Vec<T>, g: Vec<T>, apart: T) -> Looked<T> {
+        let lost_in_r = self.problem.rounding_of_residual(support(x), self.size(x)) + apart;
+        let lost = lost_in_r + self.problem.rounding_of_adjoint(norm2(&r));
+        let (rho, error) = self.measure(x, &g, lost);
         let x = x.iter().copied().collect();
-        Looked { x, r, g }
+        Looked {
+            x,
+            r,
+            g,
+            rho,
+            error,
+            twice: false,
+        }
     }
 
     /// A method's own b − A x and Aᵀ(b − A x) at x, taken over if the first is, up to rounding, what it is when formed anew: the second is a
     /// whole pass. (The two belong together: the gap is a bound for an r and its own Aᵀr.)
     pub(super) fn take_over(&self, x: &[T], residual: &[T], prices: &[T], run: &mut Run<'_>) {
         let r = self.residual_of(x, run);
-        let terms: T = x.iter().zip(self.problem.norms()).map(|(x, c)| *c * *x).sum();
         let apart: Vec<T> = r.iter().zip(residual).map(|(r, p)| *r - *p).collect();
         // (and where terms cancel, so little that ρ is what it would be)
-        let room = T::lit(0.25) * rounding_of_sums(r.len().max(x.len()), self.b_norm + terms);
-        if norm2(&apart) <= room.min(T::lit(1e-3) * self.tolerance * self.b_norm) {
-            self.looked(x, residual.to_vec(), prices.iter().map(|v| -*v).collect());
+        let room = T::lit(0.25) * rounding_of_sums(r.len().max(x.len()), self.size(x));
+        let apart = norm2(&apart);
+        if apart <= room.min(T::lit(1e-3) * self.tolerance * self.b_norm) {
+            self.looked(x, residual.to_vec(), prices.iter().map(|v| -*v).collect(), apart);
         }
     }
 
-    /// b − A x, formed anew, and Aᵀ(A x − b) at x.
-    pub(super) fn looked(&self, x: &[T], r: Vec<T>, g: Vec<T>) {
-        let x = x.iter().copied().collect();
-        *self.looked_at.borrow_mut() = Some(Looked { x, r, g });
+    /// b − A x, off by `apart` from what it is when formed anew, and Aᵀ(A x − b) at x.
+    pub(super) fn looked(&self, x: &[T], r: Vec<T>, g: Vec<T>, apart: T) {
+        *self.looked_at.borrow_mut() = Some(self.seen(x, r, g, apart));
     }
 
     /// The natural residual at x.
     pub(super) fn rho(&self, x: &[T], run: &mut Run<'_>) -> T {
-        let last = self.looked_at.take().filter(|seen| *seen.x == x);
-        let looked = last.unwrap_or_else(|| self.look_at(x, run));
-        let rho =
-            Orthant::new(x.len()).natural_residual(x, &looked.g, Some(self.problem.norms())) / self.b_norm;
-        *self.looked_at.borrow_mut() = Some(looked);
-        rho
+        self.evidence(x, run).0
+    }
+
+    /// Whether the natural residual at x is at most `level`, and at most the tolerance with all that rounding may have taken from it.
+    pub(super) fn solves(&self, x: &[T], level: T, run: &mut Run<'_>) -> bool {
+        let (rho, error) = self.evidence(x, run);
+        rho <= level && rho + error <= self.tolerance
+    }
+
+    /// Whether x may be a solution but for rounding: ρ of plain sums left that open, and twice the precision has not confirmed it.
+    pub(super) fn lost_in_rounding(&self, x: &[T], run: &mut Run<'_>) -> bool {
+        let seen = self.look_at(x, run);
+        let lost = seen.twice && !(seen.rho + seen.error <= self.tolerance);
+        *self.looked_at.borrow_mut() = Some(seen);
+        lost
+    }
+
+    /// ρ at x, and a bound of its rounding error.
+    fn evidence(&self, x: &[T], run: &mut Run<'_>) -> (T, T) {
+        let seen = self.look_at(x, run);
+        let evidence = (seen.rho, seen.error);
+        *self.looked_at.borrow_mut() = Some(seen);
+        evidence
     }
 
     pub(super) fn spread(&self, face: &[usize], x: &[T]) -> Vec<T> {
@@ -555,28 +629,31 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 }
             })
             .collect();
-        let last = self.looked_at.take().filter(|seen| seen.x == scaled);
-        let Looked { mut r, mut g, .. } = match last {
-            Some(seen) => seen,
-            None => self.look_at(&scaled, &mut run),
-        };
-        let set = Orthant::new(n);
-        let rho = if self.b_norm == T::zero() {
+        let Looked {
+            mut r,
+            mut g,
+            rho,
+            error,
+            ..
+        } = self.look_at(&scaled, &mut run);
+        let (rho, error) = if self.b_norm == T::zero() {
             // 0 is the answer, and anything else is infinitely far from it in units of b
             if x.iter().all(|v| *v == T::zero()) {
-                T::zero()
+                (T::zero(), T::zero())
             } else {
-                T::infinity()
+                (T::infinity(), T::zero())
             }
         } else {
             // a true column of zeros has g_j = 0; a norm stated as 0 for another column must not hide it
             let hidden = (0..n).any(|j| p.norms()[j] == T::zero() && g[j] != T::zero());
-            let rho = set.natural_residual(&scaled, &g, Some(p.norms())) / self.b_norm;
-            if hidden && !rho.is_nan() {
-                T::infinity()
-            } else {
-                rho
-            }
+            (
+                if hidden && !rho.is_nan() {
+                    T::infinity()
+                } else {
+                    rho
+                },
+                error,
+            )
         };
         let half = T::lit(0.5);
         let gap = if self.b_norm == T::zero() {
@@ -591,7 +668,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             )
         };
         let status = match candidate.limit {
-            _ if rho <= self.tolerance => Status::Solved,
+            _ if rho + error <= self.tolerance => Status::Solved,
             _ if rho.is_nan() => Status::NotFinite,
             Some(limit) if !failed => limit,
             _ => Status::Stalled,
@@ -602,20 +679,25 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let residual_norm = norm2(&r) * unit;
         r.iter_mut().for_each(|v| *v *= unit);
         debug_assert_eq!(b.len(), r.len());
-        let violation = set.violation(&x);
+        let violation = Orthant::new(n).violation(&x);
         Ok(Solution {
             x,
             objective: half * residual_norm * residual_norm,
             residual: r,
             residual_norm,
             status,
-            certificate: Certificate::new(rho, gap * unit * unit, violation, g),
+            certificate: Certificate::new(rho, error, gap * unit * unit, violation, g),
             iterations: run.iterations,
             counts: run.counts(),
             phase: if failed { Phase::Start } else { candidate.phase },
             elapsed: run.elapsed(),
         })
     }
+}
+
+/// What v has lost that was divided by norms of m entries: their sums go by groups of eight, and a root halves the loss.
+pub(crate) fn rounding_of_norms<T: LinalgScalar>(m: usize, v: T) -> T {
+    rounding_of_sums(m / 8 + 24, v)
 }
 
 /// How many coordinates are not zero.

@@ -28,8 +28,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let half = T::lit(0.5);
         let negative: Scratch<T> = r.iter().map(|v| -*v).collect();
         let f = half * dot(r, r);
-        let terms: T = x.iter().zip(self.problem.norms()).map(|(x, c)| *c * *x).sum();
-        let rounding = rounding_of_sums(x.len().max(r.len()), self.b_norm + terms);
+        let rounding = rounding_of_sums(x.len().max(r.len()), self.size(x));
         // the dual point 0 has the value 0
         let trivial = f + rounding_of_half_square(rounding, (f + f).sqrt());
         if trivial <= half * T::epsilon() * self.b_norm * self.b_norm {

@@ -1,7 +1,9 @@
 //! The factor of a face: the columns that may be positive, and how the least-squares problem on them is solved.
 
 use super::problem::Problem;
-use crate::linalg::{PackedUpper, axpy, axpy_body, dot, dot_body, dots_body, norm2, wide};
+use crate::linalg::{
+    PackedUpper, axpy, axpy_body, dot, dot_body, dots_body, exponent, max_or_nan, norm2, pow2, wide,
+};
 use crate::solve::Run;
 use crate::{LinalgScalar, Scalar};
 
@@ -55,9 +57,19 @@ pub(super) struct QrFace<'p, 'a, T: LinalgScalar> {
     column: Vec<T>,
     coefficients: Vec<T>,
     products: Vec<T>,
+    /// Residuals are formed in twice the precision.
+    twice: bool,
 }
 
 impl<'p, 'a, T: LinalgScalar> QrFace<'p, 'a, T> {
+    /// An empty face whose residuals are formed in twice the precision, where the problem has entries.
+    pub(super) fn twice(problem: &'p Problem<'a, T>, b: &'p [T]) -> Self {
+        Self {
+            twice: true,
+            ..Self::new(problem, b)
+        }
+    }
+
     pub(super) fn new(problem: &'p Problem<'a, T>, b: &'p [T]) -> Self {
         Self {
             problem,
@@ -71,7 +83,94 @@ impl<'p, 'a, T: LinalgScalar> QrFace<'p, 'a, T> {
             column: vec![T::zero(); b.len()],
             coefficients: Vec::new(),
             products: Vec::new(),
+            twice: false,
         }
+    }
+
+    /// r ← b − A x
+    fn form_residual(&self, x: &[T], r: &mut Vec<T>, run: &mut Run<'_>) {
+        if self.twice {
+            let mut full = vec![T::zero(); self.problem.columns()];
+            self.members.iter().zip(x).for_each(|(j, v)| full[*j] = *v);
+            if let Some(exact) = self.problem.residual_twice(self.b, &full, run) {
+                *r = exact;
+                return;
+            }
+        }
+        residual(self.problem, self.b, &self.members, x, r, run);
+    }
+
+    /// One step of iterative refinement of the minimiser, x ← x + A_F⁺ (b − A x), kept at x ≥ 0. By back substitution, coordinate after
+    /// coordinate: what rounding takes from one, those that follow make good, and in direction i the residual is off by |R_ii| ulp(x_i) only.
+    /// Where that is more than `goal`, a coordinate before x_i is looked for that can make it good (see [`Self::shift_for`]).
+    /// Returns max ‖a_j‖ |change of x_j|.
+    pub(super) fn refine(&mut self, x: &mut [T], goal: T, run: &mut Run<'_>) -> T {
+        let mut r = std::mem::take(&mut self.column);
+        self.form_residual(x, &mut r, run);
+        let mut d: Vec<T> = self.q.chunks_exact(self.b.len()).map(|q| dot(q, &r)).collect();
+        self.column = r;
+        let norms = self.problem.norms();
+        let mut moved = T::zero();
+        for i in (0..x.len()).rev() {
+            let diagonal = self.r.column(i)[i];
+            let off = |d: T| rounding_of_step(x[i], d / diagonal);
+            if (diagonal * off(d[i])).abs() > goal
+                && let Some((p, shift)) = self.shift_for(i, off(d[i]), x, goal)
+            {
+                let before = x[p];
+                x[p] += shift;
+                let change = x[p] - before;
+                axpy(-change, &self.r.column(p)[..=i], &mut d[..=i]);
+            }
+            let column = self.r.column(i);
+            let next = (x[i] + d[i] / diagonal).max(T::zero());
+            let change = next - x[i];
+            x[i] = next;
+            axpy(-change, &column[..i], &mut d[..i]);
+            moved = max_or_nan([moved, (norms[self.members[i]] * change).abs()]);
+        }
+        moved
+    }
+
+    /// A coordinate p > i and a multiple of its last place that brings x_i, now off by `off` from the nearest number, near to one, at no cost of
+    /// more than `goal` in the directions i + 1 … p.
+    ///
+    /// Of two columns that are nearly parallel the coordinates may be so large that their last places are worth more than the tolerance. A step
+    /// of both along what the columns have in common costs next to nothing, and the last places of the two go at different rates: some step is as
+    /// good as the goal.
+    fn shift_for(&self, i: usize, off: T, x: &[T], goal: T) -> Option<(usize, T)> {
+        let (here, diagonal) = (last_place(x[i]), self.r.column(i)[i]);
+        let longest = |p: usize| {
+            let cost = max_or_nan(self.r.column(p)[i + 1..].iter().map(|v| v.abs())) * last_place(x[p]);
+            (goal / cost).min(T::lit(LONGEST_SHIFT))
+        };
+        let (most, p) = (i + 1..x.len())
+            .filter(|p| x[*p] > T::zero())
+            .map(|p| (longest(p), p))
+            .fold(
+                (T::one(), i),
+                |best, next| if next.0 > best.0 { next } else { best },
+            );
+        if p == i {
+            return None;
+        }
+        // in last places of x_i: what one last place of x_p moves it by, without whole ones
+        let rate = self.r.column(p)[i] * last_place(x[p]) / (diagonal * here);
+        let rate = rate - rate.round();
+        let off = off / here;
+        let enough = goal / (diagonal * here).abs();
+        let (mut k, mut best) = (T::zero(), (off.abs(), T::zero()));
+        while k < most && best.0 > enough {
+            k += T::one();
+            for k in [k, -k] {
+                let rest = off - k * rate;
+                let rest = (rest - rest.round()).abs();
+                if rest < best.0 {
+                    best = (rest, k);
+                }
+            }
+        }
+        (best.1 != T::zero()).then(|| (p, best.1 * last_place(x[p])))
     }
 
     /// Starts from given columns with one factorisation; false (and empty) when one of them depends on the others.
@@ -169,6 +268,21 @@ pub(crate) fn orthogonalise_fully<T: Scalar>(
     }
 }
 
+/// Last places that [`QrFace::shift_for`] tries: some milliseconds.
+const LONGEST_SHIFT: f64 = (1 << 20) as f64;
+
+/// The distance from v to the next number.
+fn last_place<T: Scalar>(v: T) -> T {
+    pow2::<T>(exponent(v)) * T::epsilon()
+}
+
+/// What rounding takes from v + step, exactly (Knuth 1969).
+fn rounding_of_step<T: Scalar>(v: T, step: T) -> T {
+    let sum = v + step;
+    let t = sum - v;
+    (v - (sum - t)) + (step - t)
+}
+
 /// A column whose part orthogonal to the face is this much smaller than itself is dependent on it (500 ε).
 pub(crate) fn dependence<T: Scalar>() -> T {
     T::lit(500.0) * T::epsilon()
@@ -233,7 +347,9 @@ impl<T: LinalgScalar> Face<T> for QrFace<'_, '_, T> {
     }
 
     fn price_all(&mut self, x: &[T], w: &mut [T], run: &mut Run<'_>) -> T {
-        residual(self.problem, self.b, &self.members, x, &mut self.residual, run);
+        let mut r = std::mem::take(&mut self.residual);
+        self.form_residual(x, &mut r, run);
+        self.residual = r;
         // b − A x carries an error ε‖b‖ in every direction. Taken out of the range of Q, it no longer drowns the pull of
         // columns that lie almost in that range (collinear pairs, Hilbert, T2): w is then right to ε‖r‖.
         orthogonalise(&self.q, &mut self.residual, &mut [], &mut self.products);
@@ -246,7 +362,9 @@ impl<T: LinalgScalar> Face<T> for QrFace<'_, '_, T> {
     }
 
     fn correction(&mut self, x: &[T], delta: &mut [T], run: &mut Run<'_>) {
-        residual(self.problem, self.b, &self.members, x, &mut self.column, run);
+        let mut r = std::mem::take(&mut self.column);
+        self.form_residual(x, &mut r, run);
+        self.column = r;
         for (o, qi) in delta.iter_mut().zip(self.q.chunks_exact(self.b.len())) {
             *o = dot(qi, &self.column);
         }

@@ -55,11 +55,13 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let target = T::lit(0.9) * self.tolerance;
         let near = near.filter(|x| support(x) > 0);
         let Reached { x, good, ended } = least_distance(self.problem, self.b, self.b_norm, near, target, run);
-        let limit = if good.is_some() { None } else { Some(ended) };
-        if let Some((mut r, g)) = good {
+        let limit = if let Some((mut r, g)) = good {
             r.iter_mut().for_each(|v| *v = -*v);
-            self.looked(&x, r, g);
-        }
+            self.looked(&x, r, g, T::zero());
+            (!self.solves(&x, self.tolerance, run)).then_some(Status::Stalled)
+        } else {
+            Some(ended)
+        };
         Candidate {
             x,
             phase: Phase::LeastDistance,

@@ -2,7 +2,9 @@
 //!
 //! One builder, [`Nnls`], for dense, sparse and matrix-free A; [`nnls`] is the call with every default. The answer is
 //! certified: its residual is computed afresh from A, b and x, and [`Status::Solved`](crate::Status) means that the
-//! scale-free natural residual ρ ([`Certificate`](crate::Certificate)) is at most the tolerance.
+//! scale-free natural residual ρ ([`Certificate`](crate::Certificate)), with a bound of its own rounding error, is at most the tolerance.
+//! Where plain sums do not settle that, residual and gradient are formed in twice the precision, and an x that does not hold is refined with
+//! them.
 //!
 //! Which method runs ([`Strategy::Auto`]):
 //!
@@ -28,7 +30,7 @@ pub(crate) mod active_set;
 mod block_exchange;
 pub(crate) mod coordinate_descent;
 mod dense;
-mod driver;
+pub(crate) mod driver;
 mod dual;
 pub(crate) mod face;
 mod few_columns;
@@ -41,6 +43,7 @@ pub(crate) mod many;
 pub(crate) mod problem;
 pub(crate) mod projected_cg;
 mod schur_exchange;
+mod twice;
 mod working_set;
 
 use crate::checks::{check_finite, check_len, check_memory, check_not_empty};
@@ -173,7 +176,7 @@ where
         }
     }
 
-    /// Calls an answer solved when its natural residual ρ is at most this.
+    /// Calls an answer solved when its natural residual ρ is at most this, with the bound of its rounding error.
     ///
     /// The exact methods end near rounding whatever the tolerance; the iterative ones stop here.
     ///

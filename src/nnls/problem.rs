@@ -5,7 +5,7 @@ use super::face::weak_pivot;
 use crate::checks::check_len;
 use crate::checks::{check_memory, check_not_empty};
 use crate::linalg::scratch::{self, Scratch};
-use crate::linalg::{axpy, dot, exponent, norm2, safe_exponent};
+use crate::linalg::{axpy, dot, exponent, norm2, rounding_of_sums, safe_exponent};
 use crate::operators::dense_products::{self, PARTS};
 use crate::operators::{
     ColumnScaled, Dense, LinearOperator, SparseColumns, checked_dense, checked_norms, checked_size,
@@ -15,6 +15,10 @@ use crate::solve::Run;
 use crate::{LinalgScalar, Result};
 use std::cell::RefCell;
 use std::sync::Arc;
+
+/// Additions on the way of a term through our sums of products, beside one for every group of eight terms: those inside a group, of the eight
+/// partial sums, of the terms left over, and of the parts of threads.
+const OF_GROUPS: usize = 24;
 
 /// At most this many elements (8 MB of f64) are made dense to reach the exact dense methods …
 const DENSIFY_SPARSE: usize = 1_000_000;
@@ -259,6 +263,28 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     /// Whether columns can be read without a product.
     pub(crate) fn has_columns(&self) -> bool {
         !matches!(self.storage, Storage::Products(_))
+    }
+
+    /// A bound of ‖δ(b − Â x)‖ when that is formed by the products of this problem, with `taking_part` entries of x that are not zero and
+    /// `size` = ‖b‖ + Σ‖â_j‖|x_j|. (An operator known by its products only is taken at its word that they are as good as sums by halves.)
+    pub(crate) fn rounding_of_residual(&self, taking_part: usize, size: T) -> T {
+        let terms = match self.operator() {
+            Operator::Dense(d) if d.is_column_major() => taking_part / 8,
+            Operator::Dense(_) | Operator::Sparse(_) => taking_part,
+            Operator::Products(_) => by_halves(self.columns),
+        };
+        rounding_of_sums(terms.saturating_add(OF_GROUPS), size)
+    }
+
+    /// A bound of |δ⟨â_j, r⟩|/‖â_j‖ for every j, with the norm of r.
+    pub(crate) fn rounding_of_adjoint(&self, r: T) -> T {
+        let terms = match self.operator() {
+            Operator::Dense(d) if d.is_column_major() => self.rows / 8,
+            Operator::Dense(_) => self.rows,
+            Operator::Sparse(s) => (0..self.columns).map(|j| s.entries(j).1.len()).max().unwrap_or(0),
+            Operator::Products(_) => by_halves(self.rows),
+        };
+        rounding_of_sums(terms.saturating_add(OF_GROUPS), r)
     }
 
     fn operator(&self) -> Operator<'_, T> {
@@ -607,6 +633,11 @@ enum Operator<'b, T: LinalgScalar> {
     Dense(Dense<'b, T>),
     Sparse(&'b SparseColumns<T>),
     Products(&'b (dyn LinearOperator<T> + 'b)),
+}
+
+/// Additions on the way of each of k terms that are added up by halves.
+fn by_halves(k: usize) -> usize {
+    k.max(1).ilog2() as usize + 1
 }
 
 /// full ← v on the face, else zero.

@@ -5,7 +5,7 @@
 /// ```
 /// let a = nalgebra::dmatrix![1.0, 1.0; 0.0, 1.0; 1.0, 0.0];
 /// let c = reparam::nnls(&a, &[1.0, 2.0, -1.0]).unwrap().certificate;
-/// assert!(c.natural_residual < 1e-14);
+/// assert!(c.natural_residual + c.natural_residual_error < 1e-13);
 /// assert_eq!(c.violation, 0.0);
 /// assert!(c.gap < 2e-14); // f(x) − min f is at most this
 /// ```
@@ -21,6 +21,20 @@ pub struct Certificate<T> {
     /// Zero exactly at a solution; unchanged when a column, A or b is rescaled. The c_j are those the operator states, where it
     /// states them.
     pub natural_residual: T,
+    /// A bound of the rounding error in `natural_residual`: the exact ρ of the x handed out, of A and b as given, is at most
+    /// `natural_residual + natural_residual_error`. [`Status::Solved`](crate::Status) means that this sum is at most the tolerance.
+    ///
+    /// ```text
+    /// γ_{k+1} (‖b‖ + Σ_j c_j|x_j|)/‖b‖ + γ_m ‖r‖/‖b‖ + γ_m ρ      γ_k = k u/(1 − k u),  u the unit roundoff,  r = b − A x
+    /// ```
+    ///
+    /// with k the number of x_j ≠ 0 (fewer where sums are formed in groups). Where this is too much for the claim, r and g are formed again in
+    /// twice the precision, and the first two terms become γ_k² (‖b‖ + Σ_j c_j|x_j|)/‖b‖ + γ_m² ‖r‖/‖b‖. Rounding in c_j and ‖b‖ is part of the
+    /// last term.
+    ///
+    /// Of an A that is known by its products only, those are taken to be as accurate as sums by halves: log₂ k in place of k. +∞ where no
+    /// bound is known ([`Minimize`](crate::Minimize): the rounding of its objective is its own).
+    pub natural_residual_error: T,
     /// An upper bound of f(x) − min f by weak duality, for convex problems; +∞ where no dual point is at hand.
     pub gap: T,
     /// The largest violation of a constraint by x: exactly 0 for bounds, rounding for sets that couple coordinates (a sum, a norm).
@@ -31,9 +45,16 @@ pub struct Certificate<T> {
 }
 
 impl<T> Certificate<T> {
-    pub(crate) fn new(natural_residual: T, gap: T, violation: T, multipliers: Vec<T>) -> Self {
+    pub(crate) fn new(
+        natural_residual: T,
+        natural_residual_error: T,
+        gap: T,
+        violation: T,
+        multipliers: Vec<T>,
+    ) -> Self {
         Self {
             natural_residual,
+            natural_residual_error,
             gap,
             violation,
             multipliers,

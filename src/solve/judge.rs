@@ -637,7 +637,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             residual: Vec::new(),
             residual_norm: T::nan(),
             status,
-            certificate: Certificate::new(rho, gap, violation, multipliers),
+            certificate: Certificate::new(rho, T::infinity(), gap, violation, multipliers),
             iterations: c.iteration,
             counts: c.counts,
             phase: if c.finished.is_some() {

@@ -14,7 +14,8 @@ use std::fmt;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Status {
-    /// The natural residual in x is at most the tolerance: a solution (of a convex problem: a global one). (Where f falls to
+    /// The natural residual in x is at most the tolerance: a solution (of a convex problem: a global one). Of least squares, with all that
+    /// rounding may have taken from it ([`Certificate::natural_residual_error`](crate::Certificate::natural_residual_error)). (Where f falls to
     /// zero, to the rounding of its start, it is enough that no coordinate would move by more than rounding.)
     Solved,
     /// The natural residual in x is at most the tolerance: a stationary (KKT) point of a problem that is not known to be convex.
@@ -23,7 +24,8 @@ pub enum Status {
     AtInfinity,
     /// The evaluation limit was reached.
     EvaluationLimit,
-    /// No method makes further progress in this precision; the residual is above the tolerance.
+    /// No method makes further progress in this precision: the residual is above the tolerance, or not shown to be below it with all that
+    /// rounding may have taken from it. (With coordinates of 1e13, say, the numbers near a solution may all be too coarse.)
     Stalled,
     /// The iteration limit was reached.
     IterationLimit,

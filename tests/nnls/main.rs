@@ -10,6 +10,7 @@ mod bounded;
 mod common_columns;
 mod differential;
 mod errors;
+mod evidence;
 mod invariances;
 mod large_faces;
 mod operators;
