@@ -128,7 +128,7 @@ fn a_limit_of_file_sizes_is_an_error_of_every_output() {
 fn only_x(bytes: &[u8]) -> Vec<f64> {
     let array = npyz::NpyFile::new(bytes).unwrap();
     let header = bytes.len() - 8 * array.len() as usize;
-    assert!(header % 64 == 0, "something else stands beside x");
+    assert!(header.is_multiple_of(64), "something else stands beside x");
     array.into_vec().unwrap()
 }
 

@@ -127,21 +127,8 @@ pub(crate) enum Fault {
         hint: &'static str,
     },
     /// A name that another file has otherwise.
-    #[error("{what} {number} is named {}, where {} names it {}{hint} ({what} 1 is the first; without names nothing is compared)", quoted(this), other.display(), quoted(that))]
-    Names {
-        /// What is named: rows or entries.
-        what: &'static str,
-        /// From 1.
-        number: usize,
-        /// Its name here.
-        this: String,
-        /// Its name there.
-        that: String,
-        /// Where.
-        other: PathBuf,
-        /// What may have happened, or nothing.
-        hint: &'static str,
-    },
+    #[error("{0}")]
+    Names(Box<Disagreement>),
     /// NaN or infinity.
     #[error("{0} is not finite")]
     NotFinite(Position),
@@ -173,6 +160,24 @@ pub(crate) enum Fault {
     /// The answer would go where no file can be.
     #[error("cannot be written: {0}")]
     Unwritable(String),
+}
+
+/// Two names of one row or entry.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} {number} is named {}, where {} names it {}{hint} ({what} 1 is the first; without names nothing is compared)", quoted(this), other.display(), quoted(that))]
+pub(crate) struct Disagreement {
+    /// What is named: row or entry.
+    pub(crate) what: &'static str,
+    /// From 1.
+    pub(crate) number: usize,
+    /// Its name here.
+    pub(crate) this: String,
+    /// Its name there.
+    pub(crate) that: String,
+    /// Where.
+    pub(crate) other: PathBuf,
+    /// What may have happened, or nothing.
+    pub(crate) hint: &'static str,
 }
 
 impl Fault {

@@ -62,7 +62,6 @@ impl Axis {
         self
     }
 
-    #[allow(dead_code)] // by the program alone
     pub(crate) fn named(mut self, names: Option<&Vec<String>>) -> Self {
         self.names = names.cloned().unwrap_or_default();
         self

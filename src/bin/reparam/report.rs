@@ -203,7 +203,7 @@ fn duration(seconds: f64) -> String {
 /// The first names and the last.
 fn ends(names: &[String]) -> String {
     match names {
-        [all @ ..] if all.len() <= 4 => all.join(", "),
+        all if all.len() <= 4 => all.join(", "),
         [first, second, .., last] => format!("{first}, {second}, …, {last}"),
         _ => String::new(),
     }

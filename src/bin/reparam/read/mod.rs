@@ -4,7 +4,7 @@ mod matrix_market;
 mod npy;
 mod text;
 
-use crate::error::{Failure, Fault};
+use crate::error::{Disagreement, Failure, Fault};
 use reparam::operators::SparseColumns;
 use std::fs::File;
 use std::io::Read;
@@ -146,7 +146,7 @@ fn agree(
         names.sort_unstable();
         names
     };
-    let fault = Fault::Names {
+    let disagreement = Disagreement {
         what,
         number: at + 1,
         this: this.clone(),
@@ -158,7 +158,7 @@ fn agree(
             ""
         },
     };
-    Err(fault.of(path))
+    Err(Fault::Names(Box::new(disagreement)).of(path))
 }
 
 /// A number in place of the name of a file.
