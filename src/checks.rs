@@ -50,6 +50,18 @@ pub(crate) fn check_each<T: Scalar>(
     }
 }
 
+/// A finite number, or [`Error::Setting`].
+pub(crate) fn check_number<T: Scalar>(name: &'static str, value: T) -> Result<()> {
+    if value.is_finite() {
+        Ok(())
+    } else {
+        Err(Error::Setting {
+            name,
+            why: "must be finite",
+        })
+    }
+}
+
 /// A positive finite number, or [`Error::Setting`].
 pub(crate) fn check_positive<T: Scalar>(name: &'static str, value: T) -> Result<()> {
     if value.is_finite() && value > T::zero() {
@@ -59,6 +71,46 @@ pub(crate) fn check_positive<T: Scalar>(name: &'static str, value: T) -> Result<
             name,
             why: "must be positive and finite",
         })
+    }
+}
+
+/// A right-hand side of an m×n matrix: its length m, every entry finite.
+pub(crate) fn check_rhs<T: Scalar>(b: &[T], m: usize, n: usize) -> Result<()> {
+    check_data_len("the right-hand side", m, n, b.len())?;
+    check_finite("right-hand side", b)
+}
+
+/// One entry of data per row of an m×n matrix, or [`Error::Dimension`]; [`Error::Transposed`] where there is one per column.
+pub(crate) fn check_data_len(what: &'static str, m: usize, n: usize, found: usize) -> Result<()> {
+    if found != m && found == n {
+        Err(Error::Transposed {
+            what,
+            rows: m,
+            columns: n,
+        })
+    } else {
+        check_len(what, m, found)
+    }
+}
+
+/// The right-hand sides of an m×n matrix (m > 0) that lie one after the other: at least one, whole, every entry finite.
+pub(crate) fn columns_of<T: Scalar>(b: &[T], m: usize, n: usize) -> Result<Vec<&[T]>> {
+    check_not_empty("the right-hand sides", b.len())?;
+    if b.len() % m != 0 {
+        let what = "the right-hand sides";
+        let wrong = if b.len() == n {
+            check_data_len(what, m, n, b.len())
+        } else {
+            check_len(what, b.len().div_ceil(m) * m, b.len())
+        };
+        return wrong.map(|()| vec![]);
+    }
+    match b.iter().position(|v| !v.is_finite()) {
+        Some(index) => Err(Error::NotFiniteRightHandSide {
+            number: index / m,
+            row: index % m,
+        }),
+        None => Ok(b.chunks_exact(m).collect()),
     }
 }
 

@@ -34,7 +34,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// Two lengths that must agree do not.
-    #[error("{what} has length {found}, expected {expected}")]
+    #[error("{what} must have length {expected}, not {found}")]
     Dimension {
         /// The object at fault.
         what: &'static str,
@@ -42,6 +42,18 @@ pub enum Error {
         expected: usize,
         /// The length that was given.
         found: usize,
+    },
+    /// A vector of data has one entry per column of the matrix, not one per row.
+    #[error(
+        "{what} must have length {rows}, one entry per row of the matrix, not {columns}, one per column: is the matrix transposed?"
+    )]
+    Transposed {
+        /// The vector of data.
+        what: &'static str,
+        /// The rows of the matrix: the length that the vector must have.
+        rows: usize,
+        /// The columns of the matrix: the length that it has.
+        columns: usize,
     },
     /// An entry of a vector is NaN or infinite.
     #[error("{what}[{index}] is not finite")]
@@ -51,8 +63,16 @@ pub enum Error {
         /// Index of the first such entry, from 0.
         index: usize,
     },
+    /// An entry of one of several right-hand sides is NaN or infinite.
+    #[error("right-hand side {number}, row {row} (both from 0) is not finite")]
+    NotFiniteRightHandSide {
+        /// Which right-hand side, from 0.
+        number: usize,
+        /// The row of its first such entry, from 0.
+        row: usize,
+    },
     /// An entry of the matrix is NaN or infinite.
-    #[error("entry ({row}, {column}) of the matrix is not finite")]
+    #[error("the matrix is not finite in row {row}, column {column} (both from 0)")]
     NotFiniteEntry {
         /// Row of the first such entry, from 0.
         row: usize,
@@ -60,13 +80,13 @@ pub enum Error {
         column: usize,
     },
     /// Something that needs at least one element has none.
-    #[error("{what} is empty")]
+    #[error("{what} must not be empty")]
     Empty {
         /// The object at fault.
         what: &'static str,
     },
     /// A lower bound lies above the upper bound, or a bound is NaN.
-    #[error("bounds of coordinate {index} cross: lower {lower:e}, upper {upper:e}")]
+    #[error("no number lies between the bounds of coordinate {index}: lower {}, upper {}", number(*.lower), number(*.upper))]
     CrossedBounds {
         /// The coordinate, from 0.
         index: usize,
@@ -82,15 +102,24 @@ pub enum Error {
         what: &'static str,
     },
     /// The coordinates of the starting point do not add up to what the set demands.
-    #[error("start is infeasible: its coordinates add up to {sum:e}, which must be {expected:e}")]
+    #[error(
+        "the start is infeasible: {rule} {} (to within {}), not {}",
+        number(*.expected),
+        rough(*.tolerance),
+        number(*.sum)
+    )]
     InfeasibleStartSum {
         /// What they add up to.
         sum: f64,
-        /// What they must add up to.
+        /// What they must add up to, or at most.
         expected: f64,
+        /// What adds up to what: "the coordinates must add up to", ….
+        rule: &'static str,
+        /// How far from it a start may be.
+        tolerance: f64,
     },
     /// The starting point is outside the feasible set.
-    #[error("start is infeasible: coordinate {index} is {value:e}, which violates the bound {bound:e}")]
+    #[error("the start is infeasible: coordinate {index} is {}, beyond its bound {}", number(*.value), number(*.bound))]
     InfeasibleStart {
         /// The coordinate, from 0.
         index: usize,
@@ -100,15 +129,25 @@ pub enum Error {
         bound: f64,
     },
     /// A setting has no meaning.
-    #[error("setting {name}: {why}")]
+    #[error("{name} {why}")]
     Setting {
         /// The setting.
         name: &'static str,
-        /// What is wrong with it.
+        /// What it must be, or what is wrong with it: the message is "name why".
+        why: &'static str,
+    },
+    /// A call would silently replace a restriction that was given before.
+    #[error("{second} would replace {first}: {why}")]
+    Replaced {
+        /// The call that came first.
+        first: &'static str,
+        /// The call that would replace it.
+        second: &'static str,
+        /// Why there is room for one only.
         why: &'static str,
     },
     /// An entry of the data is finite but has no meaning (a label that is neither −1 nor 1, a negative count, …).
-    #[error("{what}[{index}] = {value:e} {why}")]
+    #[error("{what}[{index}] is {}, which {why}", number(*.value))]
     Data {
         /// The vector at fault.
         what: &'static str,
@@ -120,7 +159,7 @@ pub enum Error {
         why: &'static str,
     },
     /// A size does not fit the machine's integers.
-    #[error("{what} overflows")]
+    #[error("{what} is too large for this machine")]
     SizeOverflow {
         /// The size at fault.
         what: &'static str,
@@ -162,9 +201,7 @@ pub enum Error {
 #[non_exhaustive]
 pub enum MapError {
     /// The point is not in the set.
-    #[error(
-        "coordinate {index} = {value:e} lies outside the set (where coordinates are coupled by a norm: the first of those that break it)"
-    )]
+    #[error("coordinate {index} is {}, outside the set", number(*.value))]
     Outside {
         /// The coordinate, from 0 (of a coupled set: the first that is involved).
         index: usize,
@@ -172,7 +209,7 @@ pub enum MapError {
         value: f64,
     },
     /// The coordinates do not add up to what they must.
-    #[error("the coordinates {rule} {limit:e}, not {sum:e}")]
+    #[error("the coordinates {rule} {} (to within {}), not {}", number(*.limit), rough(*.tolerance), number(*.sum))]
     Sum {
         /// What they add up to.
         sum: f64,
@@ -180,9 +217,11 @@ pub enum MapError {
         limit: f64,
         /// Which of the two: "must add up to", ….
         rule: &'static str,
+        /// How far from it they may be.
+        tolerance: f64,
     },
     /// The point lies on the boundary, and the policy (or the map, when it never reaches the boundary) refuses that.
-    #[error("coordinate {index} lies on the boundary of the set")]
+    #[error("coordinate {index} lies on the boundary of the set, which is refused here")]
     OnBoundary {
         /// The coordinate, from 0.
         index: usize,
@@ -190,4 +229,18 @@ pub enum MapError {
     /// The map does not offer this operation.
     #[error("this map does not provide {0}")]
     NotProvided(&'static str),
+}
+
+/// A number as a scientist writes it: powers of ten only where digits would be many.
+fn number(v: f64) -> String {
+    if v == 0.0 || !v.is_finite() || (1e-4..1e7).contains(&v.abs()) {
+        v.to_string()
+    } else {
+        format!("{v:e}")
+    }
+}
+
+/// A tolerance, to two digits.
+fn rough(v: f64) -> String {
+    format!("{v:.1e}")
 }

@@ -98,6 +98,8 @@ struct SumOver<T> {
     r: T,
     /// All coordinates when None.
     part: Option<Vec<usize>>,
+    /// The call that demanded it, for messages.
+    call: &'static str,
 }
 
 /// What is asked, whatever A is.
@@ -105,6 +107,8 @@ struct SumOver<T> {
 pub(crate) struct Request<T> {
     shape: Shape<T>,
     sum: Option<SumOver<T>>,
+    /// A call that demanded another sum after that one: an error of the solve, for one would silently replace the other.
+    second: Option<&'static str>,
     settings: Settings<T>,
     start: Option<Vec<T>>,
 }
@@ -157,7 +161,7 @@ where
     pub fn simplex(a: &'a A, r: T) -> Self {
         // (more columns than there is memory for: `solve` says so)
         let n = checked_size(a).map_or(0, |(_, n)| n);
-        Self::over(a, Shape::Bounds(vec![T::zero(); n], vec![T::infinity(); n])).sum(r)
+        Self::over(a, Shape::Bounds(vec![T::zero(); n], vec![T::infinity(); n])).demand(r, None, "`simplex`")
     }
 
     /// The capped simplex {x ≥ 0, Σ x ≤ r}.
@@ -215,6 +219,7 @@ where
             request: Request {
                 shape,
                 sum: None,
+                second: None,
                 settings: Settings {
                     tolerance,
                     strategy: Strategy::Auto,
@@ -225,7 +230,8 @@ where
         }
     }
 
-    /// Demands Σ x = r besides the bounds.
+    /// Demands Σ x = r besides the bounds. There is room for one sum: a second one, by this call, [`sum_over`](Self::sum_over) or a
+    /// constructor that demands a sum itself, is an error of [`solve`](Self::solve) ([`Error::Replaced`]).
     ///
     /// ```
     /// use reparam::{BoundedLeastSquares, Error};
@@ -235,12 +241,12 @@ where
     /// assert!((x[0] - 0.75_f64).abs() < 1e-15 && (x[1] - 0.25_f64).abs() < 1e-15);
     /// assert!(matches!(solver.sum(2.0).solve(&[2.0, 0.0]), Err(Error::Infeasible { .. })));
     /// ```
-    pub fn sum(mut self, r: T) -> Self {
-        self.request.sum = Some(SumOver { r, part: None });
-        self
+    pub fn sum(self, r: T) -> Self {
+        self.demand(r, None, "`sum`")
     }
 
-    /// Demands that some coordinates, given by their indices from 0, each once, add up to r: a simplex times a box, for instance.
+    /// Demands that some coordinates, given by their indices from 0, each once, add up to r: a simplex times a box, for instance. As with
+    /// [`sum`](Self::sum), there is room for one.
     ///
     /// ```
     /// use reparam::BoundedLeastSquares;
@@ -251,11 +257,16 @@ where
     /// let x = solver.solve(&[0.5, 1.0, -7.0]).unwrap().x;
     /// assert!((x[0] - 0.25).abs() < 1e-15 && (x[1] - 0.75).abs() < 1e-15 && (x[2] + 7.0).abs() < 1e-14);
     /// ```
-    pub fn sum_over(mut self, coordinates: &[usize], r: T) -> Self {
-        self.request.sum = Some(SumOver {
-            r,
-            part: Some(coordinates.to_vec()),
-        });
+    pub fn sum_over(self, coordinates: &[usize], r: T) -> Self {
+        self.demand(r, Some(coordinates.to_vec()), "`sum_over`")
+    }
+
+    fn demand(mut self, r: T, part: Option<Vec<usize>>, call: &'static str) -> Self {
+        if self.request.sum.is_some() {
+            self.request.second = self.request.second.or(Some(call));
+        } else {
+            self.request.sum = Some(SumOver { r, part, call });
+        }
         self
     }
 
@@ -369,9 +380,9 @@ where
     /// the problem in the variables of the reduction.
     ///
     /// # Errors
-    /// [`Error::Empty`] when A has no rows or no columns; [`Error::Dimension`] for wrong lengths; [`Error::NotFinite`] and
-    /// [`Error::NotFiniteEntry`] for NaN and infinities in A, b and the start; [`Error::CrossedBounds`] when lo > hi or a
-    /// bound is NaN; [`Error::Infeasible`] when nothing between the bounds adds up to r; [`Error::InfeasibleStart`],
+    /// [`Error::Empty`] when A has no rows or no columns; [`Error::Dimension`] for wrong lengths, [`Error::Transposed`] when b fits Aᵀ;
+    /// [`Error::NotFinite`] and [`Error::NotFiniteEntry`] for NaN and infinities in A, b and the start; [`Error::CrossedBounds`] when
+    /// lo > hi or a bound is NaN; [`Error::Replaced`] for a second sum; [`Error::Infeasible`] when nothing between the bounds adds up to r; [`Error::InfeasibleStart`],
     /// [`Error::InfeasibleStartSum`]; [`Error::Setting`]; [`Error::Unrepresentable`] when the solution exceeds the number type.
     ///
     /// ```
@@ -386,7 +397,8 @@ where
     /// on A alone is prepared once. A time limit is for all of them together, an iteration limit for each.
     ///
     /// # Errors
-    /// As [`solve`](Self::solve); [`Error::Dimension`] when the length of B is not a multiple of m.
+    /// As [`solve`](Self::solve); [`Error::Dimension`] when the length of B is not a multiple of m;
+    /// [`Error::NotFiniteRightHandSide`] names the entry of B that is NaN or infinite.
     ///
     /// ```
     /// use nalgebra::dmatrix;

@@ -3,7 +3,7 @@
 use super::prepared::{Posed, Prepared, sum_of};
 use super::reduction::{Change, Reduced};
 use super::{Request, Settings, Shape, Strategy, driver};
-use crate::checks::{check_finite, check_len, check_memory, check_not_empty, zeros};
+use crate::checks::{check_finite, check_len, check_memory, check_not_empty, check_rhs, columns_of, zeros};
 use crate::clock::Instant;
 use crate::linalg::{max_or_nan, norm2, rounding_of_sums};
 use crate::nnls::driver::rounding_of_norms;
@@ -33,15 +33,7 @@ impl<T: LinalgScalar> Question<'_, T> {
         let clock = Instant::now();
         check_not_empty("the right-hand sides", b.len())?;
         check_not_empty("the matrix (no rows)", self.a.rows())?;
-        let m = self.a.rows();
-        if b.len() % m != 0 {
-            return Err(Error::Dimension {
-                what: "the right-hand sides (m × k)",
-                expected: b.len().div_ceil(m) * m,
-                found: b.len(),
-            });
-        }
-        let columns: Vec<&[T]> = b.chunks_exact(m).collect();
+        let columns = columns_of(b, self.a.rows(), self.a.columns())?;
         self.solve_columns(&columns, clock)
     }
 
@@ -60,12 +52,7 @@ impl<T: LinalgScalar> Question<'_, T> {
             self.request.settings.strategy,
             Strategy::WorkingSet | Strategy::ProjectedGradient
         );
-        if !matches!(self.request.shape, Shape::Bounds(..)) && self.request.sum.is_some() {
-            return Err(Error::Setting {
-                name: "sum",
-                why: "this set has no room for another one",
-            });
-        }
+        self.check_one_sum()?;
         if let Some(x) = &self.request.start {
             check_len("the start", n, x.len())?;
             check_finite("start", x)?;
@@ -107,6 +94,33 @@ impl<T: LinalgScalar> Question<'_, T> {
         match (error, self.a.first_not_finite()) {
             (Error::NotFiniteEntry { .. }, Some((row, column))) => Error::NotFiniteEntry { row, column },
             (error, _) => error,
+        }
+    }
+
+    /// One sum at most, be it that of the set.
+    fn check_one_sum(&self) -> Result<()> {
+        let of_the_set = match self.request.shape {
+            Shape::Bounds(..) => None,
+            Shape::Capped(..) => Some("`capped_simplex`"),
+            Shape::L1(..) => Some("`l1_ball`"),
+            Shape::Monotone(..) => Some("`monotone`"),
+        };
+        let calls = [
+            of_the_set,
+            self.request.sum.as_ref().map(|s| s.call),
+            self.request.second,
+        ];
+        let mut calls = calls.into_iter().flatten();
+        match (calls.next(), calls.next()) {
+            (Some(first), Some(second)) => Err(Error::Replaced {
+                first,
+                second,
+                why: match of_the_set {
+                    Some(_) => "a sum cannot be demanded besides this set",
+                    None => "one sum can be demanded, not two",
+                },
+            }),
+            _ => Ok(()),
         }
     }
 
@@ -168,7 +182,7 @@ impl<T: LinalgScalar> Question<'_, T> {
         if self.request.settings.strategy == Strategy::WorkingSet && !problem.has_columns() {
             return Err(Error::Setting {
                 name: "strategy",
-                why: "this one reads columns, and the operator has only products",
+                why: "needs the columns of the matrix, and the operator offers products only",
             });
         }
         if self.request.settings.strategy == Strategy::BlockExchange {
@@ -180,8 +194,7 @@ impl<T: LinalgScalar> Question<'_, T> {
         }
         posed.check()?;
         for b in columns {
-            check_len("the right-hand side", problem.rows(), b.len())?;
-            check_finite("right-hand side", b)?;
+            check_rhs(b, problem.rows(), self.a.columns())?;
         }
         let start = match &self.request.start {
             None => None,
@@ -242,10 +255,16 @@ impl<T: LinalgScalar> Question<'_, T> {
                 if let (Change::Slack, Some(j)) = (change, x.iter().position(|v| *v < T::zero())) {
                     return outside(j, x[j], T::zero());
                 }
-                if size > *r + slack * (size + *r) {
+                let room = slack * (size + *r);
+                if size > *r + room {
                     return Err(Error::InfeasibleStartSum {
                         sum: size.as_f64(),
                         expected: r.as_f64(),
+                        rule: match change {
+                            Change::Signed => "the absolute values of its coordinates must add up to at most",
+                            _ => "its coordinates must add up to at most",
+                        },
+                        tolerance: room.as_f64(),
                     });
                 }
                 change.z(x, *r)
@@ -268,6 +287,12 @@ impl<T: LinalgScalar> Question<'_, T> {
                 return Err(Error::InfeasibleStartSum {
                     sum: sum.as_f64(),
                     expected: r.as_f64(),
+                    rule: if part.iter().all(|p| *p) {
+                        "its coordinates must add up to"
+                    } else {
+                        "the coordinates of its sum must add up to"
+                    },
+                    tolerance: (slack * size).as_f64(),
                 });
             }
         }
@@ -445,11 +470,11 @@ fn solve_each<T: LinalgScalar>(
     let many = columns.len() > 4;
     in_order(
         columns,
-        |_, b| driver::solve(prepared, b, settings, start, many, clock),
+        |k, b| driver::solve(prepared, b, settings, start, many, clock, k == 0),
         || Some((prepared.problem.parts().filter(|_| many)?, prepared.shared())),
         |(parts, shared), chunk| {
             let prepared = Prepared::around(shared, Problem::from_parts(parts));
-            let each = |b: &&[T]| driver::solve(&prepared, b, settings, start, many, clock);
+            let each = |b: &&[T]| driver::solve(&prepared, b, settings, start, many, clock, false);
             chunk.iter().map(each).collect()
         },
     )

@@ -158,7 +158,7 @@ impl<T: Scalar, A: LinearOperator<T>> HeldOut<A, T> {
     /// ```
     pub fn rule(&mut self) -> impl FnMut(&Progress<'_, T>) -> Result<bool> + '_ {
         |p| {
-            check_len("the columns of the held-out rows", p.x.len(), self.best.len())?;
+            check_len("a held-out row of the matrix", p.x.len(), self.best.len())?;
             self.operator.apply(p.x, &mut self.image);
             for (z, b) in self.image.iter_mut().zip(&self.data) {
                 *z -= *b;

@@ -292,7 +292,7 @@ pub(crate) fn check_depth(depth: u32) -> Result<()> {
     } else {
         Err(Error::Setting {
             name: "depth",
-            why: "x = u^L is smooth and onto for L ≥ 2 only",
+            why: "must be at least 2: x = u^L is smooth and onto for L ≥ 2 only",
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Theory as monitors: Lyapunov functions, their bounds, and what the flow conserves.
 
-use crate::checks::{check_finite, check_len, check_positive};
+use crate::checks::{check_finite, check_len, check_number, check_positive};
 use crate::linalg::max_abs;
 use crate::{Error, Result, Scalar};
 
@@ -183,14 +183,14 @@ impl<T: Scalar> Bregman<T> {
     /// For x = u^{∘L}, compared with z ≥ 0 (a solution), f(z) = `value`.
     ///
     /// # Errors
-    /// [`Error::Setting`] for L < 2, [`Error::NotFinite`], [`Error::Data`] for a negative coordinate.
+    /// [`Error::Setting`] for L < 2 or a value that is not finite, [`Error::NotFinite`], [`Error::Data`] for a negative coordinate.
     ///
     /// ```
     /// assert!(reparam::flows::monitors::Bregman::new(2, &[-1.0], 0.0).is_err());
     /// ```
     pub fn new(depth: u32, z: &[T], value: T) -> Result<Self> {
         check_depth_and_point(depth, z)?;
-        check_finite("comparison value", &[value])?;
+        check_number("comparison value", value)?;
         Ok(Self {
             depth,
             z: z.to_vec(),
@@ -270,14 +270,14 @@ impl<T: Scalar> Accelerated<T> {
     /// Compared with z ≥ 0 (a solution), f(z) = `value`.
     ///
     /// # Errors
-    /// [`Error::NotFinite`], [`Error::Data`] for a negative coordinate.
+    /// [`Error::Setting`] for a value that is not finite, [`Error::NotFinite`], [`Error::Data`] for a negative coordinate.
     ///
     /// ```
     /// assert!(reparam::flows::monitors::Accelerated::new(&[1.0], f64::NAN).is_err());
     /// ```
     pub fn new(z: &[T], value: T) -> Result<Self> {
         check_depth_and_point(2, z)?;
-        check_finite("comparison value", &[value])?;
+        check_number("comparison value", value)?;
         Ok(Self {
             z: z.to_vec(),
             value,

@@ -127,7 +127,7 @@ impl<'a, T: Scalar> Recording<'a, T> {
         self
     }
 
-    /// Also at these times (and no longer at those that were asked for before).
+    /// Also at these times.
     ///
     /// # Errors
     /// As [`at_times`](Self::at_times).
@@ -137,7 +137,10 @@ impl<'a, T: Scalar> Recording<'a, T> {
     /// assert!(reparam::flows::Recording::every(10).also_at_times(&[f64::NAN]).is_err());
     /// ```
     pub fn also_at_times(mut self, times: &[T]) -> Result<Self> {
-        self.times = Self::at_times(times)?.times;
+        self.times.extend(Self::at_times(times)?.times);
+        self.times
+            .sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+        self.times.dedup();
         Ok(self)
     }
 
@@ -147,7 +150,7 @@ impl<'a, T: Scalar> Recording<'a, T> {
     /// let _ = reparam::flows::Recording::<f64>::every(1).coordinates(&[0, 7]);
     /// ```
     pub fn coordinates(mut self, indices: &[usize]) -> Self {
-        self.coordinates = indices.to_vec();
+        self.coordinates.extend_from_slice(indices);
         self
     }
 

@@ -235,7 +235,7 @@ pub(crate) fn require_first_order<T: Scalar, F: Flow<T> + ?Sized>(flow: &F, poin
     } else {
         Err(Error::Setting {
             name: "step rule",
-            why: "this rule is made for gradient flows",
+            why: "is made for gradient flows",
         })
     }
 }

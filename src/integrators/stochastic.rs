@@ -314,7 +314,7 @@ impl<T: Scalar> Stochastic<T> {
         let z = dot(&self.row, &self.x) + view.offset.map_or_else(T::zero, |a| a[i]);
         let slope = view.loss.derivative(i, z).ok_or(Error::Setting {
             name: "stochastic gradients",
-            why: "the loss does not offer its derivative by row",
+            why: "need a loss that offers its derivative by row",
         })?;
         let weight = slope * T::count(self.rows);
         self.row.iter_mut().for_each(|v| *v *= weight);
@@ -431,7 +431,7 @@ impl<T: Scalar> Method<T> for Stochastic<T> {
         if rows != Some(self.rows) {
             return Err(Error::Setting {
                 name: "stochastic gradients",
-                why: "the run began on a problem with another number of rows",
+                why: "began on a problem with another number of rows",
             });
         }
         if self.by_copy && self.copy.is_none() {

@@ -71,7 +71,7 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Affine<T, A, M> {
     /// assert!(Affine::new(nalgebra::dmatrix![1.0, 2.0], Squares::new(3), vec![0.0]).is_err());
     /// ```
     pub fn new(operator: A, map: M, offset: Vec<T>) -> Result<Self> {
-        check_len("the columns of the operator", map.dim_x(), operator.columns())?;
+        check_len("a row of the operator", map.dim_x(), operator.columns())?;
         check_len("the offset", operator.rows(), offset.len())?;
         check_finite("offset", &offset)?;
         let (_, n) = checked_size(&operator)?;
@@ -222,7 +222,7 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Reparametrization
             Search::Found => {}
             Search::NotOffered => {
                 return Err(MapError::NotProvided(
-                    "a section (the inner set has neither a minimiser nor a projection)",
+                    "a section: the inner set has neither a minimiser nor a projection",
                 ));
             }
             Search::Full => {

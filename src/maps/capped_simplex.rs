@@ -119,6 +119,7 @@ impl<T: Scalar> Reparametrization<T> for CappedSimplex<T> {
                 sum: (r - slack).as_f64(),
                 limit: r.as_f64(),
                 rule: "must add up to at most",
+                tolerance: sum_tolerance(r).as_f64(),
             });
         }
         u[n] = admit(n, slack.max(T::zero()), r, boundary)?.sqrt();

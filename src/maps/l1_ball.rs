@@ -1,5 +1,6 @@
 //! φ(u) = [I, −I]·r u²/‖u‖², u ∈ R^{2n}: onto the ℓ1 ball.
 
+use super::normalized_squares::sum_tolerance;
 use super::{Boundary, Landscape, Ray, Reparametrization, weights};
 use crate::sets::{self, ConstraintSet};
 use crate::{MapError, Result, Scalar};
@@ -148,7 +149,7 @@ impl<T: Scalar> Reparametrization<T> for L1Ball<T> {
     fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], _work: &mut [T]) -> Result<(), MapError> {
         let (n, r) = (x.len(), self.radius());
         let norm: T = x.iter().map(|v| v.abs()).sum();
-        if norm.is_nan() || norm > r + super::normalized_squares::sum_tolerance(r) {
+        if norm.is_nan() || norm > r + sum_tolerance(r) {
             return Err(match x.iter().position(|v| v.is_nan()) {
                 Some(index) => MapError::Outside {
                     index,
@@ -158,6 +159,7 @@ impl<T: Scalar> Reparametrization<T> for L1Ball<T> {
                     sum: norm.as_f64(),
                     limit: r.as_f64(),
                     rule: "must have absolute values that add up to at most",
+                    tolerance: sum_tolerance(r).as_f64(),
                 },
             });
         }

@@ -236,7 +236,9 @@ pub trait Reparametrization<T: Scalar> {
     /// [`MapError::Outside`] or [`MapError::Sum`] when x ∉ X, [`MapError::OnBoundary`] by policy, [`MapError::NotProvided`] (the default).
     fn section(&self, x: &[T], boundary: Boundary<T>, u: &mut [T], work: &mut [T]) -> Result<(), MapError> {
         let _ = (x, boundary, u, work);
-        Err(MapError::NotProvided("a section"))
+        Err(MapError::NotProvided(
+            "a section: implement `section` to start at a given x",
+        ))
     }
 
     /// out ← J Jᵀ g where that is a function of x alone (the metric of the flow in x); false otherwise. Of maps that

@@ -105,6 +105,7 @@ pub(super) fn check_sum<T: Scalar>(x: impl Iterator<Item = T> + Clone, radius: T
             sum: sum.as_f64(),
             limit: radius.as_f64(),
             rule: "must add up to",
+            tolerance: sum_tolerance(radius).as_f64(),
         },
     })
 }

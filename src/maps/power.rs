@@ -47,11 +47,11 @@ fn checked_exponent(exponent: u32) -> Result<i32> {
         Ok(l) if l >= 2 => Ok(l),
         Ok(_) => Err(Error::Setting {
             name: "exponent",
-            why: "|u|^L is smooth and onto for L ≥ 2 only",
+            why: "must be at least 2: |u|^L is smooth and onto for L ≥ 2 only",
         }),
         Err(_) => Err(Error::Setting {
             name: "exponent",
-            why: "too large",
+            why: "is too large",
         }),
     }
 }

@@ -129,10 +129,16 @@ impl<T: Scalar> Reparametrization<T> for Stochastic<T> {
                     index: at(index),
                     value,
                 },
-                MapError::Sum { sum, limit, .. } => MapError::Sum {
+                MapError::Sum {
+                    sum,
+                    limit,
+                    tolerance,
+                    ..
+                } => MapError::Sum {
                     sum,
                     limit,
                     rule: "of every row (or column) must add up to",
+                    tolerance,
                 },
                 other => other,
             })?;

@@ -46,7 +46,7 @@ mod schur_exchange;
 mod twice;
 mod working_set;
 
-use crate::checks::{check_finite, check_len, check_memory, check_not_empty};
+use crate::checks::{check_finite, check_len, check_memory, check_rhs, columns_of};
 use crate::clock::Instant;
 use crate::operators::LinearOperator;
 use crate::solve::{CancelToken, Limits, Solution};
@@ -60,8 +60,8 @@ use std::time::Duration;
 /// [`MatrixFree`](crate::operators::MatrixFree) pair of closures.
 ///
 /// # Errors
-/// [`Error::Empty`] when A has no rows or no columns, [`Error::Dimension`] when b has not as many entries as A has rows,
-/// [`Error::NotFinite`] and [`Error::NotFiniteEntry`] for NaN and infinities, [`Error::Unrepresentable`] when the
+/// [`Error::Empty`] when A has no rows or no columns, [`Error::Dimension`] when b has not as many entries as A has rows
+/// ([`Error::Transposed`] when it has as many as A has columns), [`Error::NotFinite`] and [`Error::NotFiniteEntry`] for NaN and infinities, [`Error::Unrepresentable`] when the
 /// solution exceeds the number type.
 ///
 /// ```
@@ -300,7 +300,8 @@ where
     /// cost of the preparation is in the counts of the first.
     ///
     /// # Errors
-    /// As [`solve`](Self::solve); [`Error::Dimension`] when the length of B is not a multiple of m.
+    /// As [`solve`](Self::solve); [`Error::Dimension`] when the length of B is not a multiple of m;
+    /// [`Error::NotFiniteRightHandSide`] names the entry of B that is NaN or infinite.
     ///
     /// ```
     /// use nalgebra::dmatrix;
@@ -319,7 +320,7 @@ impl<T: LinalgScalar> Options<T> {
     pub(crate) fn solve(&self, a: &dyn LinearOperator<T>, b: &[T]) -> Result<Solution<T>> {
         let clock = Instant::now();
         let problem = self.prepare(a)?;
-        check_rhs(&problem, b)?;
+        check_rhs(b, problem.rows(), problem.columns())?;
         driver::solve(&problem, b, self, clock, true)
     }
 
@@ -336,7 +337,7 @@ impl<T: LinalgScalar> Options<T> {
             Some(prepared) => self.checked(prepared.with(a)?)?,
             None => self.prepare(a)?,
         };
-        check_rhs(&problem, b)?;
+        check_rhs(b, problem.rows(), problem.columns())?;
         let solution = driver::solve(&problem, b, self, clock, first)?;
         Ok((solution, problem.into_prepared()))
     }
@@ -344,19 +345,8 @@ impl<T: LinalgScalar> Options<T> {
     pub(crate) fn solve_many(&self, a: &dyn LinearOperator<T>, b: &[T]) -> Result<Vec<Solution<T>>> {
         let clock = Instant::now();
         let mut problem = self.prepare(a)?;
-        let m = problem.rows();
-        check_not_empty("the right-hand sides", b.len())?;
-        if b.len() % m != 0 {
-            let expected = b.len().div_ceil(m) * m;
-            return Err(Error::Dimension {
-                what: "the right-hand sides (m × k)",
-                expected,
-                found: b.len(),
-            });
-        }
-        check_finite("right-hand sides (column after column)", b)?;
+        let columns = columns_of(b, problem.rows(), problem.columns())?;
         problem.expect_many();
-        let columns: Vec<&[T]> = b.chunks_exact(m).collect();
         many::in_order(
             &columns,
             |k, b| driver::solve(&problem, b, self, clock, k == 0),
@@ -413,7 +403,7 @@ impl<T: LinalgScalar> Options<T> {
         if needs_columns && !problem.has_columns() {
             return Err(Error::Setting {
                 name: "strategy",
-                why: "this one reads columns, and the operator has only products",
+                why: "needs the columns of the matrix, and the operator offers products only",
             });
         }
         if self.strategy == Strategy::BlockExchange {
@@ -425,9 +415,4 @@ impl<T: LinalgScalar> Options<T> {
         }
         Ok(problem)
     }
-}
-
-fn check_rhs<T: LinalgScalar>(problem: &Problem<'_, T>, b: &[T]) -> Result<()> {
-    check_len("the right-hand side", problem.rows(), b.len())?;
-    check_finite("right-hand side", b)
 }

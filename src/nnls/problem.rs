@@ -98,8 +98,8 @@ enum WrittenOut<T> {
 impl<T: LinalgScalar> Prepared<T> {
     /// The problem again, with the A that it was made of.
     pub(crate) fn with<'a>(self, a: &'a dyn LinearOperator<T>) -> Result<Problem<'a, T>> {
-        check_len("the rows of the matrix", self.rows, a.rows())?;
-        check_len("the columns of the matrix", self.columns, a.columns())?;
+        check_len("a column of the matrix", self.rows, a.rows())?;
+        check_len("a row of the matrix", self.columns, a.columns())?;
         let storage = match (self.storage, checked_dense(a)?, &self.factors) {
             (Some(WrittenOut::Dense(data, order)), ..) => Storage::Owned(data, order),
             (Some(WrittenOut::Sparse(s)), ..) => Storage::Sparse(s),

@@ -1,7 +1,7 @@
 //! ℓ(A x + a) + ½λ‖x‖² + ⟨c, x⟩.
 
 use super::{CompositeView, Convexity, Evaluation, Objective};
-use crate::checks::{check_finite, check_len, check_not_empty};
+use crate::checks::{check_data_len, check_finite, check_len, check_not_empty};
 use crate::linalg::axpy;
 use crate::losses::Loss;
 use crate::operators::{LinearOperator, SparseColumns, checked_dense, checked_norms, checked_sparse};
@@ -66,7 +66,8 @@ impl<T: Scalar, A: LinearOperator<T>, L: Loss<T>> Composite<A, L, T> {
     /// ℓ(A x): A is m×n, ℓ takes m numbers.
     ///
     /// # Errors
-    /// [`Error::Empty`] when m or n is 0, [`Error::Dimension`] when the loss has another length than A has rows.
+    /// [`Error::Empty`] when m or n is 0, [`Error::Dimension`] when the loss has another length than A has rows
+    /// ([`Error::Transposed`] when it has that of the columns).
     ///
     /// ```
     /// use reparam::{losses::NegativeLog, objectives::Composite};
@@ -78,7 +79,7 @@ impl<T: Scalar, A: LinearOperator<T>, L: Loss<T>> Composite<A, L, T> {
         let (m, n) = (operator.rows(), operator.columns());
         check_not_empty("the matrix (no rows)", m)?;
         check_not_empty("the matrix (no columns)", n)?;
-        check_len("the data of the loss", m, loss.dim())?;
+        check_data_len("the data of the loss", m, n, loss.dim())?;
         Ok(Self {
             offset: None,
             linear: None,

@@ -60,7 +60,8 @@ impl<T: Scalar, F: FnMut(&[T]) -> Evaluation<T>> FromValue<T, F> {
     /// Bounds outside of which the closure must not be called (infinite entries allowed).
     ///
     /// # Errors
-    /// [`Error::Dimension`]; [`Error::CrossedBounds`] when a lower bound lies above the upper, or is NaN.
+    /// [`Error::Dimension`]; [`Error::CrossedBounds`] when a lower bound lies above the upper, or is NaN;
+    /// [`Error::Replaced`] when called twice.
     ///
     /// ```
     /// use reparam::objectives::{Differences, FromValue, Objective};
@@ -78,6 +79,13 @@ impl<T: Scalar, F: FnMut(&[T]) -> Evaluation<T>> FromValue<T, F> {
         upper: &C,
     ) -> Result<Self> {
         let (lower, upper) = (lower.as_ref(), upper.as_ref());
+        if self.bounds.is_some() {
+            return Err(Error::Replaced {
+                first: "`with_bounds`",
+                second: "a second `with_bounds`",
+                why: "give the tightest bounds in one call",
+            });
+        }
         check_len("the lower bounds", self.dim, lower.len())?;
         check_len("the upper bounds", self.dim, upper.len())?;
         if let Some(index) = (0..self.dim).find(|i| {

@@ -1,7 +1,7 @@
 //! f(x) = ½‖W^{1/2}(A x − b)‖² + ½λ‖x‖².
 
 use super::{Composite, CompositeView, Convexity, Evaluation, Objective};
-use crate::checks::{check_finite, check_len, check_not_empty};
+use crate::checks::{check_not_empty, check_rhs};
 use crate::losses::Squared;
 use crate::operators::LinearOperator;
 use crate::{Result, Scalar};
@@ -34,7 +34,8 @@ impl<T: Scalar, A: LinearOperator<T>> LeastSquares<A, T> {
     /// ½‖A x − b‖² with b of length m.
     ///
     /// # Errors
-    /// [`Error::Empty`](crate::Error::Empty) when m or n is 0, [`Error::Dimension`](crate::Error::Dimension),
+    /// [`Error::Empty`](crate::Error::Empty) when m or n is 0, [`Error::Dimension`](crate::Error::Dimension)
+    /// ([`Error::Transposed`](crate::Error::Transposed) when b fits Aᵀ),
     /// [`Error::NotFinite`](crate::Error::NotFinite).
     ///
     /// ```
@@ -45,8 +46,7 @@ impl<T: Scalar, A: LinearOperator<T>> LeastSquares<A, T> {
         let b = b.as_ref();
         check_not_empty("the matrix (no rows)", operator.rows())?;
         check_not_empty("the matrix (no columns)", operator.columns())?;
-        check_len("the right-hand side", operator.rows(), b.len())?;
-        check_finite("right-hand side", b)?;
+        check_rhs(b, operator.rows(), operator.columns())?;
         Ok(Self {
             inner: Composite::new(operator, Squared::new(b)?)?,
         })

@@ -52,7 +52,7 @@ impl<T: Scalar, A: LinearOperator<T>> Quadratic<A, T> {
         let c = c.as_ref();
         let n = operator.columns();
         check_not_empty("the matrix (no columns)", n)?;
-        check_len("the matrix (rows of a square matrix)", n, operator.rows())?;
+        check_len("a column of the (square) matrix", n, operator.rows())?;
         check_len("the linear term", n, c.len())?;
         check_finite("linear term", c)?;
         if let Some((row, column)) = operator.first_not_finite() {

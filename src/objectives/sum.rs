@@ -65,7 +65,7 @@ impl<'a, T: Scalar> Sum<'a, T> {
     /// assert!(Sum::new(2).with(FromFn::new(1, |_: &[f64], _: &mut [f64]| Ok(0.0))).is_err());
     /// ```
     pub fn with(mut self, term: impl Objective<T> + Send + 'a) -> Result<Self> {
-        check_len("a term of the sum", self.dim, term.dim())?;
+        check_len("the variable of a term of the sum", self.dim, term.dim())?;
         self.terms.push(Box::new(term));
         Ok(self)
     }

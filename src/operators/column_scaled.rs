@@ -65,7 +65,7 @@ impl<T: Scalar, A: LinearOperator<T>> ColumnScaled<A, T> {
         if !checked_norms(&inner, &mut norms)? {
             return Err(Error::Setting {
                 name: "column norms",
-                why: "this operator does not know them",
+                why: "are not known to this operator",
             });
         }
         let factors = norms.iter().map(|c| power_of_two_factor(*c)).collect();

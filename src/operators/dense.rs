@@ -39,7 +39,7 @@ impl<'a, T> Dense<'a, T> {
         let size = rows.checked_mul(columns).ok_or(Error::SizeOverflow {
             what: "rows × columns",
         })?;
-        check_len("the matrix", size, data.len())?;
+        check_len("the data of the matrix", size, data.len())?;
         Ok(Self {
             data,
             rows,
@@ -62,7 +62,7 @@ impl<'a, T> Dense<'a, T> {
         let size = rows.checked_mul(columns).ok_or(Error::SizeOverflow {
             what: "rows × columns",
         })?;
-        check_len("the matrix", size, data.len())?;
+        check_len("the data of the matrix", size, data.len())?;
         Ok(Self {
             data,
             rows,
@@ -100,7 +100,7 @@ impl<'a, T> Dense<'a, T> {
         };
         if data.len() < size {
             return Err(Error::Dimension {
-                what: "the matrix",
+                what: "the data of the matrix",
                 expected: size,
                 found: data.len(),
             });

@@ -29,27 +29,31 @@ impl<T: Scalar> SparseColumns<T> {
     /// Builds the matrix from (row, column, value) triplets in any order.
     ///
     /// # Errors
-    /// [`Error::Dimension`] when an index lies outside; [`Error::SizeOverflow`] when there are 2³² rows or more.
+    /// [`Error::Data`] when an index lies outside; [`Error::SizeOverflow`] when there are 2³² rows or more.
     ///
     /// ```
     /// use reparam::operators::SparseColumns;
     /// assert!(SparseColumns::from_triplets(2, 2, &[(2, 0, 1.0)]).is_err());
     /// ```
     pub fn from_triplets(rows: usize, columns: usize, triplets: &[(usize, usize, T)]) -> Result<Self> {
-        for (i, j, _) in triplets {
+        for (index, (i, j, _)) in triplets.iter().enumerate() {
+            let outside = |what, found: usize, why| {
+                Err(Error::Data {
+                    what,
+                    index,
+                    value: found as f64,
+                    why,
+                })
+            };
             if *i >= rows {
-                return Err(Error::Dimension {
-                    what: "a row index of the matrix",
-                    expected: rows,
-                    found: *i,
-                });
+                return outside("row index of triplets", *i, "is not below the number of rows");
             }
             if *j >= columns {
-                return Err(Error::Dimension {
-                    what: "a column index of the matrix",
-                    expected: columns,
-                    found: *j,
-                });
+                return outside(
+                    "column index of triplets",
+                    *j,
+                    "is not below the number of columns",
+                );
             }
         }
         Self::collect(rows, columns, || triplets.iter().copied()).ok_or(Error::SizeOverflow {

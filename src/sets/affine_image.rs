@@ -69,7 +69,7 @@ impl<T: Scalar, A: LinearOperator<T>, S: ConstraintSet<T>> AffineImage<T, A, S> 
     /// assert!(wrong.is_err());
     /// ```
     pub fn new(operator: A, inner: S, offset: Vec<T>) -> Result<Self> {
-        check_len("the columns of the operator", inner.dim(), operator.columns())?;
+        check_len("a row of the operator", inner.dim(), operator.columns())?;
         check_len("the offset", operator.rows(), offset.len())?;
         check_finite("offset", &offset)?;
         checked_size(&operator)?;

@@ -55,7 +55,7 @@ impl<T: Scalar> TiedBox<T> {
             if *k >= m {
                 return Err(Error::Setting {
                     name: "ties",
-                    why: "an index is out of range",
+                    why: "have an index that is out of range",
                 });
             }
             starts[*k + 1] += 1;
@@ -63,7 +63,7 @@ impl<T: Scalar> TiedBox<T> {
         if starts[1..].contains(&0) {
             return Err(Error::Setting {
                 name: "ties",
-                why: "every shared coordinate needs at least one follower",
+                why: "need at least one follower of every shared coordinate",
             });
         }
         for k in 0..m {

@@ -52,7 +52,7 @@ impl<T: Scalar> PublishedBarzilaiBorwein<T> {
         if kind == Kind::Alternating {
             return Err(Error::Setting {
                 name: "kind",
-                why: "the published rule is long or short",
+                why: "must be long or short in the published rule",
             });
         }
         Ok(Self {
@@ -84,7 +84,7 @@ impl<T: Scalar> StepRule<T> for PublishedBarzilaiBorwein<T> {
             if !offered {
                 return Err(Error::Setting {
                     name: "step rule",
-                    why: "the published rule needs Hessian products of f",
+                    why: "needs Hessian products of f",
                 });
             }
             lifted.counts.hessian_products += 1;

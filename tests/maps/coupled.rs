@@ -392,17 +392,17 @@ fn boundary_policies() {
         (
             &NormalizedSquares::new(2, 1.0).unwrap(),
             [0.5, 0.75],
-            "must add up to 1e0, not 1.25e0",
+            "must add up to 1 (to within 1.5e-8), not 1.25",
         ),
         (
             &CappedSimplex::new(2, 1.0).unwrap(),
             [0.5, 0.75],
-            "must add up to at most 1e0, not 1.25e0",
+            "must add up to at most 1 (to within 1.5e-8), not 1.25",
         ),
         (
             &L1Ball::new(2, 1.0).unwrap(),
             [0.5, -0.75],
-            "that add up to at most 1e0, not 1.25e0",
+            "that add up to at most 1 (to within 1.5e-8), not 1.25",
         ),
     ];
     for (map, x, words) in sums {

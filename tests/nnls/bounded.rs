@@ -792,7 +792,8 @@ fn what_is_wrong_is_named() {
         between.clone().sum(1.25).start(&[0.5, 0.5]).solve(&b),
         Err(Error::InfeasibleStartSum {
             sum: 1.0,
-            expected: 1.25
+            expected: 1.25,
+            ..
         })
     ));
     assert!(matches!(
@@ -848,7 +849,11 @@ fn what_is_wrong_is_named() {
     ));
     assert!(matches!(
         monotone(0.0, 1.0).sum(1.0).solve(&b),
-        Err(Error::Setting { name: "sum", .. })
+        Err(Error::Replaced {
+            first: "`monotone`",
+            second: "`sum`",
+            ..
+        })
     ));
     assert!(matches!(
         monotone(0.0, 1.0).start(&[0.5, 0.25]).solve(&b),

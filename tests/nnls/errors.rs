@@ -13,11 +13,11 @@ use reparam::{Error, MapError, Nnls, nnls};
 #[test]
 fn wrong_lengths() {
     let a = dmatrix![1.0, 2.0; 3.0, 4.0; 5.0, 6.0];
-    match nnls(&a, &[1.0, 2.0]) {
+    match nnls(&a, &[1.0]) {
         Err(Error::Dimension {
             what,
             expected: 3,
-            found: 2,
+            found: 1,
         }) => assert_eq!(what, "the right-hand side"),
         other => panic!("{other:?}"),
     }
@@ -67,8 +67,12 @@ fn wrong_lengths() {
         Err(Error::Dimension { .. })
     ));
     assert!(matches!(
-        SparseColumns::from_triplets(2, 2, &[(0, 2, 1.0)]),
-        Err(Error::Dimension { .. })
+        SparseColumns::from_triplets(2, 2, &[(1, 1, 1.0), (0, 2, 1.0)]),
+        Err(Error::Data {
+            index: 1,
+            value: 2.0,
+            ..
+        })
     ));
 }
 
@@ -112,7 +116,7 @@ fn not_finite() {
         ));
         assert!(matches!(
             Nnls::new(&a).solve_many(&[1.0, 1.0, 1.0, 1.0, bad, 1.0]),
-            Err(Error::NotFinite { index: 4, .. })
+            Err(Error::NotFiniteRightHandSide { number: 1, row: 1 })
         ));
         a[(2, 1)] = bad;
         assert!(matches!(
@@ -307,12 +311,192 @@ fn messages_name_the_culprit() {
     let a = dmatrix![1.0, f64::NAN];
     assert_eq!(
         nnls(&a, &[1.0]).unwrap_err().to_string(),
-        "entry (0, 1) of the matrix is not finite"
+        "the matrix is not finite in row 0, column 1 (both from 0)"
     );
     let a = dmatrix![1.0, 2.0];
     assert_eq!(
         nnls(&a, &[1.0, 2.0]).unwrap_err().to_string(),
-        "the right-hand side has length 2, expected 1"
+        "the right-hand side must have length 1, one entry per row of the matrix, not 2, one per column: is the matrix transposed?"
     );
     assert_eq!(LinearOperator::<f64>::columns(&a), 2);
+}
+
+/// The exact words of the messages that a user meets first: a full sentence, plain numbers, units, and what to do.
+#[test]
+fn messages_are_sentences() {
+    use reparam::maps::NormalizedSquares;
+    use reparam::objectives::{Composite, FromValue};
+    use reparam::{BoundedLeastSquares, losses::Squared};
+    fn says<T>(result: Result<T, impl std::fmt::Display>, words: &str) {
+        assert_eq!(result.err().map(|e| e.to_string()).as_deref(), Some(words));
+    }
+    let a = dmatrix![1.0, 0.0; 0.0, 1.0; 1.0, 1.0];
+    let b = [1.0, 1.0, 1.0];
+    let between = |lo: &[f64], hi: &[f64]| BoundedLeastSquares::new(&a, lo, hi);
+    let transposed = "one entry per row of the matrix, not 2, one per column: is the matrix transposed?";
+
+    says(
+        between(&[0.0], &[1.0; 2]).solve(&b),
+        "the lower bounds must have length 2, not 1",
+    );
+    says(
+        between(&[0.0, 2.0], &[1.0; 2]).solve(&b),
+        "no number lies between the bounds of coordinate 1: lower 2, upper 1",
+    );
+    says(
+        between(&[0.0, 1e-9], &[1.0, 0.0]).solve(&b),
+        "no number lies between the bounds of coordinate 1: lower 1e-9, upper 0",
+    );
+    for wrong in [
+        Nnls::new(&a).solve(&b[..2]),
+        between(&[0.0; 2], &[1.0; 2]).solve(&b[..2]),
+        BoundedLeastSquares::l1_ball(&a, 1.0).solve(&b[..2]),
+    ] {
+        says(
+            wrong,
+            &format!("the right-hand side must have length 3, {transposed}"),
+        );
+    }
+    says(
+        Nnls::new(&a).solve_many(&b[..2]),
+        &format!("the right-hand sides must have length 3, {transposed}"),
+    );
+    says(
+        LeastSquares::new(&a, &b[..2]),
+        &format!("the right-hand side must have length 3, {transposed}"),
+    );
+    says(
+        Composite::new(&a, Squared::new(&b[..2]).unwrap()),
+        &format!("the data of the loss must have length 3, {transposed}"),
+    );
+    says(
+        Nnls::new(&a).solve_many(&[1.0; 7]),
+        "the right-hand sides must have length 9, not 7",
+    );
+    says(
+        Nnls::new(&a).solve_many(&[]),
+        "the right-hand sides must not be empty",
+    );
+    let bad = [1.0, 1.0, 1.0, 1.0, f64::NAN, 1.0];
+    let words = "right-hand side 1, row 1 (both from 0) is not finite";
+    says(Nnls::new(&a).solve_many(&bad), words);
+    says(between(&[0.0; 2], &[1.0; 2]).solve_many(&bad), words);
+    says(
+        Nnls::new(&a).start(&[0.0, -0.5]).solve(&b),
+        "the start is infeasible: coordinate 1 is -0.5, beyond its bound 0",
+    );
+    says(
+        Nnls::new(&a).tolerance(0.0).solve(&b),
+        "tolerance must be positive and finite",
+    );
+
+    let off = [0.5, 0.500_001];
+    says(
+        BoundedLeastSquares::simplex(&a, 1.0).start(&off).solve(&b),
+        "the start is infeasible: its coordinates must add up to 1 (to within 7.1e-15), not 1.000001",
+    );
+    says(
+        BoundedLeastSquares::capped_simplex(&a, 1.0).start(&off).solve(&b),
+        "the start is infeasible: its coordinates must add up to at most 1 (to within 7.1e-15), not 1.000001",
+    );
+    says(
+        BoundedLeastSquares::l1_ball(&a, 1.0).start(&off).solve(&b),
+        "the start is infeasible: the absolute values of its coordinates must add up to at most 1 (to within 7.1e-15), not 1.000001",
+    );
+    let mut u = [0.0; 2];
+    says(
+        NormalizedSquares::new(2, 1.0)
+            .unwrap()
+            .section(&off, Boundary::Exact, &mut u, &mut []),
+        "the coordinates must add up to 1 (to within 1.5e-8), not 1.000001",
+    );
+    says(
+        Squares::new(2).section(&[1.0, -1.0], Boundary::Exact, &mut u, &mut []),
+        "coordinate 1 is -1, outside the set",
+    );
+    says(
+        Err::<(), _>(MapError::NotProvided(
+            "a section: implement `section` to start at a given x",
+        )),
+        "this map does not provide a section: implement `section` to start at a given x",
+    );
+    says(
+        SparseColumns::from_triplets(2, 2, &[(0, 0, 1.0), (0, 5, 1.0)]),
+        "column index of triplets[1] is 5, which is not below the number of columns",
+    );
+    says(
+        Dense::<f64>::column_major(&[], usize::MAX, 2),
+        "rows × columns is too large for this machine",
+    );
+    says(
+        FromValue::new(
+            1,
+            |x: &[f64]| Ok(x[0]),
+            reparam::objectives::Differences::central(),
+        )
+        .with_bounds(&[0.0], &[1.0])
+        .and_then(|f| f.with_bounds(&[-1.0], &[2.0]))
+        .map(drop),
+        "a second `with_bounds` would replace `with_bounds`: give the tightest bounds in one call",
+    );
+}
+
+/// A restriction is never replaced in silence: the second sum is refused, in every order and after every constructor that has a sum.
+#[test]
+fn a_second_sum_is_refused() {
+    use reparam::BoundedLeastSquares;
+    let a = nalgebra::DMatrix::<f64>::identity(5, 5);
+    let b = [0.3, 0.2, 0.4, 0.5, 0.1];
+    let (lo, hi) = ([0.0; 5], [f64::INFINITY; 5]);
+    let open = || BoundedLeastSquares::new(&a, &lo, &hi);
+    let (two, besides) = (
+        "one sum can be demanded, not two",
+        "a sum cannot be demanded besides this set",
+    );
+    for (problem, first, second, reason) in [
+        (
+            open().sum_over(&[0, 1, 2], 0.7).sum_over(&[3, 4], 0.3),
+            "`sum_over`",
+            "`sum_over`",
+            two,
+        ),
+        (open().sum(1.0).sum_over(&[1, 2], 0.3), "`sum`", "`sum_over`", two),
+        (open().sum_over(&[1, 2], 0.3).sum(1.0), "`sum_over`", "`sum`", two),
+        (open().sum(1.0).sum(1.0), "`sum`", "`sum`", two),
+        (
+            BoundedLeastSquares::simplex(&a, 1.0).sum_over(&[1, 2], 0.3),
+            "`simplex`",
+            "`sum_over`",
+            two,
+        ),
+        (
+            BoundedLeastSquares::capped_simplex(&a, 1.0).sum(0.5),
+            "`capped_simplex`",
+            "`sum`",
+            besides,
+        ),
+        (
+            BoundedLeastSquares::l1_ball(&a, 1.0).sum_over(&[0], 0.5),
+            "`l1_ball`",
+            "`sum_over`",
+            besides,
+        ),
+        (
+            BoundedLeastSquares::monotone(&a, 0.0, 1.0).sum(0.5),
+            "`monotone`",
+            "`sum`",
+            besides,
+        ),
+    ] {
+        let words = format!("{second} would replace {first}: {reason}");
+        assert_eq!(problem.solve(&b).unwrap_err().to_string(), words);
+        assert_eq!(problem.solve_many(&b).unwrap_err().to_string(), words);
+    }
+    // one of each is fine, and so is a setting given twice
+    let one = open().sum_over(&[3, 4], 0.3).tolerance(1e-6).tolerance(1e-10);
+    let x = one.solve(&b).unwrap().x;
+    assert!(
+        (x[3] + x[4] - 0.3).abs() < 1e-15 && (x[0] - 0.3).abs() < 1e-15,
+        "{x:?}"
+    );
 }

@@ -989,7 +989,7 @@ fn bad_data_is_named() {
     );
     assert_eq!(
         Poisson::new(&[1.0, -2.0]).unwrap_err().to_string(),
-        "counts[1] = -2e0 must not be negative"
+        "counts[1] is -2, which must not be negative"
     );
     assert!(matches!(Squared::<f64>::new(&[]), Err(Error::Empty { .. })));
     assert!(matches!(
