@@ -1,14 +1,15 @@
-//! A map that is not in the catalogue: stationary autoregressions of order 2, and one line that tests it.
+//! A map that is not in the catalogue: stationary autoregressions of order 2, with the two lines that test it and its set.
 //!
 //! x_t = φ₁ x_{t−1} + φ₂ x_{t−2} + noise is stationary when (φ₁, φ₂) lies in the triangle |φ₂| < 1, φ₂ ± φ₁ < 1. Partial
 //! autocorrelations r = tanh(u) cover it: φ₁ = r₁(1 − r₂), φ₂ = r₂ (Barndorff-Nielsen & Schou 1973; Jones 1980).
 //!
 //! `cargo run --release --example own_map`
 
-use reparam::MapError;
 use reparam::maps::{Boundary, Reparametrization};
+use reparam::objectives::FromFn;
 use reparam::sets::ConstraintSet;
-use reparam::testing::{Random, check_map};
+use reparam::testing::{Random, check_map, check_set};
+use reparam::{MapError, Minimize};
 
 /// The closed triangle φ₂ ≥ −1, φ₂ + φ₁ ≤ 1, φ₂ − φ₁ ≤ 1.
 struct Triangle;
@@ -27,20 +28,42 @@ impl ConstraintSet<f64> for Triangle {
             .into_iter()
             .fold(0.0, |m, v| if v > m || v.is_nan() { v } else { m })
     }
-    /// The Frank–Wolfe gap serves as residual: zero exactly at the stationary points.
-    fn natural_residual(&self, x: &[f64], g: &[f64], _scale: Option<&[f64]>) -> f64 {
-        let along = |s: [f64; 2]| g[0] * (x[0] - s[0]) + g[1] * (x[1] - s[1]);
-        CORNERS
-            .into_iter()
-            .map(along)
-            .fold(0.0, |m, v| if v > m || v.is_nan() { v } else { m })
+    /// The nearest point. The natural residual, which decides about convergence, is computed from it.
+    fn project(&self, x: &mut [f64]) -> bool {
+        if x.iter().any(|v| v.is_nan()) {
+            x.fill(f64::NAN);
+        } else if self.violation(x) > 0.0 {
+            // outside, the nearest point lies on one of the edges
+            let distance = |p: &[f64; 2]| (p[0] - x[0]).hypot(p[1] - x[1]);
+            let on_edges = [(0, 1), (1, 2), (2, 0)].map(|(a, b)| nearest(CORNERS[a], CORNERS[b], x));
+            let best = on_edges
+                .into_iter()
+                .min_by(|p, q| distance(p).total_cmp(&distance(q)));
+            x.copy_from_slice(&best.unwrap_or(CORNERS[0]));
+        }
+        true
     }
     fn multipliers(&self, _x: &[f64], g: &[f64], out: &mut [f64]) {
         out.copy_from_slice(g);
     }
+    /// max ⟨g, x − s⟩ over the triangle, attained at a corner.
     fn frank_wolfe_gap(&self, x: &[f64], g: &[f64]) -> Option<f64> {
-        Some(self.natural_residual(x, g, None))
+        let along = |s: [f64; 2]| g[0] * (x[0] - s[0]) + g[1] * (x[1] - s[1]);
+        Some(
+            CORNERS
+                .into_iter()
+                .map(along)
+                .fold(0.0, |m, v| if v > m || v.is_nan() { v } else { m }),
+        )
     }
+}
+
+/// The point of the edge from a to b that is nearest to x.
+fn nearest(a: [f64; 2], b: [f64; 2], x: &[f64]) -> [f64; 2] {
+    let d = [b[0] - a[0], b[1] - a[1]];
+    let t = ((x[0] - a[0]) * d[0] + (x[1] - a[1]) * d[1]) / (d[0] * d[0] + d[1] * d[1]);
+    let t = t.clamp(0.0, 1.0);
+    [a[0] + t * d[0], a[1] + t * d[1]]
 }
 
 /// (u₁, u₂) ↦ (tanh u₁ (1 − tanh u₂), tanh u₂): the two essential methods and their transpose.
@@ -95,7 +118,9 @@ impl Reparametrization<f64> for StationaryAr2 {
 
 #[allow(clippy::print_stdout)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // the whole battery in one line: feasibility, derivatives, adjoint, curvature (by differences here), section, …
+    // the set first: its projection, residual and gap are what an answer is judged by
+    print!("{}", check_set(&Triangle, 1).into_result()?);
+    // then the map: feasibility, derivatives, adjoint, curvature (by differences here), section, …
     print!("{}", check_map(&StationaryAr2, 1).into_result()?);
 
     // a random walk with a little memory: the unconstrained fit need not be stationary, the lifted one is by construction
@@ -104,11 +129,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for t in 2..60 {
         series.push(1.2 * series[t - 1] - 0.22 * series[t - 2] + random.normal::<f64>());
     }
-    let mut u = [0.5, 0.0];
-    let (mut x, mut g, mut grad) = ([0.0; 2], [0.0; 2], [0.0; 2]);
-    let mut step = 1e-3;
-    let fit = |x: &[f64; 2], g: &mut [f64; 2]| -> f64 {
-        *g = [0.0; 2];
+    let fit = FromFn::new(2, move |x: &[f64], g: &mut [f64]| {
+        g.fill(0.0);
         let mut f = 0.0;
         for t in 2..series.len() {
             let e = series[t] - x[0] * series[t - 1] - x[1] * series[t - 2];
@@ -116,28 +138,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             g[0] -= e * series[t - 1];
             g[1] -= e * series[t - 2];
         }
-        f
-    };
-    StationaryAr2.apply(&u, &mut x, &mut []);
-    let mut f = fit(&x, &mut g);
-    for _ in 0..20_000 {
-        StationaryAr2.vjp(&u, &g, &mut grad, &mut []);
-        let trial = [u[0] - step * grad[0], u[1] - step * grad[1]];
-        let (mut xt, mut gt) = ([0.0; 2], [0.0; 2]);
-        StationaryAr2.apply(&trial, &mut xt, &mut []);
-        let ft = fit(&xt, &mut gt);
-        if ft < f {
-            (u, x, g, f, step) = (trial, xt, gt, ft, step * 1.5);
-        } else {
-            step *= 0.3;
-        }
-    }
-    let residual = Triangle.natural_residual(&x, &g, None) / f;
-    println!(
-        "φ = ({:.4}, {:.4})   violation {:.0e}   relative gap {residual:.1e}",
-        x[0],
-        x[1],
-        Triangle.violation(&x)
-    );
+        Ok(f)
+    });
+    let solution = Minimize::new(fit, StationaryAr2)?.run()?;
+    println!("φ = ({:.4}, {:.4})\n{solution}", solution.x[0], solution.x[1]);
     Ok(())
 }

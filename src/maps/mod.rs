@@ -35,7 +35,8 @@
 //!
 //! A new map is one file here: a [`ScalarMap`] if it acts coordinate by coordinate, else a struct and
 //! `impl Reparametrization` with the required methods; the rest has defaults.
-//! [`check_map`](crate::testing::check_map) runs the whole battery of checks on it.
+//! [`check_map`](crate::testing::check_map) runs the whole battery of checks on it,
+//! [`check_set`](crate::testing::check_set) that on a set of its own.
 
 mod affine;
 mod algebraic;

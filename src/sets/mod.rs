@@ -64,8 +64,13 @@ pub(crate) use polyhedron::image as polyhedral_image;
 pub(crate) use product::{Sizes, blockwise};
 
 use crate::Scalar;
+use crate::linalg::max_or_nan;
+use level::{all_finite, scalar_scale};
 
 /// A closed convex set X ⊂ Rⁿ, as far as judging a point needs it.
+///
+/// A set of your own needs [`dim`](Self::dim), [`violation`](Self::violation), [`multipliers`](Self::multipliers) and
+/// [`project`](Self::project). Run [`check_set`](crate::testing::check_set) on it once: what a set says of a point is believed.
 ///
 /// The measure of optimality of x for min f over X with g = ∇f(x) is the *natural residual* in the metric
 /// diag(c²), c the scale of the coordinates (column norms for least squares, 1 without one):
@@ -90,7 +95,50 @@ pub trait ConstraintSet<T: Scalar> {
     fn violation(&self, x: &[T]) -> T;
 
     /// The natural residual at (x, g), in units of `scale` where given (entries 0 are left out). NaN when x or g holds one.
-    fn natural_residual(&self, x: &[T], g: &[T], scale: Option<&[T]>) -> T;
+    ///
+    /// By default it is computed by [`project`](Self::project), with the largest scale for all coordinates unless the set
+    /// [is separable](Self::is_separable). A set without a projection must supply it: the default is NaN there, so that no point
+    /// ever counts as a solution.
+    ///
+    /// ```
+    /// use reparam::sets::ConstraintSet;
+    /// /// {x₀ ≤ x₁}
+    /// struct Ordered;
+    /// impl ConstraintSet<f64> for Ordered {
+    ///     fn dim(&self) -> usize { 2 }
+    ///     fn violation(&self, x: &[f64]) -> f64 { if x[0] <= x[1] { 0.0 } else { x[0] - x[1] } }
+    ///     fn multipliers(&self, _: &[f64], g: &[f64], out: &mut [f64]) { out.copy_from_slice(g) }
+    ///     fn project(&self, x: &mut [f64]) -> bool {
+    ///         if !(x[0] <= x[1]) { x.fill(0.5 * (x[0] + x[1])) }
+    ///         true
+    ///     }
+    /// }
+    /// assert!(reparam::testing::check_set(&Ordered, 1).passed());
+    /// assert_eq!(Ordered.natural_residual(&[1.0, 1.0], &[-2.0, 0.0], None), 1.0); // both may rise by 1
+    /// ```
+    fn natural_residual(&self, x: &[T], g: &[T], scale: Option<&[T]>) -> T {
+        let largest = scalar_scale(scale);
+        if !all_finite(x) || !all_finite(g) || largest.is_nan() {
+            return T::nan();
+        }
+        let each = scale.filter(|_| self.is_separable());
+        let c = |j: usize| each.map_or(largest, |c| c[j]);
+        let mut y = x.to_vec();
+        for (j, (y, g)) in y.iter_mut().zip(g).enumerate() {
+            if c(j) > T::zero() {
+                *y -= *g / c(j) / c(j);
+            }
+        }
+        if !self.project(&mut y) {
+            return T::nan();
+        }
+        max_or_nan(
+            x.iter()
+                .zip(&y)
+                .enumerate()
+                .map(|(j, (x, y))| c(j) * (*x - *y).abs()),
+        )
+    }
 
     /// Lagrange multipliers of the constraints, one per coordinate, into `out`.
     fn multipliers(&self, x: &[T], g: &[T], out: &mut [T]);

@@ -1,9 +1,9 @@
 //! {x₀ ≥ ‖(x₁, …, xₙ₋₁)‖}.
 
 use super::ConstraintSet;
-use super::level::{all_finite, positive_part, scalar_scale};
+use super::level::positive_part;
 use crate::checks::check_not_empty;
-use crate::linalg::{max_or_nan, norm2};
+use crate::linalg::norm2;
 use crate::{Result, Scalar};
 use std::marker::PhantomData;
 
@@ -53,16 +53,6 @@ impl<T: Scalar> ConstraintSet<T> for SecondOrderCone<T> {
     }
     fn violation(&self, x: &[T]) -> T {
         positive_part(norm2(&x[1..]) - x[0])
-    }
-    fn natural_residual(&self, x: &[T], g: &[T], scale: Option<&[T]>) -> T {
-        let c = scalar_scale(scale);
-        if !all_finite(x) || !all_finite(g) || c.is_nan() {
-            return T::nan();
-        }
-        let z: Vec<T> = x.iter().zip(g).map(|(x, g)| c * *x - *g / c).collect();
-        let mut y = z;
-        self.project(&mut y);
-        max_or_nan(x.iter().zip(&y).map(|(x, y)| (c * *x - *y).abs()))
     }
     fn multipliers(&self, _x: &[T], g: &[T], out: &mut [T]) {
         out.copy_from_slice(g);

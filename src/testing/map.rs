@@ -1,6 +1,7 @@
 //! Is the map what it says?
 
 use super::operator::relative;
+use super::set::compare_residual;
 use super::{Random, Report};
 use crate::Scalar;
 use crate::linalg::{dot, max_or_nan, norm2};
@@ -14,11 +15,14 @@ use crate::maps::{Boundary, Ray, Reparametrization};
 /// * the curvature against differences of Jᵀ w, and its symmetry,
 /// * the diagonals against the full lifted Hessian, column by column,
 /// * φ(section(x)) = x, the metric against J Jᵀ, the ray against φ(u + t d), `renormalize` against φ; each where offered,
+/// * what the set says of φ(u): its natural residual is not 0 where Jᵀ g ≠ 0 (u could move downhill), and is
+///   c max_j |x − P(x − g/c²)|_j where the set is convex and has a projection,
 /// * at points of the boundary (projections of far points, where the set has a projection): φ(section(x)) = x under the
 ///   policies, and that a release is a step along which the quadratic model it was made from decreases.
 ///
 /// Directions are random ones and unit vectors: along a unit vector, an error in a small coordinate does not hide behind a large one.
-/// Scratch is handed over full of NaN, as are outputs.
+/// Scratch is handed over full of NaN, as are outputs. A set of your own has a battery of its own too,
+/// [`check_set`](super::check_set).
 ///
 /// ```
 /// use reparam::{maps::Squares, testing::check_map};
@@ -65,6 +69,7 @@ pub fn check_map<T: Scalar, M: Reparametrization<T> + ?Sized>(map: &M, seed: u64
             c.derivatives(map, u, &unit, &v2, &w, &mut report);
         }
         c.diagonals(map, u, &w, &mut random, &mut report);
+        c.stationarity(map, u, &w, &mut random, &mut report);
         c.section(map, u, &mut report);
         c.extras(map, u, &mut random, &mut report);
     }
@@ -84,6 +89,11 @@ fn touched<T: Scalar>(x: &[T], derivative: &[T]) -> Vec<T> {
 /// What of an error exceeds the noise; NaN stays.
 fn above(error: f64, noise: f64) -> f64 {
     if error <= noise { 0.0 } else { error - noise }
+}
+
+/// Σ |aᵢ bᵢ|.
+fn terms<T: Scalar>(a: &[T], b: &[T]) -> T {
+    a.iter().zip(b).map(|(s, t)| (*s * *t).abs()).sum()
 }
 
 /// ‖a − b‖.
@@ -262,7 +272,6 @@ impl<T: Scalar> Case<T> {
         );
 
         let jtw = self.vjp(map, u, w);
-        let terms = |a: &[T], b: &[T]| -> T { a.iter().zip(b).map(|(s, t)| (*s * *t).abs()).sum() };
         // entries of J are differences of terms like x/u: where they cancel, only the rounding of those is left
         let cancelled =
             T::lit(1.0 / 8.0 / self.size) * norm2(v) / norm2(&moving) * terms(w, &touched(&x, &jv));
@@ -332,6 +341,49 @@ impl<T: Scalar> Case<T> {
                 relative(curved[k] - cv[k], size),
                 tolerance,
             );
+        }
+    }
+
+    /// A point that is stationary in x is stationary in u: a set that calls φ(u) stationary where Jᵀ g ≠ 0 is wrong.
+    fn stationarity<M: Reparametrization<T> + ?Sized>(
+        &mut self,
+        map: &M,
+        u: &[T],
+        w: &[T],
+        random: &mut Random,
+        report: &mut Report,
+    ) {
+        let (n, set) = (map.dim_x(), map.set());
+        if n == 0 {
+            return;
+        }
+        let x = self.at(map, u);
+        let mut unit = vec![T::zero(); n];
+        // one coordinate alone: a set that forgets one is found too
+        unit[usize::try_from(random.bits() % n as u64).unwrap_or(0)] = T::one();
+        let down: Vec<T> = unit.iter().map(|v| -*v).collect();
+        for g in [w, &unit, &down] {
+            let jtg = self.vjp(map, u, g);
+            // what Jᵀ g would be without cancellation
+            let column = self.jvp(map, u, &jtg);
+            let along = terms(g, &column);
+            let moves = dot(&jtg, &jtg) > T::epsilon().sqrt() * along && along > T::zero();
+            let rho = set.natural_residual(&x, g, None);
+            report.record(
+                "residual not 0 where Jᵀ g ≠ 0",
+                if moves && (rho.is_nan() || rho <= T::zero()) {
+                    f64::INFINITY
+                } else {
+                    0.0
+                },
+                0.0,
+            );
+        }
+        let mut offered = x.clone();
+        if set.is_convex() && set.project(&mut offered) {
+            let size = max_or_nan(x.iter().chain(w).map(|v| v.abs()));
+            let slack = self.rounding;
+            compare_residual(set, &x, w, size, slack, report);
         }
     }
 

@@ -13,7 +13,9 @@ use crate::sets::ConstraintSet;
 /// * a linear minimiser s lies in the set and ⟨g, s⟩ ≤ ⟨g, y⟩; the gap is ⟨g, x − s⟩ and never negative,
 /// * a NaN in x or g never yields a number as residual, violation or gap.
 ///
-/// What the set does not offer is left out; without a projection only the NaN checks remain.
+/// What the set does not offer is left out; without a projection only the NaN checks remain, and
+/// [`check_map`](super::check_map) on a map onto the set sees more. The residual is compared without a scale, and with one that is
+/// the same for all coordinates.
 ///
 /// ```
 /// use reparam::{sets::BoxSet, testing::check_set};
@@ -97,15 +99,36 @@ fn residual<T: Scalar, S: ConstraintSet<T> + ?Sized>(
         tolerance,
     );
     for (x, g) in [(x, g.to_vec()), (y, difference(y, z))] {
-        let mut moved = difference(x, &g);
+        compare_residual(set, x, &g, size, tolerance, report);
+    }
+}
+
+/// Scales of the comparison of the residual with the projection, the same for all coordinates.
+const SCALES: [f64; 2] = [0.25, 8.0];
+
+/// The natural residual at (x, g) against c max |x − P(x − g/c²)|; x a point of the set, which has a projection.
+pub(super) fn compare_residual<T: Scalar, S: ConstraintSet<T> + ?Sized>(
+    set: &S,
+    x: &[T],
+    g: &[T],
+    size: T,
+    tolerance: f64,
+    report: &mut Report,
+) {
+    let scaled = SCALES.map(|c| Some(vec![T::lit(c); x.len()]));
+    for scale in [None].into_iter().chain(scaled) {
+        let c = scale.as_ref().map_or_else(T::one, |c| c[0]);
+        let mut moved: Vec<T> = x.iter().zip(g).map(|(x, g)| *x - *g / c / c).collect();
         set.project(&mut moved);
-        let want = max_abs(&difference(&moved, x));
-        let got = set.natural_residual(x, &g, None);
-        report.record(
-            "residual = max |x − P(x − g)|",
-            relative(got - want, size),
-            tolerance,
-        );
+        let want = c * max_abs(&difference(&moved, x));
+        let got = set.natural_residual(x, g, scale.as_deref());
+        let name = match scale {
+            None => "residual = max |x − P(x − g)|",
+            Some(_) => "residual = c max |x − P(x − g/c²)|",
+        };
+        // rounding in x is worth c of it, in g 1/c
+        let size = size * c.max(c.recip());
+        report.record(name, relative(got - want, size), tolerance);
         let missed = want > T::lit(1e-3) * size && (got.is_nan() || got <= T::zero());
         report.record(
             "residual positive off the solutions",

@@ -157,3 +157,88 @@ fn a_failed_report_says_so() {
     assert!(text.contains("FAILED J v against differences of φ"), "{text}");
     assert!(text.contains("ok     φ(u) lies in the set"), "{text}");
 }
+
+/// The set of `Squares::new(3)` with a natural residual that is wrong.
+struct Lying {
+    map: Squares<f64>,
+    /// What takes the place of the right one.
+    residual: fn(f64) -> f64,
+    /// Whether the last coordinate is left out.
+    forgetful: bool,
+    projects: bool,
+}
+
+impl ConstraintSet<f64> for Lying {
+    fn dim(&self) -> usize {
+        3
+    }
+    fn violation(&self, x: &[f64]) -> f64 {
+        self.map.set().violation(x)
+    }
+    fn natural_residual(&self, x: &[f64], g: &[f64], scale: Option<&[f64]>) -> f64 {
+        let g = if self.forgetful {
+            [g[0], g[1], 0.0]
+        } else {
+            [g[0], g[1], g[2]]
+        };
+        let right = self.map.set().natural_residual(x, &g, scale);
+        if right.is_nan() {
+            right
+        } else {
+            (self.residual)(right)
+        }
+    }
+    fn multipliers(&self, x: &[f64], g: &[f64], out: &mut [f64]) {
+        self.map.set().multipliers(x, g, out);
+    }
+    fn project(&self, x: &mut [f64]) -> bool {
+        self.projects && self.map.set().project(x)
+    }
+}
+
+impl Reparametrization<f64> for Lying {
+    fn dim_u(&self) -> usize {
+        3
+    }
+    fn dim_x(&self) -> usize {
+        3
+    }
+    fn set(&self) -> &dyn ConstraintSet<f64> {
+        self
+    }
+    fn apply(&self, u: &[f64], x: &mut [f64], work: &mut [f64]) {
+        self.map.apply(u, x, work);
+    }
+    fn jvp(&self, u: &[f64], v: &[f64], jv: &mut [f64], work: &mut [f64]) {
+        self.map.jvp(u, v, jv, work);
+    }
+    fn vjp(&self, u: &[f64], w: &[f64], jtw: &mut [f64], work: &mut [f64]) {
+        self.map.vjp(u, w, jtw, work);
+    }
+}
+
+#[test]
+fn a_set_that_lies_is_found_by_the_check_of_its_map() {
+    let names = |residual: fn(f64) -> f64, forgetful, projects, seed| -> Vec<&'static str> {
+        let lying = Lying {
+            map: Squares::new(3),
+            residual,
+            forgetful,
+            projects,
+        };
+        let report = check_map(&lying, seed);
+        let failed = report.checks().iter().filter(|c| !c.passed());
+        failed.map(|c| c.name).collect()
+    };
+    for seed in 0..20 {
+        let downhill = "residual not 0 where Jᵀ g ≠ 0";
+        let compared = "residual = max |x − P(x − g)|";
+        assert!(names(|r| r, false, true, seed).is_empty());
+        assert!(names(|r| r, false, false, seed).is_empty());
+        assert_eq!(names(|_| 0.0, false, false, seed), [downhill]);
+        assert!(names(|_| 0.0, false, true, seed).contains(&downhill));
+        assert_eq!(names(|r| r, true, false, seed), [downhill]);
+        // too small by a factor: only a projection can tell
+        assert!(names(|r| 1e-9 * r, false, true, seed).contains(&compared));
+    }
+}
