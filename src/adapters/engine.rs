@@ -322,7 +322,7 @@ fn look<T: Scalar, M: Reparametrization<T>, S: Method<T>>(
 ) -> Result<()> {
     let (rho, found) = judge.look(lifted, run, tolerance)?;
     saved.rho = Some(rho);
-    saved.status = found.then_some(Status::Stationary);
+    saved.status = found.then_some(Status::AtPrecision);
     saved.due = can_finish(lifted) && (is_due(run, rho, tolerance) || (found && is_left(run)));
     Ok(())
 }

@@ -18,6 +18,9 @@ pub struct Certificate<T> {
     /// ρ(x) = max_j |min(c_j x_j, g_j/c_j)| / ‖b‖₂      c_j = ‖a_j‖₂ (zero columns left out), g = Aᵀ(A x − b)
     /// ```
     ///
+    /// [`Status::Solved`](crate::Status::Solved) and [`Status::Stationary`](crate::Status::Stationary) say that it is at most the
+    /// tolerance; [`Status::AtPrecision`](crate::Status::AtPrecision) rests on other evidence.
+    ///
     /// Zero exactly at a solution; unchanged when a column, A or b is rescaled. The c_j are those the operator states, where it
     /// states them.
     pub natural_residual: T,

@@ -1,10 +1,11 @@
 //! What a run of [`Minimize`](super::Minimize) does in x: the residual, the steps that leave a face, the last touch.
 
 use super::minimize::Checkpoint;
+use super::verify::{CONTRADICTION, Suspect, VALUE_ROUNDING};
 use super::{Certificate, Phase, Solution, Status};
 use crate::clock::Instant;
 use crate::lifted::{Lifted, Point};
-use crate::linalg::max_abs;
+use crate::linalg::{max_abs, max_or_nan};
 use crate::maps::{Boundary, Reparametrization};
 use crate::methods::{Method, Step};
 use crate::objectives::{Convexity, Objective};
@@ -28,12 +29,46 @@ pub(crate) fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(
 pub(super) const RECENT: usize = 5;
 
 /// The curvature for which a step changes x by its own size.
-fn own_size<T: Scalar>(x: &[T], g: &[T]) -> T {
+pub(super) fn own_size<T: Scalar>(x: &[T], g: &[T]) -> T {
     let s = max_abs(g) / max_abs(x).max(T::one());
     if s > T::zero() && s.is_finite() {
         s
     } else {
         T::one()
+    }
+}
+
+/// A projected step that is shorter than this part of x, in the metric of the curvature: x has settled, and f* = 0 may be what is left.
+const SETTLED: f64 = 1e-4;
+
+/// A curvature c² whose terms c|x| are more than this many times √|f| may be that of another place.
+const PLAUSIBLE: f64 = 1e4;
+
+/// How much of a change of the gradient may be rounding, in units of ε |g|.
+pub(super) const GRADIENT_ROUNDING: f64 = 1e3;
+
+/// The curvature ⟨Δx, Δg⟩/⟨Δx, Δx⟩ between two points [x, ∇f(x)], where it is positive and more than rounding of the gradients.
+pub(super) fn secant<T: Scalar>(from: [&[T]; 2], to: [&[T]; 2]) -> Option<T> {
+    let (mut xg, mut xx, mut noise) = (T::zero(), T::zero(), T::zero());
+    for j in 0..from[0].len() {
+        let dx = to[0][j] - from[0][j];
+        xg += dx * (to[1][j] - from[1][j]);
+        xx += dx * dx;
+        noise += dx.abs() * to[1][j].abs().max(from[1][j].abs());
+    }
+    let s = xg / xx;
+    (s.is_finite() && s > T::zero() && xg > T::lit(GRADIENT_ROUNDING) * T::epsilon() * noise).then_some(s)
+}
+
+/// How far a step that is to be judged by a model of f may go: as far as x is long, or as it would take to bring f to zero along its
+/// slope. A start next to zero has no length of its own; a promise to the second limit is as large as f.
+pub(super) fn reach<T: Scalar>(point: &Point<T>) -> T {
+    let to_zero = point.value.abs() / max_abs(&point.g);
+    let length = max_abs(&point.x);
+    if to_zero.is_finite() && to_zero > length {
+        to_zero
+    } else {
+        length
     }
 }
 
@@ -51,18 +86,22 @@ pub(crate) struct Judge<T, M> {
     /// x and ∇f before the last move.
     before: Option<(Vec<T>, Vec<T>)>,
     /// The same before the move that is being made.
-    now: (Vec<T>, Vec<T>),
+    pub(super) now: (Vec<T>, Vec<T>),
     next: Option<Point<T>>,
     trial: Vec<T>,
-    nearby: Vec<T>,
+    pub(super) nearby: Vec<T>,
     du: Vec<T>,
     /// Scratch of the set.
-    work: Vec<T>,
+    pub(super) work: Vec<T>,
     /// Whether f offers its Hessian diagonal.
     pub(super) known: bool,
     diagonal: Vec<T>,
     /// A value of f that is never small: 0, or what [`relative_to_data`](Self::relative_to_data) has found.
     reference: T,
+    /// Whether the projected step at the last residual was short beside x.
+    settled: bool,
+    /// The last step along which f changed visibly, where it did not change as the gradient says.
+    pub(super) suspect: Option<Suspect<T>>,
 }
 
 impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
@@ -83,6 +122,8 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             known: false,
             diagonal: Vec::new(),
             reference: T::zero(),
+            settled: false,
+            suspect: None,
         }
     }
 
@@ -105,10 +146,11 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     #[cfg(any(feature = "argmin", feature = "basin"))]
     pub(crate) fn restart(&mut self) {
         self.before = None;
+        self.suspect = None;
     }
 
-    /// The residual ρ at the point, the curvature updated, a ρ within the tolerance confirmed; and whether x is found for another
-    /// reason ([`at_its_digits`](Self::at_its_digits)).
+    /// The residual ρ at the point, the curvature updated, a ρ within the tolerance confirmed; and whether x has converged for another
+    /// reason ([`at_its_digits`](Self::at_its_digits)): [`Status::AtPrecision`].
     pub(crate) fn look<S: Method<T>>(
         &mut self,
         lifted: &mut Lifted<'_, T>,
@@ -149,16 +191,10 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             let flat = max_abs(&c.h) * T::epsilon() * T::epsilon();
             c.h.iter_mut().filter(|v| **v <= flat).for_each(|v| *v = stand_in);
         } else if !c.estimated {
-            let secant = self.before.as_ref().and_then(|(x, g)| {
-                let (mut xg, mut xx) = (T::zero(), T::zero());
-                for j in 0..x.len() {
-                    let dx = c.point.x[j] - x[j];
-                    xg += dx * (c.point.g[j] - g[j]);
-                    xx += dx * dx;
-                }
-                let s = xg / xx;
-                (s.is_finite() && s > T::zero()).then_some(s)
-            });
+            let secant = self
+                .before
+                .as_ref()
+                .and_then(|(x, g)| secant([x, g], [&c.point.x, &c.point.g]));
             match secant {
                 Some(s) => c.h.fill(s),
                 None if c.iteration == 0 => c.h.fill(own_size(&c.point.x, &c.point.g)),
@@ -166,13 +202,22 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             }
         }
         self.diagonal = diagonal;
-        self.set_scale(&c.h);
+        self.set_scale(&c.h, &c.point);
         Ok(())
     }
 
-    fn set_scale(&mut self, h: &[T]) {
-        for (o, h) in self.c.iter_mut().zip(h) {
-            *o = h.sqrt();
+    /// c ← √h, and no less than where a step of one coordinate ends at the [`reach`] of the point. Where a curvature is far too small (in
+    /// the flat part of a loss, or in a direction that a difference did not see), so would be the residual, whatever the gradient says.
+    pub(super) fn set_scale(&mut self, h: &[T], point: &Point<T>) {
+        let reach = reach(point);
+        for (o, (h, g)) in self.c.iter_mut().zip(h.iter().zip(&point.g)) {
+            let least = g.abs() / reach;
+            *o = if least > *h && least.is_finite() {
+                least
+            } else {
+                *h
+            }
+            .sqrt();
         }
     }
 
@@ -188,7 +233,10 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         if c.verified == Some(c.iteration) {
             return Ok(rho);
         }
+        // (pairs from where f was far larger say little here: the terms that f is formed from are then much larger than f)
+        let plausible = self.terms(&c.point.x) <= T::lit(PLAUSIBLE) * c.point.value.abs().sqrt();
         if !self.known
+            && plausible
             && let Some(outlook) = c.method.outlook(lifted, &c.point, &c.h)
             && !outlook.decrease.is_nan()
         {
@@ -199,8 +247,13 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             return Ok(rho.max((T::lit(2.0) * outlook.decrease).sqrt() / size));
         }
         // (with the curvatures that were estimated: a run resumed here knows no others)
-        self.verify(lifted, c)?;
-        Ok(self.residual(c))
+        let gained = self.verify(lifted, c)?;
+        let rho = self.residual(c);
+        Ok(if gained > T::zero() {
+            rho.max((T::lit(2.0) * gained).sqrt() / self.size(c))
+        } else {
+            rho
+        })
     }
 
     /// f* = 0 (a model of f which has seen all free directions expects to lose a good part of f in one more step) leaves no
@@ -227,66 +280,19 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         })
     }
 
-    /// Before convergence is claimed on an estimated curvature: one gradient nearby gives a curvature per coordinate, and the
-    /// claim must hold with that too. (One secant for all is that of the stiffest direction, and hides the others.)
-    fn verify<S>(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T, S>) -> Result<()> {
-        let set = self.map.set();
-        if self.known || !set.is_separable() {
-            return Ok(());
-        }
-        let x = &c.point.x;
-        let n = x.len();
-        let small = T::epsilon().cbrt();
-        let span = max_abs(x).max(T::one());
-        let step = |j: usize| {
-            small * x[j].abs().max(small * span) * if j.is_multiple_of(2) { T::one() } else { -T::one() }
-        };
-        for j in 0..n {
-            self.target[j] = x[j] + step(j);
-        }
-        set.project_in(&mut self.target, &mut self.work);
-        for j in 0..n {
-            if self.target[j] == x[j] {
-                self.target[j] = x[j] - step(j);
-            }
-        }
-        set.project_in(&mut self.target, &mut self.work);
-        let nearby = &mut self.nearby;
-        lifted.counts.values += 1;
-        lifted.counts.gradients += 1;
-        let value = lifted
-            .objective()
-            .value_gradient(&self.target, nearby)
-            .map_err(Error::Evaluation)?;
-        if !value.is_finite() || nearby.iter().any(|v| !v.is_finite()) {
-            c.verified = Some(c.iteration);
-            return Ok(()); // the edge of the domain: nothing to learn here
-        }
-        let stand_in = own_size(x, &c.point.g);
-        for j in 0..n {
-            let (dx, dg) = (self.target[j] - x[j], nearby[j] - c.point.g[j]);
-            let noise = T::lit(1e3) * T::epsilon() * nearby[j].abs().max(c.point.g[j].abs());
-            // too little change to tell: a curvature of about zero
-            c.h[j] = if dx != T::zero() && dg.abs() > noise {
-                (dg / dx).abs()
-            } else {
-                stand_in
-            };
-        }
-        c.estimated = true;
-        c.verified = Some(c.iteration);
-        self.set_scale(&c.h);
-        Ok(())
+    /// In units of √f, before division by the size of f: max c |x − P(x − g/c²)|.
+    pub(super) fn raw_residual(&self, point: &Point<T>) -> T {
+        self.map.set().natural_residual(&point.x, &point.g, Some(&self.c))
     }
 
-    /// In units of √f, before division by the size of f.
-    fn raw_residual(&self, x: &[T], g: &[T]) -> T {
-        self.map.set().natural_residual(x, g, Some(&self.c))
+    /// The size of the terms that f is formed from, in units of √f: what rounding in x does to f is ε of it.
+    pub(super) fn terms(&self, x: &[T]) -> T {
+        max_or_nan(self.c.iter().zip(x).map(|(c, x)| (*c * *x).abs()))
     }
 
     /// √(2 max(|f|, what f has changed by lately, scaled by √ε)): f* = 0 needs a floor. Only recent values count: against
     /// those of a far start everything would look converged.
-    fn size<S>(&self, c: &Checkpoint<T, S>) -> T {
+    pub(super) fn size<S>(&self, c: &Checkpoint<T, S>) -> T {
         let f = c.point.value;
         let (root, eps) = (T::epsilon().sqrt(), T::epsilon());
         let mut changes: [T; RECENT] = [T::zero(); RECENT];
@@ -301,14 +307,23 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         } else {
             root * eps
         };
-        let floor = (weight * lately).max(root * eps * (f - c.first_value).abs());
+        // (an exponential falls by as many digits; but there x still moves, or f is worth as much as a short step)
+        let floor = if self.settled {
+            let short = T::lit(SETTLED) * self.terms(&c.point.x);
+            (weight * lately)
+                .max(root * eps * (f - c.first_value).abs())
+                .min(short * short)
+        } else {
+            T::zero()
+        };
         let size = (T::lit(2.0) * f.abs().max(floor).max(self.reference)).sqrt();
         // rounding in an exact answer is that of the terms, however small f is
         c.finished.as_ref().map_or(size, |e| size.max(e.terms))
     }
 
-    pub(crate) fn residual<S>(&self, c: &Checkpoint<T, S>) -> T {
-        let raw = self.raw_residual(&c.point.x, &c.point.g);
+    pub(crate) fn residual<S>(&mut self, c: &Checkpoint<T, S>) -> T {
+        let raw = self.raw_residual(&c.point);
+        self.settled = raw <= T::lit(SETTLED) * self.terms(&c.point.x);
         if raw == T::zero() { raw } else { raw / self.size(c) }
     }
 
@@ -354,7 +369,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             .zip(&self.metric)
             .map(|(g, m)| *g * *g / *m)
             .sum();
-        let raw = self.raw_residual(&self.now.0, &self.now.1);
+        let raw = self.raw_residual(&c.point);
         let mut outcome = Step::Stalled;
         let in_x = c.method.moves_in_x();
         let pure = c.method.is_dynamics();
@@ -374,6 +389,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         }
         match outcome {
             Step::Moved => {
+                self.compare_step(c);
                 let moved = c.point.x != self.now.0;
                 c.stalls = if moved { 0 } else { c.stalls + 1 };
                 if c.stalls > 5 {
@@ -527,7 +543,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             self.curvature(lifted, &mut there)?;
         }
         // a sum of many terms is not known better than this
-        let noise = T::lit(64.0) * T::epsilon() * c.point.value.abs();
+        let noise = T::lit(VALUE_ROUNDING) * T::epsilon() * c.point.value.abs();
         let after = self.residual(&there);
         if there.point.value <= c.point.value + noise && after <= rho.max(tolerance) {
             *rho = after;
@@ -546,17 +562,6 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
                 && (0..x.len()).any(|j| self.target[j] != x[j] && self.target[j] != x[j] - g[j] / h[j]))
     }
 
-    /// f has gone to zero as far as its start lets one see, and no coordinate would move by more than rounding: where f* = 0 a
-    /// residual relative to f itself says nothing any more.
-    fn at_rounding<S>(&mut self, c: &Checkpoint<T, S>) -> bool {
-        let (x, g) = (&c.point.x, &c.point.g);
-        c.point.value.abs() <= T::epsilon() * c.first_value.abs()
-            && self.project(x, g, &c.h)
-            && x.iter()
-                .zip(&self.target)
-                .all(|(a, b)| (*a - *b).abs() <= T::lit(1e3) * T::epsilon() * a.abs())
-    }
-
     /// One more projected step, evaluated in x: coordinates held down by their multipliers land exactly on their bounds. Kept
     /// when neither f nor the residual suffers. The status then.
     pub(crate) fn touch<S: Method<T> + Clone>(
@@ -567,7 +572,10 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         status: Status,
         tolerance: T,
     ) -> Result<Status> {
-        let touch = matches!(status, Status::Solved | Status::Stationary | Status::Stalled);
+        let touch = matches!(
+            status,
+            Status::Solved | Status::Stationary | Status::AtPrecision | Status::Stalled
+        );
         if touch
             && !c.method.is_dynamics()
             && c.finished.is_none()
@@ -582,12 +590,22 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             }
         }
         c.counts = lifted.counts;
-        let claimed = status == Status::Stationary;
-        let converged = *rho <= tolerance || claimed || (touch && self.at_rounding(c));
-        Ok(if status != Status::NotFinite && converged {
+        if status == Status::NotFinite {
+            return Ok(status);
+        }
+        let converged = if *rho <= tolerance || status == Status::Stationary {
             Status::Stationary
+        } else if touch && (status == Status::AtPrecision || self.at_precision(lifted, c)?) {
+            Status::AtPrecision
         } else {
-            status
+            return Ok(status);
+        };
+        let inconsistent = self.is_inconsistent(lifted)?;
+        c.counts = lifted.counts;
+        Ok(if inconsistent {
+            Status::InconsistentGradient
+        } else {
+            converged
         })
     }
 
@@ -628,7 +646,10 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         let gap = self.gap(&c, convex);
         // two witnesses: a gap that is no part of f's size contradicts the residual
         let size = self.size(&c);
-        if status == Status::Solved && gap.is_finite() && gap > T::lit(1e-3).max(tolerance) * size * size {
+        if status == Status::Solved
+            && gap.is_finite()
+            && gap > T::lit(CONTRADICTION).max(tolerance) * size * size
+        {
             status = Status::Stalled;
         }
         let violation = set.violation(&c.point.x);

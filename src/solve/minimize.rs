@@ -188,7 +188,9 @@ type Observer<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> ControlFlow<()> + Send
 /// ρ(x) = max_j c_j |x − P(x − g/c²)|_j / √(2 max(|f|, √ε |Δf|))    c² = diag ∇²f, or an estimate of it, Δf the recent change of f
 /// ```
 ///
-/// so that ρ² bounds the relative decrease of f that one projected step can still promise. The lifted gradient is never asked:
+/// so that ρ² bounds the relative decrease of f that one projected step can still promise. Before convergence is claimed on an estimated
+/// curvature, f is evaluated near x, and the claim must hold with what is found there. Where f goes to zero, or its rounding hides the
+/// rest, the status is [`Status::AtPrecision`]. The lifted gradient is never asked:
 /// it vanishes on every face of the set. Where the lift is stationary but x is not, a projected step in x leaves the face, and the
 /// method goes on from there; starts on the boundary, at zero in all coordinates too, are therefore nothing special.
 ///
@@ -573,7 +575,7 @@ impl<T: Scalar> Minimization<'_, T> {
         while status.is_none() {
             let found;
             (rho, found) = judge.look(&mut lifted, &mut c, self.tolerance)?;
-            status = found.then_some(Status::Stationary);
+            status = found.then_some(Status::AtPrecision);
             let progress = Progress {
                 iteration: c.iteration,
                 value: c.point.value,
@@ -606,8 +608,10 @@ impl<T: Scalar> Minimization<'_, T> {
                     continue;
                 }
             }
-            status = if rho <= self.tolerance || status.is_some() {
+            status = if rho <= self.tolerance {
                 Some(Status::Stationary)
+            } else if status.is_some() {
+                status
             } else if stop {
                 Some(Status::Cancelled)
             } else {

@@ -13,6 +13,7 @@ pub(crate) mod sealed;
 mod snapshot;
 mod solution;
 mod status;
+mod verify;
 
 pub use cancel::CancelToken;
 pub use certificate::Certificate;

@@ -198,11 +198,16 @@ impl<T: crate::Scalar> fmt::Display for Solution<T> {
         } else {
             writeln!(f, "   ‖b − A x‖ = {:.6e}", self.residual_norm)?;
         }
-        writeln!(
-            f,
-            "optimality  ρ = {:.1e}   gap ≤ {:.1e}",
-            self.certificate.natural_residual, self.certificate.gap
-        )?;
+        let (rho, gap) = (self.certificate.natural_residual, self.certificate.gap);
+        if self.status == Status::AtPrecision {
+            // (ρ is not what the claim rests on)
+            writeln!(
+                f,
+                "optimality  no step changes f beyond rounding (ρ = {rho:.1e} of f)   gap ≤ {gap:.1e}"
+            )?;
+        } else {
+            writeln!(f, "optimality  ρ = {rho:.1e}   gap ≤ {gap:.1e}")?;
+        }
         writeln!(f, "support     {} of {}", self.support_len(), self.x.len())?;
         writeln!(f, "method      {}", self.phase)?;
         write!(f, "cost        {} iterations, ", self.iterations)?;

@@ -15,13 +15,19 @@ use std::fmt;
 #[non_exhaustive]
 pub enum Status {
     /// The natural residual in x is at most the tolerance: a solution (of a convex problem: a global one). Of least squares, with all that
-    /// rounding may have taken from it ([`Certificate::natural_residual_error`](crate::Certificate::natural_residual_error)). (Where f falls to
-    /// zero, to the rounding of its start, it is enough that no coordinate would move by more than rounding.)
+    /// rounding may have taken from it ([`Certificate::natural_residual_error`](crate::Certificate::natural_residual_error)).
     Solved,
     /// The natural residual in x is at most the tolerance: a stationary (KKT) point of a problem that is not known to be convex.
     Stationary,
+    /// x is optimal as far as rounding shows, while ρ, which is relative to f, stays above the tolerance: a step promises less than
+    /// rounding of f (or, where f goes to zero, less than rounding of x does to f), and the gap, where there is one, agrees.
+    AtPrecision,
     /// x runs away while f falls: the problem has no solution, or not where numbers reach.
     AtInfinity,
+    /// x looks stationary by the gradient, but f does not change along the steps as that gradient says: one of the two is wrong
+    /// ([`check_objective`](crate::testing::check_objective) says where). Found only where the difference is a few per cent of the
+    /// change of f along a step.
+    InconsistentGradient,
     /// The evaluation limit was reached.
     EvaluationLimit,
     /// No method makes further progress in this precision: the residual is above the tolerance, or not shown to be below it with all that
@@ -55,16 +61,19 @@ impl Status {
         self == Self::Solved
     }
 
-    /// Whether the natural residual is at most the tolerance, convex or not.
+    /// Whether the run has converged: ρ is at most the tolerance, convex or not, or x is optimal
+    /// [as far as rounding shows](Self::AtPrecision).
     ///
     /// ```
-    /// assert!(reparam::Status::Stationary.is_converged() && reparam::Status::Solved.is_converged());
+    /// use reparam::Status;
+    /// assert!([Status::Solved, Status::Stationary, Status::AtPrecision].iter().all(|s| s.is_converged()));
+    /// assert!(!Status::AtPrecision.is_solved()); // no residual within the tolerance stands for it
     /// ```
     pub fn is_converged(self) -> bool {
-        matches!(self, Self::Solved | Self::Stationary)
+        matches!(self, Self::Solved | Self::Stationary | Self::AtPrecision)
     }
 
-    /// A word for machines: `solved`, `stationary`, `at-infinity`, `stalled`, `iteration-limit`, `evaluation-limit`, `time-limit`,
+    /// A word for machines: `solved`, `stationary`, `at-precision`, `inconsistent-gradient`, `at-infinity`, `stalled`, `iteration-limit`, `evaluation-limit`, `time-limit`,
     /// `cancelled`, `not-finite`, `end-time`, `stopped-early`, `left-domain`, `target-reached`.
     ///
     /// ```
@@ -74,7 +83,9 @@ impl Status {
         match self {
             Self::Solved => "solved",
             Self::Stationary => "stationary",
+            Self::AtPrecision => "at-precision",
             Self::AtInfinity => "at-infinity",
+            Self::InconsistentGradient => "inconsistent-gradient",
             Self::EvaluationLimit => "evaluation-limit",
             Self::Stalled => "stalled",
             Self::IterationLimit => "iteration-limit",
@@ -94,7 +105,11 @@ impl fmt::Display for Status {
         f.write_str(match self {
             Self::Solved => "solved to the tolerance",
             Self::Stationary => "stationary to the tolerance (convexity is not known)",
+            Self::AtPrecision => "converged as far as rounding shows (ρ is above the tolerance)",
             Self::AtInfinity => "stopped: x runs to infinity while the objective falls",
+            Self::InconsistentGradient => {
+                "stopped: f does not change as its gradient says (testing::check_objective shows where)"
+            }
             Self::EvaluationLimit => "stopped: the evaluation limit was reached",
             Self::Stalled => "stopped: no further progress in this precision",
             Self::IterationLimit => "stopped: the iteration limit was reached",

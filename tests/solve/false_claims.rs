@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+use crate::claims;
 use nalgebra::{DMatrix, dmatrix, dvector};
 use reparam::losses::Huber;
 use reparam::maps::{
     Bounds, CappedSimplex, ConvexSequence, Identity, L1Ball, LowRank, NormalizedSquares, Reparametrization,
-    Sphere, Squares,
+    SecondOrderCone, Sphere, Squares,
 };
 use reparam::methods::{BoxLbfgs, ConjugateGradient, Lbfgs, State, TrustRegion};
 use reparam::objectives::{Composite, Convexity, FromFn, LeastSquares, Objective, Quadratic};
@@ -327,4 +328,162 @@ fn random_scales() {
     }
     let mut f = LeastSquares::new(dmatrix![1.0], &[1.0]).unwrap();
     assert!(f.value(&[1.0]).unwrap() == 0.0);
+}
+
+/// Kinks, flat parts, scales from 1e-8 to 1e8, over every set, by every method: what is claimed is so, and claims are not given up for it.
+#[test]
+fn random_convex_problems_over_every_set() {
+    let (mut runs, mut converged) = (0, 0);
+    for seed in 0..12 {
+        let mut random = reparam::testing::Random::new(seed);
+        let n = 2 + (seed % 5) as usize;
+        let size = 10f64.powf(16.0 * (random.uniform::<f64>() - 0.5));
+        for (name, map) in claims::maps(n, size, &mut random) {
+            let problem = claims::Problem::random(&mut random, map.dim_x(), size);
+            let x = claims::start(&*map, &mut random);
+            let here = random.uniform::<f64>() < 0.5;
+            for run in claims::runs(&problem, &*map, here.then_some(&x[..])) {
+                let s = &run.solution;
+                let what = format!("seed {seed}, {name}, {problem:?}\n{s}");
+                assert!(!run.false_claim, "off by {:e} of f: {what}", run.excess);
+                assert_ne!(s.status, Status::InconsistentGradient, "{what}");
+                if matches!(s.status, Status::Solved | Status::Stationary) {
+                    assert!(s.certificate.natural_residual <= 1e-8, "{what}");
+                }
+                runs += 1;
+                converged += usize::from(s.status.is_converged());
+            }
+        }
+    }
+    // nearly all others end at the limit of 500 iterations, at kinks of width 1e-8
+    assert!(10 * converged > 8 * runs, "{converged} of {runs}");
+}
+
+/// Far from a kink, f is linear in the numbers of the machine: its secants are rounding, and a curvature of about zero is none.
+#[test]
+fn flat_losses_over_cones() {
+    let d = [-2e8, 3.0, 0.0];
+    for width in [1e-8, 1e-6, 1e-3, 1.0] {
+        for method in methods() {
+            let mut f = FromFn::new(3, move |x: &[f64], g: &mut [f64]| {
+                let mut value = 0.0;
+                for j in 0..3 {
+                    let r = x[j] - d[j];
+                    let root = r.hypot(width);
+                    (g[j], value) = (r / root, value + r * (r / (root + width)));
+                }
+                Ok(value)
+            })
+            .with_convexity(Convexity::Convex);
+            // at 0 the gradient is (1, −1, 0), on the boundary of the dual cone
+            let optimum = 2e8 + 3.0 - 2.0 * width;
+            for start in [[1e9, 5e8, 1e7], [1.0, 0.0, 0.0], [1e12, -1e12, 0.0]] {
+                let s = Minimize::new(&mut f, SecondOrderCone::new(3).unwrap())
+                    .unwrap()
+                    .method(method.clone())
+                    .start(&start)
+                    .max_iterations(1000)
+                    .run()
+                    .unwrap();
+                honest(&s, optimum, &format!("width {width:e} from {start:?}"));
+            }
+        }
+    }
+}
+
+/// A gradient that is wrong in one coordinate by a factor of 2: f does not fall as it says. The right one is never suspected.
+#[test]
+fn wrong_gradients() {
+    let mut claimed = 0;
+    for case in 0..60 {
+        let n = 2 + case % 4;
+        for wrong in [1.0, 2.0] {
+            // chained Rosenbrock, shifted: f* = 0 or 1
+            let f = FromFn::new(n, move |x: &[f64], g: &mut [f64]| {
+                g.fill(0.0);
+                let mut value = (case % 2) as f64;
+                for j in 0..n - 1 {
+                    let (a, b) = (1.0 - x[j], x[j + 1] - x[j] * x[j]);
+                    value += a * a + 10.0 * b * b;
+                    g[j] += -2.0 * a - 40.0 * x[j] * b;
+                    g[j + 1] += 20.0 * b;
+                }
+                g[case % n] *= wrong;
+                Ok(value)
+            });
+            let mut random = reparam::testing::Random::new(case as u64);
+            let start: Vec<f64> = (0..n).map(|_| 2.0 * random.uniform::<f64>()).collect();
+            let map = Bounds::new(vec![0.0; n], vec![f64::INFINITY; n]).unwrap();
+            let s = Minimize::new(f, map).unwrap().start(&start).run().unwrap();
+            if wrong == 1.0 {
+                assert!(s.status.is_converged(), "case {case}: {s}");
+            } else {
+                claimed += usize::from(s.status.is_converged());
+            }
+        }
+    }
+    println!("{claimed} of 60");
+    assert!(claimed <= 15, "{claimed}");
+}
+
+/// Optimal as far as rounding shows: such a run has converged, and ρ is not called small where it is not.
+#[test]
+fn at_precision() {
+    let mut random = reparam::testing::Random::new(8);
+    let check = |s: &Solution<f64>, optimum: f64, scale: f64, what: &str| {
+        assert!(s.objective - optimum <= 1e-14 * scale, "{what}: {s}");
+        assert!(s.status.is_converged(), "{what}: {s}");
+        let small = s.certificate.natural_residual <= 1e-8;
+        assert_eq!(small, s.status != Status::AtPrecision, "{what}: {s}");
+        assert_eq!(s.to_string().contains("beyond rounding"), !small);
+    };
+    for n in [2, 3, 5, 10, 30] {
+        let start: Vec<f64> = (0..n).map(|_| random.uniform::<f64>() + 0.01).collect();
+        let sum: f64 = start.iter().sum();
+        let weights: Vec<f64> = start.iter().map(|v| v / sum).collect();
+        for method in methods() {
+            let entropy = FromFn::new(n, |x: &[f64], g: &mut [f64]| {
+                g.iter_mut().zip(x).for_each(|(g, x)| *g = 1.0 + x.ln());
+                Ok(x.iter().map(|x| x * x.ln()).sum())
+            });
+            let s = Minimize::new(entropy, NormalizedSquares::new(n, 1.0).unwrap())
+                .unwrap()
+                .method(method.clone())
+                .start(&weights)
+                .run()
+                .unwrap();
+            check(&s, -(n as f64).ln(), 1.0, &format!("entropy {n}"));
+            let sphere = FromFn::new(n, |x: &[f64], g: &mut [f64]| {
+                g.iter_mut().zip(x).for_each(|(g, x)| *g = 2.0 * (x - 3.0));
+                Ok(x.iter().map(|x| (x - 3.0) * (x - 3.0)).sum())
+            });
+            let s = Minimize::new(sphere, Identity::new(n))
+                .unwrap()
+                .method(method.clone())
+                .start(&start)
+                .run()
+                .unwrap();
+            check(&s, 0.0, n as f64, &format!("sphere {n}"));
+            let tridia = FromFn::new(n, |x: &[f64], g: &mut [f64]| {
+                g.fill(0.0);
+                let mut value = (x[0] - 1.0) * (x[0] - 1.0);
+                g[0] = 2.0 * (x[0] - 1.0);
+                for i in 1..x.len() {
+                    let r = 2.0 * x[i] - x[i - 1];
+                    let k = (i + 1) as f64;
+                    value += k * r * r;
+                    g[i] += 4.0 * k * r;
+                    g[i - 1] -= 2.0 * k * r;
+                }
+                Ok(value)
+            });
+            let s = Minimize::new(tridia, Identity::new(n))
+                .unwrap()
+                .method(method.clone())
+                .start(&start)
+                .run()
+                .unwrap();
+            check(&s, 0.0, n as f64, &format!("tridia {n}"));
+        }
+    }
 }

@@ -1,6 +1,9 @@
 //! `Minimize`: objectives, methods, endings.
 #![allow(clippy::unwrap_used)]
 
+#[allow(unreachable_pub)]
+#[path = "../common/claims.rs"]
+mod claims;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/counting.rs"]

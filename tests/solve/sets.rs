@@ -53,7 +53,8 @@ fn least_squares_over_every_set() {
                 p.name
             );
             if s.status != Status::Solved {
-                assert_eq!(s.status, Status::Stalled, "{}: {s}", p.name);
+                let at_the_end = [Status::AtPrecision, Status::Stalled].contains(&s.status);
+                assert!(at_the_end, "{}: {s}", p.name);
                 stalled.push(p.name.clone());
             }
             assert!(excess <= 1e-9, "{}: {excess:e}", p.name);

@@ -265,7 +265,7 @@ pub(super) fn status_of(reason: &TerminationReason) -> Status {
 /// argmin's reason for a status of ours; `solution` has the status itself.
 pub(super) fn reason_of(status: Status) -> TerminationReason {
     match status {
-        Status::Solved | Status::Stationary => TerminationReason::SolverConverged,
+        Status::Solved | Status::Stationary | Status::AtPrecision => TerminationReason::SolverConverged,
         Status::Cancelled => TerminationReason::Interrupt,
         other => TerminationReason::SolverExit(other.to_string()),
     }
