@@ -100,8 +100,8 @@ pub(crate) struct Judge<T, M> {
     reference: T,
     /// Whether the projected step at the last residual was short beside x.
     settled: bool,
-    /// The last step along which f changed visibly, where it did not change as the gradient says.
-    pub(super) suspect: Option<Suspect<T>>,
+    /// The last step along which f changed visibly.
+    pub(super) suspect: Suspect<T>,
 }
 
 impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
@@ -123,7 +123,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             diagonal: Vec::new(),
             reference: T::zero(),
             settled: false,
-            suspect: None,
+            suspect: Suspect::new(n),
         }
     }
 
@@ -146,7 +146,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     #[cfg(any(feature = "argmin", feature = "basin"))]
     pub(crate) fn restart(&mut self) {
         self.before = None;
-        self.suspect = None;
+        self.suspect.holds = false;
     }
 
     /// The residual ρ at the point, the curvature updated, a ρ within the tolerance confirmed; and whether x has converged for another

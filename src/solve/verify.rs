@@ -27,9 +27,11 @@ const POINT_ROUNDING: f64 = 1e3;
 /// coordinates is off by about 1/n.
 const DISAGREEMENT: f64 = 0.05;
 
-/// A step along which f did not change as the gradient says.
+/// A step along which f did not change as the gradient says. (The vectors stay: iterations allocate nothing.)
 #[derive(Debug, Clone)]
 pub(super) struct Suspect<T> {
+    /// Whether there is one.
+    pub(super) holds: bool,
     from: Vec<T>,
     to: Vec<T>,
     /// f(to) − f(from)
@@ -38,6 +40,19 @@ pub(super) struct Suspect<T> {
     slopes: [T; 2],
     /// What the two may differ by.
     allowed: T,
+}
+
+impl<T: Scalar> Suspect<T> {
+    pub(super) fn new(n: usize) -> Self {
+        Self {
+            holds: false,
+            from: vec![T::zero(); n],
+            to: vec![T::zero(); n],
+            change: T::zero(),
+            slopes: [T::zero(); 2],
+            allowed: T::zero(),
+        }
+    }
 }
 
 impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
@@ -67,22 +82,23 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             return; // too short a step
         }
         let change = c.point.value - *before;
-        self.suspect = ((change - mean).abs() > allowed).then(|| Suspect {
-            from: x.clone(),
-            to: c.point.x.clone(),
-            change,
-            slopes,
-            allowed,
-        });
+        let s = &mut self.suspect;
+        s.holds = (change - mean).abs() > allowed;
+        if s.holds {
+            s.from.clone_from(x);
+            s.to.clone_from(&c.point.x);
+            (s.change, s.slopes, s.allowed) = (change, slopes, allowed);
+        }
     }
 
     /// Whether the gradient contradicts f: along the last visible step f did not change as the gradient says, and the gradient half-way
     /// does not explain it. (A kink or a long step bends the slope: then Simpson's rule differs from the trapezoid.) One evaluation, of a
     /// run that is under suspicion.
     pub(super) fn is_inconsistent(&mut self, lifted: &mut Lifted<'_, T>) -> Result<bool> {
-        let Some(s) = self.suspect.take().filter(|_| self.map.set().is_convex()) else {
+        if !std::mem::take(&mut self.suspect.holds) || !self.map.set().is_convex() {
             return Ok(false);
-        };
+        }
+        let s = &self.suspect;
         let half = T::lit(0.5);
         for (t, (a, b)) in self.target.iter_mut().zip(s.from.iter().zip(&s.to)) {
             *t = *a + half * (*b - *a);
