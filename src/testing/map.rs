@@ -367,7 +367,14 @@ impl<T: Scalar> Case<T> {
             // what Jᵀ g would be without cancellation
             let column = self.jvp(map, u, &jtg);
             let along = terms(g, &column);
-            let moves = dot(&jtg, &jtg) > T::epsilon().sqrt() * along && along > T::zero();
+            // (and a change of u by its own size is more than rounding of x, which may hide it)
+            let sizes: Vec<T> = x
+                .iter()
+                .zip(&self.typical)
+                .map(|(x, t)| x.abs().max(*t))
+                .collect();
+            let visible = terms(&jtg, u) > T::lit(1e3) * T::epsilon() * terms(g, &sizes);
+            let moves = visible && dot(&jtg, &jtg) > T::epsilon().sqrt() * along;
             let rho = set.natural_residual(&x, g, None);
             report.record(
                 "residual not 0 where Jᵀ g ≠ 0",
