@@ -13,12 +13,16 @@ use crate::nnls::problem::Problem;
 use crate::nnls::projected_cg::{Ended, Target, projected_cg};
 use crate::solve::{Phase, Run, Solution, Status};
 use crate::{LinalgScalar, Result};
+use std::cell::RefCell;
 
 /// A QR factor of more elements than this (800 MB of f64) is not attempted.
 const QR_ELEMENTS: usize = 100_000_000;
 
 /// With more columns than this, many right-hand sides do not share a Gram matrix.
 const MANY_COLUMNS: usize = 1000;
+
+/// Accelerated gradients that are tried where exact methods stalled: what these have not settled more of them seldom settle.
+const MANY_GRADIENTS: usize = 5000;
 
 /// A feasible point on its way to judgement, in scaled units.
 pub(super) struct Candidate<T> {
@@ -64,6 +68,7 @@ pub(super) fn solve<T: LinalgScalar>(
         tolerance: settings.tolerance,
         exact: (T::lit(5e2) * T::epsilon()).min(settings.tolerance),
         many,
+        looked_at: RefCell::new(None),
         start: start.map(|x| {
             let mut x: Vec<T> = (0..x.len())
                 .map(|j| region.clip(j, x[j] / prepared.factor(j) / unit))
@@ -77,14 +82,21 @@ pub(super) fn solve<T: LinalgScalar>(
         let reached = context.natural_residual(&candidate.x, &mut run);
         if reached > T::lit(0.5) * settings.tolerance || reached.is_nan() {
             // a start far away may leave more rounding behind than a cold solve does
-            context.start = None;
+            let start = context.start.take();
             let cold = context.run(settings.strategy, &mut run);
             if context.natural_residual(&cold.x, &mut run) < reached || reached.is_nan() {
                 candidate = cold;
             }
+            context.start = start;
         }
     }
-    let candidate = context.refined(candidate, &mut run);
+    candidate = context.refined(candidate, &mut run);
+    if settings.strategy == Strategy::Auto {
+        candidate = context.go_on(candidate, &mut run);
+    }
+    if candidate.limit.is_some() || !context.holds(&candidate.x, &mut run) {
+        candidate = context.best_so_far(candidate, &mut run);
+    }
     context.judge(candidate, b, unit, run)
 }
 
@@ -122,6 +134,15 @@ pub(super) struct Context<'c, 'p, 'a, T: LinalgScalar> {
     pub(super) start: Option<Vec<T>>,
     /// Whether other right-hand sides share what depends on A alone.
     pub(super) many: bool,
+    /// The last point whose gradient was formed: what is judged is nearly always a point that was measured just before.
+    pub(super) looked_at: RefCell<Option<Looked<T>>>,
+}
+
+/// A point in scaled units with b − A x and Aᵀ(A x − b).
+pub(super) struct Looked<T> {
+    x: Vec<T>,
+    r: Vec<T>,
+    g: Vec<T>,
 }
 
 impl<T: LinalgScalar> Context<'_, '_, '_, T> {
@@ -180,6 +201,113 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             Strategy::WorkingSet => self.sparse(origin, run),
             Strategy::ProjectedGradient => self.gradients(origin, usize::MAX, run),
         }
+    }
+
+    /// Whether x is a solution to the tolerance.
+    pub(super) fn holds(&self, x: &[T], run: &mut Run<'_>) -> bool {
+        self.solves(x, self.tolerance, run)
+    }
+
+    /// Where a method stalled the next one begins, from the best point so far, until one has the evidence.
+    fn go_on(&self, mut best: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+        let mut holds = self.holds(&best.x, run);
+        for method in [Self::working_sets, Self::many_products, Self::many_sweeps] {
+            if holds || best.limit.is_some() {
+                break;
+            }
+            if let Some(next) = method(self, &best.x, run) {
+                let next = self.refined(next, run);
+                best = self.better(best, next, run);
+                holds = self.holds(&best.x, run);
+            }
+        }
+        best
+    }
+
+    fn working_sets(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
+        if !self.problem.has_columns() {
+            return None;
+        }
+        let mut x = from.to_vec();
+        let size = self.size_of(&x);
+        let alpha = self.prepared.alpha;
+        let outcome = working_set(
+            self.problem,
+            self.b,
+            self.region,
+            self.norms,
+            alpha,
+            size,
+            &mut x,
+            run,
+        );
+        Some(Candidate {
+            x,
+            phase: Phase::WorkingSet,
+            limit: outcome.err(),
+            dual: None,
+        })
+    }
+
+    fn many_products(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
+        Some(if self.region.sum.is_some() {
+            self.gradients(from.to_vec(), MANY_GRADIENTS, run)
+        } else {
+            self.projected(from.to_vec(), &self.target(1e5), run).0
+        })
+    }
+
+    fn many_sweeps(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
+        let possible = self.region.sum.is_none() && self.problem.has_columns();
+        possible.then(|| self.descend(from.to_vec(), usize::MAX, run).0)
+    }
+
+    /// Of two candidates the one with evidence, else the one with the lower f, and what ended the second.
+    pub(super) fn better(
+        &self,
+        first: Candidate<T>,
+        second: Candidate<T>,
+        run: &mut Run<'_>,
+    ) -> Candidate<T> {
+        if self.holds(&second.x, run) {
+            return second;
+        }
+        if self.distance(&first.x, run) <= self.distance(&second.x, run) {
+            Candidate {
+                limit: second.limit,
+                ..first
+            }
+        } else {
+            second
+        }
+    }
+
+    /// ‖A x − b‖; +∞ for an x that is no point.
+    pub(super) fn distance(&self, x: &[T], run: &mut Run<'_>) -> T {
+        let size = norm2(&residual_of(self.problem, self.b, x, run));
+        if size.is_nan() || x.iter().any(|v| !v.is_finite()) {
+            T::infinity()
+        } else {
+            size
+        }
+    }
+
+    /// Without evidence the answer is never worse than where it began, nor, without a sum, than the point nearest to zero.
+    fn best_so_far(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+        let limit = candidate.limit;
+        let nearest = self.region.sum.is_none().then(|| self.region.nearest_to_zero());
+        let mut best = candidate;
+        for x in [Some(self.origin(run)), nearest].into_iter().flatten() {
+            if self.distance(&x, run) < self.distance(&best.x, run) {
+                best = Candidate {
+                    x,
+                    phase: Phase::Start,
+                    limit,
+                    dual: None,
+                };
+            }
+        }
+        best
     }
 
     /// Coordinate descent to the end where it is fast (without a sum); working sets where it slows down and the face is small.
@@ -281,7 +409,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         (candidate, ended)
     }
 
-    fn inside(&self, x: &[T]) -> usize {
+    pub(super) fn inside(&self, x: &[T]) -> usize {
         (0..x.len()).filter(|j| self.region.is_inside(*j, x[*j])).count()
     }
 
@@ -384,12 +512,20 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         out
     }
 
-    /// b − A x and g = Aᵀ(A x − b).
+    /// b − A x and g = Aᵀ(A x − b); for the point that was asked for last, what was formed then.
     pub(super) fn gradient(&self, x: &[T], run: &mut Run<'_>) -> (Vec<T>, Vec<T>) {
+        if let Some(last) = self.looked_at.borrow().as_ref().filter(|last| last.x == x) {
+            return (last.r.clone(), last.g.clone());
+        }
         let r = residual_of(self.problem, self.b, x, run);
         let mut g = vec![T::zero(); x.len()];
         self.problem.adjoint(&r, &mut g, run);
         g.iter_mut().for_each(|v| *v = -*v);
+        *self.looked_at.borrow_mut() = Some(Looked {
+            x: x.to_vec(),
+            r: r.clone(),
+            g: g.clone(),
+        });
         (r, g)
     }
 

@@ -5,11 +5,15 @@ use super::active_set::{Pricing, active_set, rounding_of_bound};
 use super::block_exchange::{Exchange, Failure, Shifted, State, block_exchange};
 use super::driver::{Candidate, Context, residual_of};
 use super::face::{Face, GramFace, QrFace};
+use super::prepared::Prepared;
 use super::region::{Region, Sum};
 use crate::LinalgScalar;
-use crate::linalg::{dot, max_or_nan};
+use crate::linalg::{dot, max_or_nan, norm2};
+use crate::nnls::damped::{self, Damped};
+use crate::nnls::problem::Problem;
 use crate::nnls::projected_cg::instead_of_a_gram_matrix;
 use crate::solve::{Phase, Run, Status};
+use std::cell::RefCell;
 
 /// From so many columns on projected conjugate gradients are tried before a Gram matrix of them all.
 const FEWEST: usize = 100;
@@ -24,7 +28,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         if self.region.sum.is_some() {
             let (candidate, done) = self.grow(&origin, 10 + origin.len() / 6, run);
             if done || candidate.limit.is_some() {
-                return candidate;
+                return self.upheld(candidate, run);
             }
             origin = candidate.x;
         }
@@ -226,7 +230,56 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
 
     /// The active set on a growing QR factor, from a feasible point.
     pub(super) fn active_set(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
-        self.grow(from, usize::MAX, run).0
+        let candidate = self.grow(from, usize::MAX, run).0;
+        self.upheld(candidate, run)
+    }
+
+    /// The end of an active set, and where that lost its way in rounding, the one of the damped problem.
+    fn upheld(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+        if candidate.limit.is_some() || self.holds(&candidate.x, run) {
+            candidate
+        } else {
+            self.damped(candidate, run)
+        }
+    }
+
+    /// Steps of the proximal point method, the first from the origin: each solves a damped problem exactly.
+    fn damped(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+        let mut best = candidate;
+        let mut x = self.origin(run);
+        for _ in 0..damped::STEPS {
+            let Some(damped) = Damped::new(self.problem, self.b, self.norms, &x, run) else {
+                break;
+            };
+            let Ok(matrix) = damped.matrix() else { break };
+            let Ok(problem) = Problem::new(&matrix, true) else {
+                break;
+            };
+            let prepared = Prepared::around(&self.prepared.shared(), problem);
+            let inner = Context {
+                prepared: &prepared,
+                problem: &prepared.problem,
+                region: self.region,
+                norms: self.norms,
+                b: &damped.b,
+                b_norm: norm2(&damped.b),
+                tolerance: self.tolerance,
+                exact: self.exact,
+                start: None,
+                many: false,
+                looked_at: RefCell::new(None),
+            };
+            let mut next = inner.grow(&x, usize::MAX, run).0;
+            if let Some(dual) = &mut next.dual {
+                dual.truncate(self.b.len());
+            }
+            x.copy_from_slice(&next.x);
+            best = self.better(best, next, run);
+            if best.limit.is_some() || self.holds(&best.x, run) {
+                break;
+            }
+        }
+        best
     }
 
     /// The same with residuals in twice the precision.

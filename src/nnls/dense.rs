@@ -2,15 +2,17 @@
 
 use super::active_set::{Ended as Growth, Pricing, Progress, active_set};
 use super::block_exchange::{Exchange, Failure, block_exchange};
+use super::damped::{self, Damped};
 use super::driver::{Candidate, Context, support};
 use super::face::{Face, QrFace, drop_rounding, residual};
 use super::growing_gram::GrowingGram;
+use super::problem::Problem;
 use super::projected_cg::{Target, few_products, instead_of_a_gram_matrix, projected_cg};
 use crate::LinalgScalar;
 use crate::linalg::scratch::{self, Scratch};
 use crate::linalg::{dot, norm2};
 use crate::solve::{Phase, Run, Status};
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell, RefCell};
 
 /// Up to so many columns the Gram matrix of them all costs less than to find out which are needed.
 const SMALL_GRAM: usize = 48;
@@ -378,8 +380,53 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         (candidate, grown)
     }
 
-    /// The active set on a growing QR factor, from a feasible point.
+    /// The active set on a growing QR factor, from a feasible point; where that loses its way in rounding, on that of the damped problem.
     fn growing_qr(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
+        let candidate = self.undamped_qr(from, run);
+        if candidate.limit.is_some() || self.holds(&candidate.x, run) {
+            return candidate;
+        }
+        self.damped(candidate, run)
+    }
+
+    /// Steps of the proximal point method, the first from zero: each solves a damped problem exactly.
+    fn damped(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+        let n = self.problem.columns();
+        let mut best = candidate;
+        let mut x = vec![T::zero(); n];
+        for _ in 0..damped::STEPS {
+            let Some(damped) = Damped::new(self.problem, self.b, self.problem.norms(), &x, run) else {
+                break;
+            };
+            let Ok(matrix) = damped.matrix() else { break };
+            let Ok(problem) = Problem::new(&matrix, true) else {
+                break;
+            };
+            let inner = Context {
+                problem: &problem,
+                b: &damped.b,
+                b_norm: norm2(&damped.b),
+                tolerance: self.tolerance,
+                exact: self.exact,
+                start: None,
+                looked_at: RefCell::new(None),
+                correlations: OnceCell::new(),
+            };
+            let mut next = inner.undamped_qr(&x, run);
+            if let Some(dual) = &mut next.dual {
+                dual.truncate(self.b.len());
+            }
+            x.copy_from_slice(&next.x);
+            best = self.better(best, next, run);
+            if best.limit.is_some() || self.holds(&best.x, run) {
+                break;
+            }
+        }
+        best
+    }
+
+    /// The active set on a growing QR factor, from a feasible point.
+    fn undamped_qr(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
         let mut face = QrFace::new(p, self.b);
         let mut x = Vec::new();

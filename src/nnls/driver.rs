@@ -73,7 +73,10 @@ pub(super) fn solve<T: LinalgScalar>(
     };
     let mut candidate = context.run(options.strategy, &mut run);
     candidate = context.refined(candidate, &mut run);
-    if candidate.limit.is_some() {
+    if options.strategy == Strategy::Auto {
+        candidate = context.go_on(candidate, &mut run);
+    }
+    if candidate.limit.is_some() || !context.holds(&candidate.x, &mut run) || context.is_beyond_zero() {
         candidate = context.best_so_far(candidate, &mut run);
     }
     context.judge(candidate, b, shift, run)
@@ -102,13 +105,13 @@ pub(super) struct Context<'c, 'a, T: LinalgScalar> {
     pub(super) exact: T,
     pub(super) start: Option<Vec<T>>,
     /// The last point whose ρ was computed. The judgement computes nothing twice for the very same point.
-    looked_at: RefCell<Option<Looked<T>>>,
+    pub(super) looked_at: RefCell<Option<Looked<T>>>,
     /// Aᵀb, once somebody has formed it.
     pub(super) correlations: OnceCell<Scratch<T>>,
 }
 
 /// A point in scaled units with b − A x and Aᵀ(A x − b), and what that says.
-struct Looked<T: LinalgScalar> {
+pub(super) struct Looked<T: LinalgScalar> {
     x: Scratch<T>,
     r: Vec<T>,
     g: Vec<T>,
@@ -172,8 +175,72 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
     }
 
+    /// Whether x is a solution to the tolerance.
+    pub(super) fn holds(&self, x: &[T], run: &mut Run<'_>) -> bool {
+        self.b_norm == T::zero() || self.solves(x, self.tolerance, run)
+    }
+
+    /// Whether f is larger at the point looked at last than at x = 0: a coarse tolerance calls such points solutions, too.
+    fn is_beyond_zero(&self) -> bool {
+        let last = self.looked_at.borrow();
+        last.as_ref().is_some_and(|seen| norm2(&seen.r) > self.b_norm)
+    }
+
+    /// Where a method stalled the next one begins, from the best point so far, until one has the evidence.
+    fn go_on(&self, mut best: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+        let mut holds = self.holds(&best.x, run);
+        for method in [Self::working_sets, Self::many_products, Self::many_sweeps] {
+            if holds || best.limit.is_some() {
+                break;
+            }
+            if let Some(next) = method(self, &best.x, run) {
+                let next = self.refined(next, run);
+                best = self.better(best, next, run);
+                holds = self.holds(&best.x, run);
+            }
+        }
+        best
+    }
+
+    fn working_sets(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
+        if !self.problem.has_columns() {
+            return None;
+        }
+        let mut x = from.to_vec();
+        let outcome = working_set(self.problem, self.b, &mut x, self.b_norm, run);
+        Some(Candidate {
+            x,
+            phase: Phase::WorkingSet,
+            limit: outcome.err(),
+            dual: None,
+        })
+    }
+
+    fn many_products(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
+        Some(self.projected(from.to_vec(), &self.target(1e5), run).0)
+    }
+
+    fn many_sweeps(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
+        self.problem
+            .has_columns()
+            .then(|| self.descend(from.to_vec(), usize::MAX, run).0)
+    }
+
+    /// Of two candidates the one with evidence, else the one with the lower f, and what ended the second.
+    pub(super) fn better(
+        &self,
+        first: Candidate<T>,
+        second: Candidate<T>,
+        run: &mut Run<'_>,
+    ) -> Candidate<T> {
+        if self.holds(&second.x, run) {
+            return second;
+        }
+        self.lower(first, second, run)
+    }
+
     /// ‖A x − b‖; +∞ for an x that is no point.
-    fn distance(&self, x: &[T], run: &mut Run<'_>) -> T {
+    pub(super) fn distance(&self, x: &[T], run: &mut Run<'_>) -> T {
         let size = norm2(&self.residual_of(x, run));
         if size.is_nan() || x.iter().any(|v| !v.is_finite()) {
             T::infinity()
@@ -194,7 +261,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
     }
 
-    /// Stopped early, the answer is never worse than the start, nor than zero.
+    /// Stopped early or stalled, the answer is never worse than the start, nor than zero.
     fn best_so_far(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
         let here = self.distance(&candidate.x, run);
         let origin = self.zero_or_start();

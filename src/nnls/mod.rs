@@ -24,11 +24,14 @@
 //!                         written out when n ≤ 512
 //! ```
 //!
-//! Every fallback goes to a slower and more robust method; an answer that fails its certificate is never called solved.
+//! Every fallback goes to a slower and more robust method, from the best point so far; an answer that fails its certificate is never called solved.
+//! An active set that loses its way in rounding goes on with a damped problem, ½‖A x − b‖² + ½μ² Σ c_j²(x_j − x̄_j)² with μ = √ε, whose solution is
+//! one of the problem itself but for rounding. Whatever ends a solve, its answer is never worse than x = 0, nor than the start.
 
 pub(crate) mod active_set;
 mod block_exchange;
 pub(crate) mod coordinate_descent;
+pub(crate) mod damped;
 mod dense;
 pub(crate) mod driver;
 mod dual;

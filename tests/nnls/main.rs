@@ -16,6 +16,7 @@ mod large_faces;
 mod operators;
 mod properties;
 mod reference;
+mod stalls;
 #[cfg(feature = "rayon")]
 #[path = "../common/threads.rs"]
 mod threads;

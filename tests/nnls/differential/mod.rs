@@ -16,8 +16,10 @@
 #![allow(unreachable_pub, clippy::print_stdout)]
 
 pub mod exact;
+mod families;
 mod problems;
 mod solvers;
+mod structured;
 
 use exact::{Worth, non_negative};
 use problems::{KINDS, Problem, problem};

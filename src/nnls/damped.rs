@@ -1,0 +1,63 @@
+//! Least squares with a term for the distance from a centre, for columns that depend on each other as far as rounding can tell.
+//!
+//! ```text
+//! min ½‖A x − b‖² + ½μ² Σ c_j² (x_j − x̄_j)²        c_j = ‖a_j‖
+//! ```
+//!
+//! is the least-squares problem of A with μ diag(c) below it. Every column then is at a distance of at least μ c_j from the range of the
+//! others, so that no face of it has a condition number above 1/μ. At its solution the natural residual of the problem itself is at most
+//! μ² max c_j |x_j − x̄_j|/‖b‖, and Σ c_j²(x_j − x̄_j)² at most (‖A x̄ − b‖/μ)². Both together are at most μ‖A x̄ − b‖/‖b‖, so that a μ below the tolerance
+//! always ends within it but for rounding, and rounding is ε Σ c_j|x_j|: the least sum of the two is near μ = √ε.
+
+use super::driver::QR_ELEMENTS;
+use super::problem::Problem;
+use crate::LinalgScalar;
+use crate::operators::Dense;
+use crate::solve::Run;
+
+/// A with μ diag(c) below it, and b with μ c x̄.
+pub(crate) struct Damped<T> {
+    rows: usize,
+    columns: usize,
+    matrix: Vec<T>,
+    pub(crate) b: Vec<T>,
+}
+
+/// Steps of the proximal point method: the first from the origin is nearly always enough, and each costs as much.
+pub(crate) const STEPS: usize = 3;
+
+impl<T: LinalgScalar> Damped<T> {
+    /// None where only products are known, or the matrix would be too large to be written out. `norms` are the c.
+    pub(crate) fn new(
+        problem: &Problem<'_, T>,
+        b: &[T],
+        norms: &[T],
+        centre: &[T],
+        run: &mut Run<'_>,
+    ) -> Option<Self> {
+        let (m, columns) = (problem.rows(), problem.columns());
+        let rows = m + columns;
+        if !problem.has_columns() || rows.saturating_mul(columns) > QR_ELEMENTS / 4 {
+            return None;
+        }
+        // where what damping leaves of the residual and what rounding leaves of it are of one size
+        let mu = T::epsilon().sqrt();
+        let mut matrix = vec![T::zero(); rows * columns];
+        for (j, column) in matrix.chunks_exact_mut(rows).enumerate() {
+            problem.column(j, &mut column[..m], run);
+            column[m + j] = mu * norms[j];
+        }
+        let mut b = b.to_vec();
+        b.extend(centre.iter().zip(norms).map(|(x, c)| mu * *c * *x));
+        Some(Self {
+            rows,
+            columns,
+            matrix,
+            b,
+        })
+    }
+
+    pub(crate) fn matrix(&self) -> crate::Result<Dense<'_, T>> {
+        Dense::column_major(&self.matrix, self.rows, self.columns)
+    }
+}
