@@ -72,7 +72,7 @@ pub use nnls::{Nnls, nnls};
 pub use scalar::{LinalgScalar, Scalar};
 pub use solve::{
     CancelToken, Certificate, Checkpoint, Counts, History, Integrate, Integrated, Limits, Minimize, Phase,
-    Progress, Record, Snapshot, Solution, Status, StopAnswer,
+    Progress, Record, Snapshot, Solution, Status, StopAnswer, Uniqueness,
 };
 
 /// What most programs need.

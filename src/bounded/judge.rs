@@ -1,12 +1,13 @@
 //! The judgement of a candidate: everything anew from A, b and the x that is handed out.
 
-use super::certificate::gap;
 use super::driver::{Candidate, Context, relative};
 use super::prepared::close_sum;
 use super::region::Sum;
 use crate::linalg::norm2;
+use crate::nnls::dual::Primal;
+use crate::nnls::uniqueness::Known;
 use crate::sets::clip;
-use crate::solve::{Certificate, Run, Solution, Status};
+use crate::solve::{Certificate, Run, Solution, Status, Uniqueness};
 use crate::{Error, LinalgScalar, Result};
 
 impl<T: LinalgScalar> Context<'_, '_, '_, T> {
@@ -68,17 +69,16 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             .collect();
         let seen = self.look_at(&scaled, &mut run);
         let (mut r, g) = (seen.r, seen.g);
-        let gap = gap(
-            self.problem,
-            region,
-            self.b,
-            &scaled,
-            &r,
-            &g,
-            self.size_of(&scaled),
-            candidate.dual.as_deref(),
-            &mut run,
-        );
+        let primal = Primal {
+            problem: p,
+            set: region,
+            b: self.b,
+            x: &scaled,
+            r: &r,
+            g: &g,
+        };
+        let ended = candidate.limit.is_none() && candidate.phase.factors_its_face();
+        let gap = primal.gap(candidate.dual.as_deref(), None, ended, &mut run);
         let rho = relative(seen.displacement, self.unit_of(&scaled));
         let error = relative(seen.lost, self.unit_of(&scaled));
         let (short, sizes) = outer.as_ref().map_or((T::zero(), T::zero()), |s| s.gap(&x));
@@ -88,6 +88,18 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             _ if rho.is_nan() => Status::NotFinite,
             Some(limit) if !failed => limit,
             _ => Status::Stalled,
+        };
+        let uniqueness = if status.is_solved() {
+            let known = Known {
+                t: seen.t,
+                displacement: seen.displacement,
+                // (a start may leave coordinates between their bounds that no factor holds)
+                factored: ended && self.start.is_none(),
+                pairs: posed.pairs,
+            };
+            primal.uniqueness(&known, &mut run)
+        } else {
+            Uniqueness::NotKnown
         };
         let multipliers: Vec<T> = (0..n)
             .map(|j| (g[j] + seen.t * region.weight(j)) / self.prepared.factor(j) * unit)
@@ -101,7 +113,8 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             residual: r,
             residual_norm,
             status,
-            certificate: Certificate::new(rho, error, gap * unit * unit, short.abs(), multipliers),
+            certificate: Certificate::new(rho, error, gap * unit * unit, short.abs(), multipliers)
+                .with_uniqueness(uniqueness),
             iterations: run.iterations,
             counts: run.counts(),
             phase: if failed {

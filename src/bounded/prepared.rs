@@ -15,6 +15,8 @@ pub(super) struct Posed<'s, T> {
     pub(super) hi: &'s [T],
     /// r, and which coordinates add up to it.
     pub(super) sum: Option<(T, Vec<bool>)>,
+    /// The n for which columns j and j + n are opposite.
+    pub(super) pairs: Option<usize>,
 }
 
 /// What depends on A and the set, but not on b.

@@ -11,7 +11,7 @@ use crate::nnls::many::in_order;
 use crate::nnls::problem::Problem;
 use crate::operators::{Dense, LinearOperator, checked_norms, checked_size};
 use crate::sets::{CappedSimplex, ConstraintSet, L1Ball, MonotoneCone};
-use crate::solve::{Run, Solution, Status};
+use crate::solve::{Run, Solution, Status, Uniqueness};
 use crate::{Error, LinalgScalar, Result};
 
 /// A and what is asked of it: the engine behind the interface, which [`Engines`](crate::engines::Engines) compiles for each
@@ -68,6 +68,7 @@ impl<T: LinalgScalar> Question<'_, T> {
                 lo,
                 hi,
                 sum: self.chosen(n)?,
+                pairs: None,
             };
             return self.solve_posed(problem, posed, columns, None, clock);
         };
@@ -76,6 +77,7 @@ impl<T: LinalgScalar> Question<'_, T> {
             lo: &lo,
             hi: &hi,
             sum: total.map(|r| (r, vec![true; lo.len()])),
+            pairs: (change == Change::Signed).then_some(n),
         };
         posed.check()?;
         let reduced = Reduced { a: self.a, change };
@@ -236,7 +238,7 @@ impl<T: LinalgScalar> Question<'_, T> {
             })
         };
         let n = x.len();
-        let size = x.iter().map(|v| v.abs()).sum::<T>();
+        let size = sum_of(x.iter().map(|v| v.abs()));
         let slack = T::lit(8.0) * T::epsilon() * T::count(n);
         let z = match (&self.request.shape, change) {
             (Shape::Monotone(lo, hi), Some(change)) => {
@@ -334,6 +336,7 @@ impl<T: LinalgScalar> Question<'_, T> {
             solution.status = Status::Solved;
         } else if solution.status.is_solved() {
             solution.status = Status::Stalled;
+            solution.certificate.uniqueness = Uniqueness::NotKnown;
         }
     }
 

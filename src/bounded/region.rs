@@ -247,27 +247,16 @@ impl<T: Scalar> Region<T> {
         }
     }
 
-    /// Whether hᵀx is bounded below on the set for every h, as far as coordinate j is concerned.
+    /// Whether both bounds of coordinate j are finite.
     pub(super) fn is_bounded(&self, j: usize) -> bool {
-        let (below, above) = (self.lo[j].is_finite(), self.hi[j].is_finite());
-        below && above
+        self.lo[j].is_finite() && self.hi[j].is_finite()
     }
 
-    /// max hᵀ(x − s) over s in the set, as a sum of terms that are not negative; +∞ where there is no maximum.
-    pub(super) fn excess(&self, x: &[T], h: &[T]) -> T {
-        let term = |j: usize, h: T| {
-            if h > T::zero() {
-                h * (x[j] - self.lo[j])
-            } else if h < T::zero() {
-                -h * (self.hi[j] - x[j])
-            } else {
-                h // zero, or NaN
-            }
-        };
+    /// The λ with the least Σ_j max over [lo_j, hi_j] of (h_j − λ w_j)(x_j − y_j); 0 without a sum. Convex in λ, with kinks at h_j/w_j.
+    pub(super) fn best_multiplier(&self, x: &[T], h: &[T]) -> T {
         let Some(sum) = &self.sum else {
-            return (0..x.len()).map(|j| term(j, h[j])).sum();
+            return T::zero();
         };
-        // by duality min over λ of Σ max over box of (h − λ w)ᵀ(x − s): convex in λ, kinks at h_j/w_j
         let mut kinks: Vec<(T, usize)> = (0..x.len())
             .filter(|j| sum.w[*j] > T::zero() && !self.is_fixed(*j))
             .map(|j| (h[j] / sum.w[j], j))
@@ -276,8 +265,7 @@ impl<T: Scalar> Region<T> {
         let below = |j: usize| sum.w[j] * (x[j] - self.lo[j]);
         let above = |j: usize| sum.w[j] * (self.hi[j] - x[j]);
         // the slope right of a kink; terms without end are counted, so that they do not meet as ∞ − ∞
-        let endless = kinks.iter().filter(|(_, j)| !below(*j).is_finite()).count();
-        let mut open_below = endless;
+        let mut open_below = kinks.iter().filter(|(_, j)| !below(*j).is_finite()).count();
         let mut slope: T = -kinks
             .iter()
             .map(|(_, j)| below(*j))
@@ -299,20 +287,7 @@ impl<T: Scalar> Region<T> {
                 break;
             }
         }
-        (0..x.len())
-            .map(|j| {
-                let w = sum.w[j];
-                if w > T::zero() {
-                    if h[j] / w == lambda || self.is_fixed(j) {
-                        T::zero()
-                    } else {
-                        term(j, h[j] - lambda * w)
-                    }
-                } else {
-                    term(j, h[j])
-                }
-            })
-            .sum()
+        lambda
     }
 }
 
@@ -320,6 +295,22 @@ impl<T: Scalar> Region<T> {
 mod tests {
     use super::*;
     use crate::testing::Random;
+
+    /// max hᵀ(x − y) over y in the set, as a sum of terms that are not negative; +∞ where there is no maximum.
+    fn excess(region: &Region<f64>, x: &[f64], h: &[f64]) -> f64 {
+        let lambda = region.best_multiplier(x, h);
+        let term = |j: usize| {
+            let h = h[j] - lambda * region.weight(j);
+            if h > 0.0 {
+                h * (x[j] - region.lo[j])
+            } else if h < 0.0 {
+                -h * (region.hi[j] - x[j])
+            } else {
+                h // zero, or NaN
+            }
+        };
+        (0..x.len()).map(term).sum()
+    }
 
     fn simplex(n: usize, r: f64) -> Region<f64> {
         Region {
@@ -367,10 +358,10 @@ mod tests {
             let mut e = vec![0.0; n];
             region.displacement(&norms, &y, &g, &mut e);
             assert!(e.iter().all(|v| v.abs() < 1e-13), "{e:?}");
-            let gap = region.excess(&y, &g);
+            let gap = excess(&region, &y, &g);
             assert!((0.0..1e-12).contains(&gap), "{gap}");
             // elsewhere it is the linear minimum, here by its definition over the vertices of pairs
-            let gap = region.excess(&inside, &g);
+            let gap = excess(&region, &inside, &g);
             let better: f64 = g.iter().zip(&inside).zip(&y).map(|((g, x), y)| g * (x - y)).sum();
             assert!(gap >= better - 1e-12);
         }
@@ -380,7 +371,7 @@ mod tests {
     fn the_simplex_gap_is_that_of_frank_and_wolfe() {
         let region = simplex(3, 2.0);
         // g·x − 2 min g
-        let gap = region.excess(&[0.5, 1.5, 0.0], &[3.0, 1.0, -1.0]);
+        let gap = excess(&region, &[0.5, 1.5, 0.0], &[3.0, 1.0, -1.0]);
         assert!((gap - (0.5 * 3.0 + 1.5 + 2.0)).abs() < 1e-15);
         assert_eq!(simplex(2, 0.0).vertex(&[1.0, 1.0], &[-1.0, 1.0]), vec![0.0, 0.0]);
         assert_eq!(simplex(2, 3.0).vertex(&[1.0, 1.0], &[1.0, -1.0]), vec![0.0, 3.0]);
@@ -393,8 +384,8 @@ mod tests {
             hi: vec![f64::INFINITY, 1.0],
             sum: None,
         };
-        assert_eq!(region.excess(&[1.0, 0.0], &[0.0, 0.0]), 0.0);
-        assert_eq!(region.excess(&[1.0, 0.0], &[-1e-300, 0.0]), f64::INFINITY);
+        assert_eq!(excess(&region, &[1.0, 0.0], &[0.0, 0.0]), 0.0);
+        assert_eq!(excess(&region, &[1.0, 0.0], &[-1e-300, 0.0]), f64::INFINITY);
         let line = Region {
             lo: vec![f64::NEG_INFINITY; 2],
             hi: vec![f64::INFINITY; 2],
@@ -403,8 +394,8 @@ mod tests {
                 r: 1.0,
             }),
         };
-        assert_eq!(line.excess(&[0.5, 0.5], &[2.0, 2.0]), 0.0);
-        assert_eq!(line.excess(&[0.5, 0.5], &[2.0, 1.0]), f64::INFINITY);
+        assert_eq!(excess(&line, &[0.5, 0.5], &[2.0, 2.0]), 0.0);
+        assert_eq!(excess(&line, &[0.5, 0.5], &[2.0, 1.0]), f64::INFINITY);
         let mut x = vec![3.0, 0.0];
         line.project(&[1.0, 1.0], &mut x);
         assert_eq!(x, vec![2.0, -1.0]);

@@ -1,16 +1,18 @@
 //! From a prepared problem and b to a certified answer: which method runs, when the next one takes over, and the judgement.
 
 use super::coordinate_descent::{Outcome, coordinate_descent};
+use super::dual::{NonNegative, Primal};
 use super::flow::flow;
 use super::problem::Problem;
 use super::projected_cg::{Ended, Reached, Target, projected_cg};
+use super::uniqueness::Known;
 use super::working_set::{self, working_set};
 use super::{Options, Strategy};
 use crate::clock::Instant;
 use crate::linalg::scratch::{self, Scratch};
 use crate::linalg::{dot, exponent, norm2, pow2, rounding_of_sums, safe_exponent};
 use crate::sets::{ConstraintSet, Orthant};
-use crate::solve::{Certificate, Phase, Run, Solution, Status};
+use crate::solve::{Certificate, Phase, Run, Solution, Status, Uniqueness};
 use crate::{Error, LinalgScalar, Result};
 use std::cell::{OnceCell, RefCell};
 
@@ -723,14 +725,23 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             )
         };
         let half = T::lit(0.5);
+        let primal = Primal {
+            problem: p,
+            set: &NonNegative,
+            b: self.b,
+            x: &scaled,
+            r: &r,
+            g: &g,
+        };
+        let factored = candidate.limit.is_none() && candidate.phase.factors_its_face();
         let gap = if self.b_norm == T::zero() {
             T::zero()
         } else {
-            self.gap(
-                &scaled,
-                &r,
-                &g,
+            let known = self.correlations.get().map(|c| c.as_slice());
+            primal.gap(
                 candidate.dual.as_ref().map(|w| w.as_slice()),
+                known,
+                factored,
                 &mut run,
             )
         };
@@ -739,6 +750,17 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             _ if rho.is_nan() => Status::NotFinite,
             Some(limit) if !failed => limit,
             _ => Status::Stalled,
+        };
+        let uniqueness = if status.is_solved() {
+            let known = Known {
+                t: T::zero(),
+                displacement: rho * self.b_norm,
+                factored,
+                pairs: None,
+            };
+            primal.uniqueness(&known, &mut run)
+        } else {
+            Uniqueness::NotKnown
         };
         g.iter_mut()
             .enumerate()
@@ -753,7 +775,8 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             residual: r,
             residual_norm,
             status,
-            certificate: Certificate::new(rho, error, gap * unit * unit, violation, g),
+            certificate: Certificate::new(rho, error, gap * unit * unit, violation, g)
+                .with_uniqueness(uniqueness),
             iterations: run.iterations,
             counts: run.counts(),
             phase: if failed { Phase::Start } else { candidate.phase },

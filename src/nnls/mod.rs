@@ -34,7 +34,7 @@ pub(crate) mod coordinate_descent;
 pub(crate) mod damped;
 mod dense;
 pub(crate) mod driver;
-mod dual;
+pub(crate) mod dual;
 pub(crate) mod face;
 mod few_columns;
 mod flow;
@@ -47,6 +47,7 @@ pub(crate) mod problem;
 pub(crate) mod projected_cg;
 mod schur_exchange;
 mod twice;
+pub(crate) mod uniqueness;
 mod working_set;
 
 use crate::checks::{check_finite, check_len, check_memory, check_rhs, columns_of};

@@ -260,6 +260,14 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         }
     }
 
+    /// The largest number of entries that a column may have.
+    pub(crate) fn longest_column(&self) -> usize {
+        match &self.storage {
+            Storage::Sparse(s) => (0..self.columns).map(|j| s.entries(j).0.len()).max().unwrap_or(0),
+            _ => self.rows,
+        }
+    }
+
     /// Whether columns can be read without a product.
     pub(crate) fn has_columns(&self) -> bool {
         !matches!(self.storage, Storage::Products(_))

@@ -1,5 +1,45 @@
 //! The evidence that comes with an answer.
 
+use std::fmt;
+
+/// Whether other points of the set fit as well as the answer of a least-squares solve.
+///
+/// Every solution has the same A x. Another one differs by a direction that A (and the sum of the set, if it has one) does not see, which may
+/// move coordinates between their bounds, and leave a bound only where the multiplier vanishes. So the rank of these columns decides, to working
+/// precision: a column counts as dependent when what is orthogonal to the others is below 500 ε of it, a multiplier as zero within its error.
+///
+/// ```
+/// use reparam::{BoundedLeastSquares, Uniqueness};
+/// // b is the mean of three columns, and also that of two of them
+/// let a = nalgebra::dmatrix![0.0, 1.0, 2.0];
+/// let solution = BoundedLeastSquares::simplex(&a, 1.0).solve(&[1.0]).unwrap();
+/// assert_eq!(solution.certificate.uniqueness, Uniqueness::NotUnique);
+/// let solution = BoundedLeastSquares::simplex(&a, 1.0).solve(&[3.0]).unwrap();
+/// assert_eq!(solution.certificate.uniqueness, Uniqueness::Unique);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Uniqueness {
+    /// The columns of the coordinates between their bounds, and of those at a bound with a vanishing multiplier, are independent.
+    Unique,
+    /// The columns between the bounds depend on each other, or one with a vanishing multiplier depends on them: other x give the same f.
+    NotUnique,
+    /// Neither was shown: not a solved least-squares problem, too many columns to factor them for this alone (more than 300, and more work
+    /// than a hundredth of the solve), an operator without columns, or columns with vanishing multipliers that depend on each other only.
+    #[default]
+    NotKnown,
+}
+
+impl fmt::Display for Uniqueness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unique => "no other x fits as well",
+            Self::NotUnique => "other x fit as well",
+            Self::NotKnown => "not known",
+        })
+    }
+}
+
 /// The evidence for an answer x, computed afresh from the problem and x alone.
 ///
 /// ```
@@ -38,13 +78,15 @@ pub struct Certificate<T> {
     /// Of an A that is known by its products only, those are taken to be as accurate as sums by halves: log₂ k in place of k. +∞ where no
     /// bound is known ([`Minimize`](crate::Minimize): the rounding of its objective is its own).
     pub natural_residual_error: T,
-    /// An upper bound of f(x) − min f by weak duality, for convex problems; +∞ where no dual point is at hand.
+    /// An upper bound of f(x) − min f by weak duality, for convex problems; f itself for least squares where no better one was found, +∞ where nothing is known.
     pub gap: T,
     /// The largest violation of a constraint by x: exactly 0 for bounds, rounding for sets that couple coordinates (a sum, a norm).
     pub violation: T,
     /// Lagrange multipliers of the constraints, one per coordinate (for x ≥ 0: g = ∇f(x)). An entry saturates at
     /// ±∞ when it exceeds the number type.
     pub multipliers: Vec<T>,
+    /// Whether other x fit as well.
+    pub uniqueness: Uniqueness,
 }
 
 impl<T> Certificate<T> {
@@ -61,6 +103,12 @@ impl<T> Certificate<T> {
             gap,
             violation,
             multipliers,
+            uniqueness: Uniqueness::NotKnown,
         }
+    }
+
+    pub(crate) fn with_uniqueness(mut self, uniqueness: Uniqueness) -> Self {
+        self.uniqueness = uniqueness;
+        self
     }
 }

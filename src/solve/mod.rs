@@ -16,7 +16,7 @@ mod status;
 mod verify;
 
 pub use cancel::CancelToken;
-pub use certificate::Certificate;
+pub use certificate::{Certificate, Uniqueness};
 #[cfg(any(feature = "argmin", feature = "basin"))]
 pub(crate) use finish::{is_due, is_left};
 pub use history::{History, Record};

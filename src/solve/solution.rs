@@ -1,6 +1,6 @@
 //! The answer.
 
-use super::{Certificate, Status};
+use super::{Certificate, Status, Uniqueness};
 use crate::linalg::norm2;
 use crate::objectives::Objective;
 use crate::{Error, Result};
@@ -50,6 +50,14 @@ pub enum Phase {
     ExactFinish,
     /// An integrator of the lift's dynamics, by its name.
     Integrator(&'static str),
+}
+
+impl Phase {
+    /// Whether x, from a method of least squares that came to its end, has its columns between their bounds in a factor, which are then
+    /// independent.
+    pub(crate) fn factors_its_face(self) -> bool {
+        matches!(self, Self::BlockExchange | Self::ActiveSet | Self::WorkingSet)
+    }
 }
 
 impl fmt::Display for Phase {
@@ -209,6 +217,9 @@ impl<T: crate::Scalar> fmt::Display for Solution<T> {
             writeln!(f, "optimality  ρ = {rho:.1e}   gap ≤ {gap:.1e}")?;
         }
         writeln!(f, "support     {} of {}", self.support_len(), self.x.len())?;
+        if self.certificate.uniqueness != Uniqueness::NotKnown {
+            writeln!(f, "uniqueness  {}", self.certificate.uniqueness)?;
+        }
         writeln!(f, "method      {}", self.phase)?;
         write!(f, "cost        {} iterations, ", self.iterations)?;
         let c = &self.counts;

@@ -424,10 +424,12 @@ fn json_has_every_key() {
         "seconds_all",
         "status",
         "support",
+        "unique",
     ];
     assert_eq!(keys, expected);
     assert!(json["row_names"].is_null() && json["column_names"].is_null());
     assert_eq!(json["status"], "solved");
+    assert_eq!(json["unique"], true);
     assert!(json["passes"].as_u64().unwrap() >= 1);
     assert!(json["iterations"].is_u64() && json["factorisations"].is_u64());
     assert!((0.0..60.0).contains(&number(&json, "seconds")));

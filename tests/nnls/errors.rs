@@ -390,25 +390,25 @@ fn messages_are_sentences() {
         "tolerance must be positive and finite",
     );
 
-    let off = [0.5, 0.500_001];
+    let off = [0.5, 0.5 + 2.0_f64.powi(-20)];
     says(
         BoundedLeastSquares::simplex(&a, 1.0).start(&off).solve(&b),
-        "the start is infeasible: its coordinates must add up to 1 (to within 7.1e-15), not 1.000001",
+        "the start is infeasible: its coordinates must add up to 1 (to within 7.1e-15), not 1.0000009536743164",
     );
     says(
         BoundedLeastSquares::capped_simplex(&a, 1.0).start(&off).solve(&b),
-        "the start is infeasible: its coordinates must add up to at most 1 (to within 7.1e-15), not 1.000001",
+        "the start is infeasible: its coordinates must add up to at most 1 (to within 7.1e-15), not 1.0000009536743164",
     );
     says(
         BoundedLeastSquares::l1_ball(&a, 1.0).start(&off).solve(&b),
-        "the start is infeasible: the absolute values of its coordinates must add up to at most 1 (to within 7.1e-15), not 1.000001",
+        "the start is infeasible: the absolute values of its coordinates must add up to at most 1 (to within 7.1e-15), not 1.0000009536743164",
     );
     let mut u = [0.0; 2];
     says(
         NormalizedSquares::new(2, 1.0)
             .unwrap()
             .section(&off, Boundary::Exact, &mut u, &mut []),
-        "the coordinates must add up to 1 (to within 1.5e-8), not 1.000001",
+        "the coordinates must add up to 1 (to within 1.5e-8), not 1.0000009536743164",
     );
     says(
         Squares::new(2).section(&[1.0, -1.0], Boundary::Exact, &mut u, &mut []),

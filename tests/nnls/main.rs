@@ -11,6 +11,7 @@ mod common_columns;
 mod differential;
 mod errors;
 mod evidence;
+mod gap;
 mod invariances;
 mod large_faces;
 mod operators;
@@ -20,4 +21,5 @@ mod stalls;
 #[cfg(feature = "rayon")]
 #[path = "../common/threads.rs"]
 mod threads;
+mod uniqueness;
 mod wide;

@@ -2,7 +2,7 @@
 
 use crate::read::{Kind, Names, System};
 use crate::solve::Outcome;
-use reparam::{Phase, Solution, Status};
+use reparam::{Phase, Solution, Status, Uniqueness};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -72,6 +72,16 @@ impl<'a> Summary<'a> {
         names.join(", ")
     }
 
+    /// Whether all answers are the only ones; None where that is not known of one, and none is known to be another.
+    fn unique(&self) -> Option<bool> {
+        let is = |u: Uniqueness| move |s: &Solution<f64>| s.certificate.uniqueness == u;
+        if self.solutions.iter().any(is(Uniqueness::NotUnique)) {
+            Some(false)
+        } else {
+            self.solutions.iter().all(is(Uniqueness::Unique)).then_some(true)
+        }
+    }
+
     /// One object; numbers that are not finite become null.
     pub(crate) fn json(&self) -> Value {
         json!({
@@ -87,6 +97,7 @@ impl<'a> Summary<'a> {
             "factorisations": self.count(|s| s.counts.factorisations),
             "phase": self.phase(),
             "support": self.count(Solution::support_len),
+            "unique": self.unique(),
             "rows": self.rows,
             "columns": self.columns,
             "right_hand_sides": self.solutions.len(),
@@ -184,6 +195,16 @@ impl<'a> Summary<'a> {
             "support     {} of {entries}",
             self.count(Solution::support_len)
         )?;
+        let others = self
+            .solutions
+            .iter()
+            .filter(|s| s.certificate.uniqueness == Uniqueness::NotUnique)
+            .count();
+        match self.unique() {
+            Some(true) => writeln!(f, "uniqueness  {} in every problem", Uniqueness::Unique)?,
+            Some(false) => writeln!(f, "uniqueness  {} in {others}", Uniqueness::NotUnique)?,
+            None => {}
+        }
         writeln!(f, "method      {}", self.phase())?;
         write!(
             f,
