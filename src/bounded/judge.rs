@@ -77,7 +77,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             r: &r,
             g: &g,
         };
-        let ended = candidate.limit.is_none() && candidate.phase.factors_its_face();
+        let ended = candidate.limit.is_none() && candidate.phase.factors_its_face() && !run.damped;
         let gap = primal.gap(candidate.dual.as_deref(), None, ended, &mut run);
         let rho = relative(seen.displacement, self.unit_of(&scaled));
         let error = relative(seen.lost, self.unit_of(&scaled));

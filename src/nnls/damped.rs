@@ -42,6 +42,7 @@ impl<T: LinalgScalar> Damped<T> {
         }
         // where what damping leaves of the residual and what rounding leaves of it are of one size
         let mu = T::epsilon().sqrt();
+        run.damped = true;
         let mut matrix = vec![T::zero(); rows * columns];
         for (j, column) in matrix.chunks_exact_mut(rows).enumerate() {
             problem.column(j, &mut column[..m], run);

@@ -733,7 +733,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             r: &r,
             g: &g,
         };
-        let factored = candidate.limit.is_none() && candidate.phase.factors_its_face();
+        let factored = candidate.limit.is_none() && candidate.phase.factors_its_face() && !run.damped;
         let gap = if self.b_norm == T::zero() {
             T::zero()
         } else {

@@ -31,6 +31,8 @@ pub(crate) struct Run<'a> {
     /// Products with A or Aᵀ; a sweep over part of the entries counts as that part.
     pub(crate) passes: f64,
     pub(crate) factorisations: usize,
+    /// A problem with damping below A was factored: what is independent there need not be so in A.
+    pub(crate) damped: bool,
 }
 
 #[cfg(test)]
@@ -52,6 +54,7 @@ impl<'a> Run<'a> {
             iterations: 0,
             passes: 0.0,
             factorisations: 0,
+            damped: false,
         }
     }
 
