@@ -344,7 +344,8 @@ impl<T: Scalar> Case<T> {
         }
     }
 
-    /// A point that is stationary in x is stationary in u: a set that calls φ(u) stationary where Jᵀ g ≠ 0 is wrong.
+    /// A point that is stationary in x is stationary in u: a set that calls φ(u) stationary where a step against Jᵀ g lowers ⟨g, x⟩ is
+    /// wrong.
     fn stationarity<M: Reparametrization<T> + ?Sized>(
         &mut self,
         map: &M,
@@ -364,17 +365,21 @@ impl<T: Scalar> Case<T> {
         let down: Vec<T> = unit.iter().map(|v| -*v).collect();
         for g in [w, &unit, &down] {
             let jtg = self.vjp(map, u, g);
-            // what Jᵀ g would be without cancellation
-            let column = self.jvp(map, u, &jtg);
-            let along = terms(g, &column);
-            // (and a change of u by its own size is more than rounding of x, which may hide it)
+            // a step against Jᵀ g of a part of u; ⟨g, x⟩ must fall by more than rounding of x may hide
             let sizes: Vec<T> = x
                 .iter()
                 .zip(&self.typical)
                 .map(|(x, t)| x.abs().max(*t))
                 .collect();
-            let visible = terms(&jtg, u) > T::lit(1e3) * T::epsilon() * terms(g, &sizes);
-            let moves = visible && dot(&jtg, &jtg) > T::epsilon().sqrt() * along;
+            let rounding = T::lit(1e3) * T::epsilon() * terms(g, &sizes);
+            let length = norm2(u) / norm2(&jtg);
+            let moves = [1.0, 0.1, 0.01].iter().any(|part| {
+                let step = T::lit(*part) * length;
+                let lower: Vec<T> = u.iter().zip(&jtg).map(|(u, d)| *u - step * *d).collect();
+                let y = self.at(map, &lower);
+                let fall: T = (0..n).map(|j| g[j] * (x[j] - y[j])).sum();
+                step.is_finite() && fall > rounding
+            });
             let rho = set.natural_residual(&x, g, None);
             report.record(
                 "residual not 0 where Jᵀ g ≠ 0",
