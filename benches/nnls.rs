@@ -1,4 +1,4 @@
-//! Whole solves and the kernels under them: `cargo bench`.
+//! Whole solves and the kernels under them: `cargo bench -p reparam-full --bench nnls`.
 //!
 //! Only ratios within one run mean anything.
 

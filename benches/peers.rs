@@ -1,4 +1,4 @@
-//! Whole solves beside those of other Rust crates: `cargo bench --features peers --bench peers`.
+//! Whole solves beside those of other Rust crates: `cargo bench -p reparam-full --bench peers`.
 //!
 //! `nnls` is Lawson and Hanson's method; `clarabel` an interior-point method, given ½xᵀAᵀAx − bᵀAx (dense; the product AᵀA is
 //! inside the clock) or ½‖r‖² with r = b − Ax as variables (sparse), at its default tolerance 1e-8. Only ratios within one run mean

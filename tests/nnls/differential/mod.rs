@@ -12,15 +12,18 @@
 //!
 //! ```text
 //! REPARAM_DIFFERENTIAL=0..1000000 cargo test --release --test nnls differential -- --nocapture
+//! REPARAM_DIFFERENTIAL=0..1000000 cargo test --release -p reparam-full --test differential -- --nocapture
 //! ```
+//!
+//! The second has the other solvers.
 #![allow(unreachable_pub, clippy::print_stdout)]
 
 pub mod exact;
 mod families;
-mod problems;
-mod solvers;
+pub mod problems;
 mod structured;
 
+use crate::solvers;
 use exact::{Worth, non_negative};
 use problems::{KINDS, Problem, problem};
 use reparam::nnls::Strategy;

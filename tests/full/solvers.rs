@@ -1,6 +1,7 @@
 //! Other people's solvers, on the problem in scaled units.
+#![allow(unreachable_pub)]
 
-use super::problems::Problem;
+use crate::differential::problems::Problem;
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::{DefaultSettingsBuilder, DefaultSolver, IPSolver, NonnegativeConeT};
 use ndarray::{Array1, Array2, ShapeBuilder};

@@ -1,9 +1,9 @@
 //! The pictures of docs/gallery.md.
 //!
-//! `cargo run --release --features plot --example gallery -- docs/pictures/gallery`; without an argument into target/gallery.
+//! `cargo run --release -p reparam-full --example gallery -- docs/pictures/gallery`; without an argument into target/gallery.
 #![allow(clippy::print_stdout)]
 
-#[path = "../src/bin/reparam/figure.rs"]
+#[path = "../../src/bin/reparam/figure.rs"]
 #[allow(dead_code)] // the program and the example `paper` use more of it
 mod figure;
 

@@ -1,7 +1,7 @@
 //! Gradients and Hessian products by automatic differentiation: the function is written once, for any number type,
 //! and dual numbers (the crate `num-dual`) differentiate it exactly.
 //!
-//! `cargo run --release --example automatic_differentiation`
+//! `cargo run --release -p reparam-full --example automatic_differentiation`
 
 use nalgebra::DVector;
 use num_dual::{Dual64, DualNum, DualVec, gradient};

@@ -1,6 +1,6 @@
 //! The experiments of the paper, each one command: a table, the claims it checks, a CSV and (feature `plot`) a picture.
 //!
-//! `cargo run --release --features plot --example paper -- NAME [--quick] [--out DIR]`, `-- all`, `-- list`.
+//! `cargo run --release -p reparam-full --example paper -- NAME [--quick] [--out DIR]`, `-- all`, `-- list`.
 //!
 //! NAME.csv holds the table, NAME-curves.csv what the picture NAME.svg shows. A claim that does not hold makes the exit status 1.
 //! What was seen: docs/paper.md.
@@ -10,7 +10,7 @@ mod acceleration;
 mod baselines;
 mod coordinate_convergence;
 mod families;
-#[path = "../../src/bin/reparam/figure.rs"]
+#[path = "../../../src/bin/reparam/figure.rs"]
 #[allow(dead_code)] // the program uses more of it
 mod figure;
 mod fourier;
