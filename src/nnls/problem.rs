@@ -494,7 +494,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     /// ⟨â_j, y⟩; None where that would cost a product.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn column_dot(&self, j: usize, y: &[T]) -> Option<T> {
         match self.operator() {
             Operator::Sparse(s) => Some(s.column_dot(j, y)),
@@ -505,7 +505,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     /// y += α â_j (columns must be readable).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add_column(&self, j: usize, alpha: T, y: &mut [T]) {
         match self.operator() {
             Operator::Sparse(s) => s.add_column(j, alpha, y),
