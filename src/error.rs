@@ -128,6 +128,16 @@ pub enum Error {
         /// The bound it violates.
         bound: f64,
     },
+    /// f, or its gradient, is not finite at the starting point, because of one row of the model (of A x + a, of the residuals).
+    #[error("f is not finite at the start: row {row} of the model is {value:e}, which {why}")]
+    StartNotFinite {
+        /// The row, from 0.
+        row: usize,
+        /// Its number.
+        value: f64,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A setting has no meaning.
     #[error("{name} {why}")]
     Setting {

@@ -194,7 +194,9 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
                     why: "needs a map that acts coordinate by coordinate",
                 });
             }
+            lifted.begin();
             lifted.evaluate(&mut point)?;
+            lifted.check_start(&point)?;
             let mut run = Checkpoint::new(point, method, lifted.counts);
             let mut saved = Saved::default();
             if run.point.is_finite() {
@@ -217,6 +219,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         self.convex |= objective.convexity() == Convexity::Convex;
         let restored = std::mem::take(&mut self.restored);
         if restored {
+            Lifted::new(&mut *objective, &*self.map).begin();
             run.check_problem(objective, &*self.map)?;
             if self.status().is_some() {
                 self.saved.run = Some(run);

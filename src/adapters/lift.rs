@@ -122,6 +122,7 @@ where
     section(map, x, &mut u, &mut work)?;
     let mut point = Point::new(map, &u);
     let mut lifted = Lifted::new(objective, map);
+    lifted.begin();
     lifted.evaluate(&mut point)?;
     if point.is_finite() {
         let mut run = Checkpoint::new(point, Theirs(""), lifted.counts);
@@ -166,6 +167,7 @@ where
     let mut point = Point::new(map, u);
     let mut lifted = Lifted::new(objective, map);
     lifted.counts = how.counts;
+    lifted.begin();
     lifted.evaluate(&mut point)?;
     let finite = point.is_finite();
     let mut run = Checkpoint::new(point, Theirs(how.name), lifted.counts);

@@ -300,7 +300,8 @@ impl<T: Scalar> Newton<T> {
                     if !flow.jacobian_vector(lifted, t, y_now, at_now, w, out)? {
                         // a difference of slopes
                         let size = max_abs(w);
-                        let e = T::epsilon().sqrt() * (T::one() + max_abs(y_now)) / size;
+                        // (near y = 0 the correction that is sought has the size that y will have)
+                        let e = T::epsilon().sqrt() * max_abs(y_now).max(size) / size;
                         for j in 0..n {
                             nearby[j] = y_now[j] + e * w[j];
                         }

@@ -12,8 +12,9 @@ mod ray_search;
 pub use rational_search::{RationalQuartic, minimise_rational};
 pub use ray_search::{Quartic, minimise_quartic};
 
+use crate::linalg::max_abs;
 use crate::maps::{Boundary, Reparametrization};
-use crate::objectives::Objective;
+use crate::objectives::{Nearby, Objective};
 use crate::solve::Counts;
 use crate::{Error, Result, Scalar};
 use std::sync::Arc;
@@ -99,6 +100,8 @@ pub struct Lifted<'a, T> {
     hjv: Vec<T>,
     curved: Vec<T>,
     unused: Vec<T>,
+    /// Points of a set around x, row after row.
+    points: Vec<T>,
     /// What a search along a curve works in.
     pub(crate) curve: CurveWork<T>,
     bounds: Option<Arc<(Vec<T>, Vec<T>)>>,
@@ -131,6 +134,7 @@ impl<'a, T: Scalar> Lifted<'a, T> {
             hjv: zeros(map.dim_x()),
             curved: zeros(map.dim_u()),
             unused: zeros(map.dim_u()),
+            points: Vec::new(),
             curve: CurveWork::default(),
             bounds: bounds_of(map),
             counts: Counts::default(),
@@ -161,6 +165,7 @@ impl<'a, T: Scalar> Lifted<'a, T> {
             hjv,
             curved,
             unused,
+            points: Vec::new(),
             curve: workspace.curve,
             bounds: workspace.bounds,
             counts,
@@ -229,15 +234,102 @@ impl<'a, T: Scalar> Lifted<'a, T> {
     /// ```
     pub fn evaluate(&mut self, point: &mut Point<T>) -> Result<()> {
         self.map.apply(&point.u, &mut point.x, &mut self.work);
+        self.evaluate_there(point)
+    }
+
+    /// A run begins: an objective that evaluates points beside x learns in which set. (Of a set that couples coordinates with every
+    /// gradient: see [`surround`](Self::surround).)
+    pub(crate) fn begin(&mut self) {
+        if !self.objective.uses_nearby() {
+            return;
+        }
+        self.objective.nearby(Nearby::Start);
+        let set = self.map.set();
+        if !set.is_separable() {
+            return;
+        }
+        let mut lower = vec![T::neg_infinity(); self.map.dim_x()];
+        let mut upper = vec![T::infinity(); self.map.dim_x()];
+        if set.project(&mut lower) && set.project(&mut upper) {
+            self.objective.nearby(Nearby::Bounds {
+                lower: &lower,
+                upper: &upper,
+            });
+        }
+    }
+
+    /// The start where f or its gradient is not finite, if f knows why.
+    pub(crate) fn check_start(&mut self, start: &Point<T>) -> Result<()> {
+        if start.is_finite() {
+            return Ok(());
+        }
+        match self.objective.not_finite_at(&start.x) {
+            Some((row, value, why)) => Err(Error::StartNotFinite {
+                row,
+                value: value.as_f64(),
+                why,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Before derivatives are asked for at x = φ(u): points of the set in every direction from there, found by steps in u. An objective
+    /// that evaluates points beside x stays on the segments to them.
+    pub(crate) fn surround(&mut self, u: &[T], x: &[T]) {
+        let set = self.map.set();
+        if !self.objective.uses_nearby() || set.is_separable() {
+            return;
+        }
+        let (p, n) = (u.len(), x.len());
+        let step = max_abs(u);
+        let step = if step > T::zero() && step.is_finite() {
+            step
+        } else {
+            T::one()
+        };
+        let mut moved = u.to_vec();
+        self.points.resize(p * n, T::zero());
+        for k in 0..p {
+            moved[k] = u[k] + step;
+            self.map
+                .apply(&moved, &mut self.points[k * n..(k + 1) * n], &mut self.work);
+            moved[k] = u[k];
+        }
+        // of a sphere the ends of a diameter, the least and the largest ⟨u, x⟩, give the centre
+        let mut centre = None;
+        if !set.is_convex() {
+            let (mut slope, mut ends) = (vec![T::one(); n], [vec![T::zero(); n], vec![T::zero(); n]]);
+            let known = set.minimise_linear(&slope, &mut ends[0]);
+            slope.fill(-T::one());
+            if known && set.minimise_linear(&slope, &mut ends[1]) {
+                let half = T::lit(0.5);
+                centre = Some(
+                    ends[0]
+                        .iter()
+                        .zip(&ends[1])
+                        .map(|(a, b)| half * (*a + *b))
+                        .collect::<Vec<T>>(),
+                );
+            }
+        }
+        self.objective.nearby(Nearby::Segments {
+            x,
+            points: &self.points,
+            centre: centre.as_deref(),
+        });
+    }
+
+    /// f and g ← ∇f at a point x of the set whose u is not known, in scratch for one.
+    pub(crate) fn value_gradient(&mut self, x: &[T], g: &mut [T]) -> Result<T> {
+        if self.objective.uses_nearby() && !self.map.set().is_separable() {
+            let mut u = vec![T::zero(); self.map.dim_u()];
+            if crate::solve::section(&self.map, x, &mut u, &mut self.work).is_ok() {
+                self.surround(&u, x);
+            }
+        }
         self.counts.values += 1;
         self.counts.gradients += 1;
-        point.value = self
-            .objective
-            .value_gradient(&point.x, &mut point.g)
-            .map_err(Error::Evaluation)?;
-        self.map
-            .vjp(&point.u, &point.g, &mut point.gradient, &mut self.work);
-        Ok(())
+        self.objective.value_gradient(x, g).map_err(Error::Evaluation)
     }
 
     /// The box (lower, upper) in which a method may move x itself: that of a map that acts coordinate by coordinate.
@@ -283,7 +375,8 @@ impl<'a, T: Scalar> Lifted<'a, T> {
     }
 
     /// f, ∇f and ∇F at a point whose u and x are set.
-    fn evaluate_there(&mut self, point: &mut Point<T>) -> Result<()> {
+    pub(crate) fn evaluate_there(&mut self, point: &mut Point<T>) -> Result<()> {
+        self.surround(&point.u, &point.x);
         self.counts.values += 1;
         self.counts.gradients += 1;
         point.value = self
@@ -358,8 +451,8 @@ impl<'a, T: Scalar> Lifted<'a, T> {
         Ok(true)
     }
 
-    /// The metric D(u) = diag Jᵀ diag(h) J + (3/2)|diag Σ gᵢ∇²φᵢ|, h the diagonal of ∇²f, floored at 1e-14 of its largest
-    /// entry; all ones when the map offers no diagonals.
+    /// The metric D(u) = diag Jᵀ diag(h) J + (3/2)|diag Σ gᵢ∇²φᵢ|, h the diagonal of ∇²f, its largest entry in place of
+    /// zeros; all ones when the map offers no diagonals.
     ///
     /// ```
     /// use reparam::{lifted::{Lifted, Point}, maps::Squares, objectives::LeastSquares};
@@ -387,8 +480,11 @@ impl<'a, T: Scalar> Lifted<'a, T> {
         if !top.is_finite() || top <= T::zero() {
             return out.fill(T::one());
         }
-        let floor = (T::lit(1e-14) * top).max(T::min_positive_value());
-        out.iter_mut().for_each(|o| *o = o.max(floor));
+        // where neither f nor φ bends: any number will do, as the gradient vanishes too. (No floor beside the other entries: those are
+        // in the units of other coordinates.)
+        out.iter_mut()
+            .filter(|o| **o < T::min_positive_value())
+            .for_each(|o| *o = top);
     }
 
     /// out ← diag Σ gᵢ∇²φᵢ(u), zero where the map does not offer it.

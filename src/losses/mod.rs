@@ -80,6 +80,18 @@ pub trait Loss<T: Scalar> {
         false
     }
 
+    /// The first i with zᵢ outside the domain of its term, so that ℓ(z) = +∞; None when there is none, or ℓ does not say.
+    ///
+    /// ```
+    /// use reparam::losses::{Loss, Poisson};
+    /// let loss = Poisson::new(&[0.0, 2.0]).unwrap();
+    /// assert_eq!((loss.outside(&[0.0, 1.0]), loss.outside(&[0.0, 0.0])), (None, Some(1)));
+    /// ```
+    fn outside(&self, z: &[T]) -> Option<usize> {
+        let _ = z;
+        None
+    }
+
     /// Whether ℓ is convex.
     fn convex(&self) -> bool;
 
@@ -121,6 +133,9 @@ macro_rules! forward {
             }
             fn residual(&self, z: &[T], r: &mut [T]) -> bool {
                 (**self).residual(z, r)
+            }
+            fn outside(&self, z: &[T]) -> Option<usize> {
+                (**self).outside(z)
             }
             fn convex(&self) -> bool {
                 (**self).convex()
@@ -173,6 +188,11 @@ impl<T: Scalar> Weights<T> {
                 }
             }),
         }
+    }
+
+    /// Whether entry i counts.
+    fn counts(&self, i: usize) -> bool {
+        self.0.as_ref().is_none_or(|w| w[i] > T::zero())
     }
 
     /// wᵢ term

@@ -90,6 +90,9 @@ impl<T: Scalar> Loss<T> for NegativeLog<T> {
     fn curvature(&self, z: &[T], d: &mut [T]) {
         self.weights.each(d, |i| z[i].recip() / z[i]);
     }
+    fn outside(&self, z: &[T]) -> Option<usize> {
+        (0..z.len()).find(|i| self.weights.counts(*i) && z[*i] <= T::zero())
+    }
     fn convex(&self) -> bool {
         true
     }

@@ -133,6 +133,10 @@ impl<T: Scalar> Loss<T> for Poisson<T> {
             }
         });
     }
+    fn outside(&self, z: &[T]) -> Option<usize> {
+        let refused = |i: usize| z[i] < T::zero() || (z[i] == T::zero() && self.counts[i] > T::zero());
+        (0..z.len()).find(|i| self.weights.counts(*i) && refused(*i))
+    }
     fn convex(&self) -> bool {
         true
     }

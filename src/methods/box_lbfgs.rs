@@ -5,7 +5,7 @@
 //! u follows by the section: bounds are met exactly, held coordinates change the memory by nothing.
 
 use super::box_model::{Model, Pair};
-use super::wolfe::{Reach, bracket};
+use super::wolfe::{Reach, bracket, first_trial};
 use super::{Method, Outlook, Search, Step};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{axpy, dot, max_abs, norm2};
@@ -255,9 +255,8 @@ impl<T: Scalar> Method<T> for BoxLbfgs<T> {
                 self.work.spare.append(&mut self.pairs);
                 continue;
             }
-            // without any memory the length of the step is a guess: no coordinate moves by more than its size
             let t = if self.pairs.is_empty() {
-                T::one().min(max_abs(&point.x).max(T::one()) / max_abs(d))
+                first_trial(&point.x, d, point.value, slope)
             } else {
                 T::one()
             };

@@ -2,6 +2,7 @@
 //!
 //! Polak–Ribière+ (Gilbert & Nocedal 1992), preconditioned by D(u).
 
+use super::wolfe::first_trial;
 use super::{Method, Search, Step, curve_search, wolfe_search};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{dot, max_abs};
@@ -83,12 +84,16 @@ impl<T: Scalar> Method<T> for ConjugateGradient<T> {
                 self.reset();
                 continue;
             }
-            let reach = max_abs(&point.u).max(T::one()) / max_abs(&self.d);
+            let reach = max_abs(&point.u) / max_abs(&self.d);
             let guess = self.last_decrease.map_or(T::one(), |f| (f + f) / slope);
-            let t = if guess > T::zero() && guess.is_finite() {
-                guess.min(reach)
+            let t = if self.last_decrease.is_some() && guess > T::zero() && guess.is_finite() {
+                if reach > T::zero() {
+                    guess.min(reach)
+                } else {
+                    guess
+                }
             } else {
-                T::one().min(reach)
+                first_trial(&point.u, &self.d, point.value, slope)
             };
             let search = match curve_search(lifted, point, &self.d, t, &mut next)? {
                 Some(search) => search,

@@ -4,9 +4,10 @@
 //! metric carries what the map does to the scales of the coordinates, the pairs what f does.
 
 use super::buffers::Pool;
+use super::wolfe::first_trial;
 use super::{Method, Search, Step, wolfe_search};
 use crate::lifted::{Lifted, Point};
-use crate::linalg::{dot, max_abs, two_loops};
+use crate::linalg::{dot, two_loops};
 use crate::solve::Phase;
 use crate::{Result, Scalar};
 
@@ -131,10 +132,8 @@ impl<T: Scalar> Method<T> for Lbfgs<T> {
                 self.forget();
                 continue;
             }
-            // without any memory the length of the step is a guess: no coordinate moves by more than its size
             let t = if self.pairs.is_empty() {
-                let reach = max_abs(&point.u).max(T::one()) / max_abs(&self.d);
-                T::one().min(reach)
+                first_trial(&point.u, &self.d, point.value, slope)
             } else {
                 T::one()
             };

@@ -67,6 +67,7 @@ impl<T: Scalar> LevenbergMarquardt<T> {
     fn build(lifted: &mut Lifted<'_, T>, point: &Point<T>, model: &mut [Vec<T>; 6]) -> Result<bool> {
         let (n, p) = (point.x.len(), point.u.len());
         let [columns, r, j, w, c, row] = model;
+        lifted.surround(&point.u, &point.x);
         let Some(view) = lifted.objective().residuals() else {
             return Ok(false);
         };
@@ -142,6 +143,11 @@ fn damped_step<T: Scalar>(columns: &[T], r: &[T], damping: T, work: &mut [Vec<T>
     s.iter().all(|v| v.is_finite())
 }
 
+/// ‖D^{−1/2} ∇F‖²: the size of a gradient whatever the units of u.
+fn slope_in<T: Scalar>(scale: &[T], gradient: &[T]) -> T {
+    gradient.iter().zip(scale).map(|(g, d)| *g / *d * *g).sum()
+}
+
 impl<T: Scalar> Method<T> for LevenbergMarquardt<T> {
     fn name(&self) -> &'static str {
         "Levenberg–Marquardt"
@@ -187,21 +193,21 @@ impl<T: Scalar> LevenbergMarquardt<T> {
         held.resize(p, T::zero());
         scale.resize(p, T::zero());
         lifted.curvature_diagonal(point, held);
-        let mut top = T::zero();
         for k in 0..p {
             held[k] = held[k].max(T::zero());
             let column = &columns[k * m..(k + 1) * m];
             scale[k] = dot(column, column) + held[k];
-            top = top.max(scale[k]);
         }
-        if top <= T::zero() {
+        if scale.iter().all(|d| *d <= T::zero()) {
             return Ok(Step::Stalled);
         }
-        // the largest scale so far (Moré 1978): a parameter that has once been sensitive is not let loose when it flattens out
+        // the largest scale so far (Moré 1978): a parameter that has once been sensitive is not let loose when it flattens out.
+        // Each coordinate has a scale of its own: compared with that of another one it would depend on the units of both. One that
+        // f has not depended on so far does not move, whatever its scale
         self.scale.resize(p, T::zero());
-        for (d, old) in scale.iter_mut().zip(self.scale.iter_mut()) {
-            *d = d.max(T::epsilon() * top).max(*old);
-            *old = *d;
+        for (d, largest) in scale.iter_mut().zip(self.scale.iter_mut()) {
+            *largest = d.max(*largest);
+            *d = if *largest > T::zero() { *largest } else { T::one() };
         }
         let mut next = self.next.take().unwrap_or_else(|| point.clone());
         let mut outcome = Step::Stalled;
@@ -228,8 +234,8 @@ impl<T: Scalar> LevenbergMarquardt<T> {
                     .sum::<T>();
             let noise = T::lit(4.0) * T::epsilon() * point.value.abs();
             let actual = point.value - next.value;
-            let better =
-                actual > T::zero() || (actual >= -noise && norm2(&next.gradient) < norm2(&point.gradient));
+            let better = actual > T::zero()
+                || (actual >= -noise && slope_in(scale, &next.gradient) < slope_in(scale, &point.gradient));
             let ratio = (actual + noise) / (predicted + noise);
             if next.is_finite() && better && ratio > T::lit(1e-4) {
                 let shrink = T::one() - (ratio + ratio - T::one()).powi(3);

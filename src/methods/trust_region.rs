@@ -6,7 +6,7 @@
 use super::buffers::Buffers;
 use super::{Method, Step};
 use crate::lifted::{Lifted, Point};
-use crate::linalg::{axpy, dot, max_abs, norm2};
+use crate::linalg::{axpy, dot, max_abs};
 use crate::solve::Phase;
 use crate::{Result, Scalar};
 
@@ -72,7 +72,9 @@ impl<T: Scalar> TrustRegion<T> {
         let (mut ss, mut sd, mut dd) = (T::zero(), T::zero(), rz);
         let start = rz.sqrt();
         // superlinear: the closer, the more exact (Dembo, Eisenstat & Steihaug 1982)
-        let target = start * T::lit(0.1).min(start.sqrt());
+        // (close in units of f: start² is a decrease of f)
+        let close = start / (point.value.abs() + point.value.abs()).sqrt();
+        let target = start * T::lit(0.1).min(close.sqrt());
         for _ in 0..(2 * p).max(10) {
             product(lifted, point, d, hd, scratch)?;
             let curvature = dot(d, hd);
@@ -134,7 +136,8 @@ fn product<T: Scalar>(
         out.fill(T::zero());
         return Ok(());
     }
-    let h = T::epsilon().sqrt() * (T::one() + max_abs(&point.u)) / size;
+    // relative to u, or, near u = 0, to v: v is a step of the model, and so has the size of what u may become
+    let h = T::epsilon().sqrt() * max_abs(&point.u).max(size) / size;
     for ((o, u), d) in scratch.u.iter_mut().zip(&point.u).zip(v) {
         *o = *u + h * *d;
     }
@@ -216,8 +219,10 @@ impl<T: Scalar> Method<T> for TrustRegion<T> {
             } else if ratio > T::lit(0.75) && length > T::lit(0.8) * radius {
                 radius *= T::lit(2.5);
             }
+            let slope =
+                |gradient: &[T]| -> T { gradient.iter().zip(&self.metric).map(|(g, m)| *g / *m * *g).sum() };
             let better =
-                actual > T::zero() || (actual >= -noise && norm2(&next.gradient) < norm2(&point.gradient));
+                actual > T::zero() || (actual >= -noise && slope(&next.gradient) < slope(&point.gradient));
             if ratio > T::lit(0.1) && better {
                 std::mem::swap(point, &mut next);
                 outcome = Step::Moved;

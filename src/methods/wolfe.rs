@@ -2,7 +2,7 @@
 //! search along the lifted curve that needs no further products.
 
 use crate::lifted::{CurveWork, Lifted, Point, minimise_quartic, minimise_rational};
-use crate::linalg::{axpy, dot};
+use crate::linalg::{axpy, dot, max_abs};
 use crate::maps::Ray;
 use crate::objectives::Curve;
 use crate::{Result, Scalar};
@@ -189,6 +189,27 @@ fn search_in<T: Scalar>(
     }))
 }
 
+/// So often a search goes four times as far before the factor grows.
+const PATIENT: usize = 3;
+/// The factor grows, by squaring, until it is at least this.
+const FASTEST: f64 = 1e4;
+
+/// The first trial along d when no step has been made yet, and the length of d is a guess: no coordinate moves by more than the size
+/// of the point; at the point 0, by no more than what takes a linear f to zero.
+pub(super) fn first_trial<T: Scalar>(point: &[T], d: &[T], f: T, slope: T) -> T {
+    let size = max_abs(point);
+    let reach = if size > T::zero() {
+        size / max_abs(d)
+    } else {
+        f.abs() / slope.abs()
+    };
+    if reach > T::zero() {
+        T::one().min(reach)
+    } else {
+        T::one()
+    }
+}
+
 /// How far a search may go, and how exact it must be.
 pub(super) struct Reach<T> {
     /// The part of the first slope that may be left.
@@ -226,6 +247,7 @@ pub(super) fn bracket<T: Scalar>(
     let mut high: Option<(T, T, T)> = None;
     let mut finite_seen = false;
     let mut wall = T::infinity();
+    let (mut expansions, mut factor) = (0, T::lit(4.0));
     for _ in 0..40 {
         let Some((f, slope)) = at(t)? else {
             // back: a tenth of the way beyond the best point so far
@@ -253,8 +275,13 @@ pub(super) fn bracket<T: Scalar>(
         } else {
             low = current;
             if high.is_none() {
-                // still going down: further out, but not through a wall that has been met
-                let beyond = (t * T::lit(4.0)).min(reach.longest);
+                // still going down: further out, and after a few times faster and faster (the first step may have been too short by
+                // any number of decades), but not through a wall that has been met
+                expansions += 1;
+                if expansions > PATIENT && factor < T::lit(FASTEST) {
+                    factor *= factor;
+                }
+                let beyond = (t * factor).min(reach.longest);
                 t = if beyond < wall {
                     beyond
                 } else {

@@ -386,4 +386,23 @@ impl<T: Scalar, A: LinearOperator<T>, L: Loss<T>> Objective<T> for Composite<A, 
         self.moved_to(x);
         true
     }
+    fn not_finite_at(&mut self, x: &[T]) -> Option<(usize, T, &'static str)> {
+        self.move_to(x);
+        if let Some(i) = self.image.iter().position(|z| !z.is_finite()) {
+            return Some((i, self.image[i], "must be finite"));
+        }
+        let row = self.loss.outside(&self.image)?;
+        let value = self.image[row];
+        // (row i of A by one product: Aᵀ eᵢ)
+        let mut unit = vec![T::zero(); self.image.len()];
+        unit[row] = T::one();
+        let mut entries = vec![T::zero(); x.len()];
+        self.operator.apply_adjoint(&unit, &mut entries);
+        let why = if entries.iter().all(|a| *a == T::zero()) {
+            "lies outside the domain of the loss at every x: this row of the matrix is zero"
+        } else {
+            "lies outside the domain of the loss: start where no row does"
+        };
+        Some((row, value, why))
+    }
 }

@@ -1,7 +1,7 @@
 //! Derivatives by differences, for any objective.
 
 use super::differences::Differencer;
-use super::{CompositeView, Convexity, Differences, Evaluation, Objective, ResidualView};
+use super::{CompositeView, Convexity, Differences, Evaluation, Nearby, Objective, ResidualView};
 use crate::Scalar;
 use crate::linalg::norm2;
 
@@ -13,7 +13,8 @@ use crate::linalg::norm2;
 ///             h = s·max(‖x‖, τ)/‖v‖
 /// ```
 ///
-/// A side with a gradient that is not finite is left out.
+/// A side with a gradient that is not finite is left out, and so is one that leaves the set of a run of [`Minimize`](crate::Minimize);
+/// over a set that couples coordinates no products are offered then.
 ///
 /// ```
 /// use reparam::objectives::{Differences, FiniteDifference, FromFn, Objective};
@@ -31,8 +32,47 @@ pub struct FiniteDifference<O, T> {
     inner: O,
     scheme: Differences<T>,
     differencer: Option<Differencer<T>>,
+    /// Of products: where x + h v may lie.
+    room: Room<T>,
     x: Vec<T>,
     g: Vec<T>,
+}
+
+/// What is known of the set of a run.
+#[derive(Debug, Clone)]
+enum Room<T> {
+    Everywhere,
+    Bounds(Vec<T>, Vec<T>),
+    /// Not every x + h v belongs to the set.
+    Coupled,
+}
+
+impl<T: Scalar> Room<T> {
+    /// The longest h ≥ 0 with x + h v in the set.
+    fn reach(&self, x: &[T], v: &[T]) -> T {
+        match self {
+            Self::Everywhere => T::infinity(),
+            Self::Coupled => T::zero(),
+            Self::Bounds(lower, upper) => (0..x.len()).fold(T::infinity(), |h, j| {
+                if v[j] > T::zero() {
+                    h.min((upper[j] - x[j]) / v[j])
+                } else if v[j] < T::zero() {
+                    h.min((lower[j] - x[j]) / v[j])
+                } else {
+                    h
+                }
+            }),
+        }
+    }
+
+    /// Rounding must not carry a coordinate over its bound.
+    fn clip(&self, x: &mut [T]) {
+        if let Self::Bounds(lower, upper) = self {
+            for (j, v) in x.iter_mut().enumerate() {
+                *v = crate::sets::clip(*v, lower[j], upper[j]);
+            }
+        }
+    }
 }
 
 impl<T: Scalar, O: Objective<T>> FiniteDifference<O, T> {
@@ -68,6 +108,7 @@ impl<T: Scalar, O: Objective<T>> FiniteDifference<O, T> {
             inner,
             scheme,
             differencer: None,
+            room: Room::Everywhere,
             x: vec![T::zero(); n],
             g: vec![T::zero(); n],
         }
@@ -89,6 +130,7 @@ impl<T: Scalar, O: Objective<T>> FiniteDifference<O, T> {
         for ((o, x), v) in self.x.iter_mut().zip(x).zip(v) {
             *o = *x + s * *v;
         }
+        self.room.clip(&mut self.x);
         let f = self.inner.value_gradient(&self.x, out)?;
         Ok(f.is_finite() && out.iter().all(|g| g.is_finite()))
     }
@@ -116,6 +158,7 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for FiniteDifference<O, T> {
             None,
             x,
             &[fx],
+            &[T::one()],
             &mut |x, out| {
                 out[0] = inner.value(x)?;
                 Ok(())
@@ -134,10 +177,21 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for FiniteDifference<O, T> {
             return Ok(true);
         }
         let h = self.scheme.step_for(norm2(x)) / length;
+        let back: Vec<T> = v.iter().map(|v| -*v).collect();
+        let (forth, back) = (self.room.reach(x, v), self.room.reach(x, &back));
+        // (a direction that leaves the set on both sides has no difference within it)
+        let h = if forth >= h || back >= h {
+            h
+        } else {
+            forth.max(back)
+        };
+        if h <= T::zero() {
+            return Ok(false);
+        }
         let mut g = std::mem::take(&mut self.g);
         g.resize(x.len(), T::zero()); // (lost where the last call ended with an error)
-        let right = self.gradient_at(x, v, h, out)?;
-        let left = if right && !self.scheme.is_central() {
+        let right = forth >= h && self.gradient_at(x, v, h, out)?;
+        let left = if back < h || (right && !self.scheme.is_central()) {
             false
         } else {
             self.gradient_at(x, v, -h, &mut g)?
@@ -182,6 +236,40 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for FiniteDifference<O, T> {
     }
     fn residuals(&mut self) -> Option<&mut dyn ResidualView<T>> {
         self.inner.residuals()
+    }
+    fn uses_nearby(&self) -> bool {
+        true
+    }
+    fn nearby(&mut self, near: Nearby<'_, T>) {
+        match (&mut self.differencer, near) {
+            (Some(differencer), near) => differencer.nearby(near),
+            (None, Nearby::Start) => self.room = Room::Everywhere,
+            (None, Nearby::Bounds { lower, upper }) => {
+                self.room = Room::Bounds(lower.to_vec(), upper.to_vec());
+            }
+            (None, Nearby::Segments { .. }) => self.room = Room::Coupled,
+        }
+        if self.inner.uses_nearby() {
+            self.inner.nearby(near);
+        }
+    }
+    fn gradient_error(&mut self, out: &mut [T]) -> bool {
+        match &self.differencer {
+            Some(differencer) => {
+                out.copy_from_slice(differencer.error());
+                true
+            }
+            None => self.inner.gradient_error(out),
+        }
+    }
+    fn sharpen(&mut self) -> bool {
+        match &mut self.differencer {
+            Some(differencer) => differencer.sharpen(&self.scheme),
+            None => self.inner.sharpen(),
+        }
+    }
+    fn not_finite_at(&mut self, x: &[T]) -> Option<(usize, T, &'static str)> {
+        self.inner.not_finite_at(x)
     }
 }
 

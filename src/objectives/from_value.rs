@@ -1,17 +1,18 @@
 //! Objectives from closures that know no gradient.
 
 use super::differences::Differencer;
-use super::{Convexity, Differences, Evaluation, Objective};
+use super::{Convexity, Differences, Evaluation, Nearby, Objective};
 use crate::checks::check_len;
 use crate::{Error, Result, Scalar};
 
 /// f from one closure that returns f(x); the gradient by finite differences ([`Differences`] says how, and with
 /// what error).
 ///
-/// The closure may refuse a point with `Ok(+∞)` (or NaN): differences then use the other side. Bounds
-/// ([`with_bounds`](Self::with_bounds)) are never left, not even by a step of a difference.
+/// The closure may refuse a point with `Ok(+∞)` (or NaN): differences then use the other side. The set of a run of
+/// [`Minimize`](crate::Minimize) is never left, not even by a step of a difference, nor are bounds of its own
+/// ([`with_bounds`](Self::with_bounds)). Over a set that couples coordinates (a simplex, a ball) the gradient is that along the set.
 ///
-/// Cost of a gradient: n + 1 values (forward) or 2n + 1 (central).
+/// Cost of a gradient: n + 1 values (forward) or 2n + 1 (central), and a few more where a step has to be looked for.
 ///
 /// ```
 /// use reparam::objectives::{Differences, FromValue, Objective};
@@ -57,7 +58,8 @@ impl<T: Scalar, F: FnMut(&[T]) -> Evaluation<T>> FromValue<T, F> {
         }
     }
 
-    /// Bounds outside of which the closure must not be called (infinite entries allowed).
+    /// Bounds outside of which the closure must not be called (infinite entries allowed), where it is used outside of a run, or where they are
+    /// narrower than the set of the run.
     ///
     /// # Errors
     /// [`Error::Dimension`]; [`Error::CrossedBounds`] when a lower bound lies above the upper, or is NaN;
@@ -130,12 +132,12 @@ impl<T: Scalar, F: FnMut(&[T]) -> Evaluation<T>> Objective<T> for FromValue<T, F
             return Ok(fx);
         }
         let value = &mut self.value;
-        let bounds = self.bounds.as_ref().map(|(l, u)| (&l[..], &u[..]));
         self.differencer.columns(
             &self.scheme,
-            bounds,
+            self.bounds.as_ref(),
             x,
             &[fx],
+            &[T::one()],
             &mut |x, out| {
                 out[0] = value(x)?;
                 Ok(())
@@ -146,5 +148,18 @@ impl<T: Scalar, F: FnMut(&[T]) -> Evaluation<T>> Objective<T> for FromValue<T, F
     }
     fn convexity(&self) -> Convexity {
         self.convexity
+    }
+    fn uses_nearby(&self) -> bool {
+        true
+    }
+    fn nearby(&mut self, near: Nearby<'_, T>) {
+        self.differencer.nearby(near);
+    }
+    fn gradient_error(&mut self, out: &mut [T]) -> bool {
+        out.copy_from_slice(self.differencer.error());
+        true
+    }
+    fn sharpen(&mut self) -> bool {
+        self.differencer.sharpen(&self.scheme)
     }
 }

@@ -151,4 +151,7 @@ impl<T: Scalar, A: LinearOperator<T>> Objective<T> for LeastSquares<A, T> {
     fn remember_image(&mut self, x: &[T], z: &[T]) -> bool {
         self.inner.remember_image(x, z)
     }
+    fn not_finite_at(&mut self, x: &[T]) -> Option<(usize, T, &'static str)> {
+        self.inner.not_finite_at(x)
+    }
 }

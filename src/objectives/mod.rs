@@ -22,6 +22,7 @@ mod from_fn;
 mod from_residuals;
 mod from_value;
 mod least_squares;
+mod nearby;
 mod nonlinear_least_squares;
 mod quadratic;
 mod residuals;
@@ -39,6 +40,7 @@ pub use from_fn::{FromFn, HessianProduct, NoHessian};
 pub use from_residuals::{FromResiduals, JacobianFn, NoJacobian};
 pub use from_value::FromValue;
 pub use least_squares::LeastSquares;
+pub use nearby::Nearby;
 pub use nonlinear_least_squares::NonlinearLeastSquares;
 pub use quadratic::Quadratic;
 pub use residuals::{ResidualFunction, ResidualView};
@@ -143,6 +145,35 @@ pub trait Objective<T: Scalar> {
     fn residuals(&mut self) -> Option<&mut dyn ResidualView<T>> {
         None
     }
+
+    /// Whether f evaluates points beside the one that is asked for, and so has to know where it may ([`nearby`](Self::nearby)).
+    fn uses_nearby(&self) -> bool {
+        false
+    }
+
+    /// Told when a run begins, and over which set: outside of it nothing is to be evaluated. An objective made of others passes it on.
+    fn nearby(&mut self, near: Nearby<'_, T>) {
+        let _ = near;
+    }
+
+    /// out ← bounds of the errors of the entries of the last gradient (+∞ where there is none); false when they are only those of
+    /// rounding. [`Minimize`](crate::Minimize) claims nothing, and no gap, that these errors could fake.
+    fn gradient_error(&mut self, out: &mut [T]) -> bool {
+        let _ = out;
+        false
+    }
+
+    /// Makes later gradients more exact, at whatever cost; false when nothing more can be done. Asked where the last one was too rough.
+    fn sharpen(&mut self) -> bool {
+        false
+    }
+
+    /// Why f, or its gradient, is not finite at x, where that lies in one place and is known: the index of a row (of A x + a, of a residual),
+    /// its number, and what is wrong with it. [`Minimize`](crate::Minimize) asks at the start, and refuses it with these words.
+    fn not_finite_at(&mut self, x: &[T]) -> Option<(usize, T, &'static str)> {
+        let _ = x;
+        None
+    }
 }
 
 macro_rules! forward {
@@ -180,6 +211,21 @@ macro_rules! forward {
             }
             fn residuals(&mut self) -> Option<&mut dyn ResidualView<T>> {
                 (**self).residuals()
+            }
+            fn uses_nearby(&self) -> bool {
+                (**self).uses_nearby()
+            }
+            fn nearby(&mut self, near: Nearby<'_, T>) {
+                (**self).nearby(near);
+            }
+            fn gradient_error(&mut self, out: &mut [T]) -> bool {
+                (**self).gradient_error(out)
+            }
+            fn sharpen(&mut self) -> bool {
+                (**self).sharpen()
+            }
+            fn not_finite_at(&mut self, x: &[T]) -> Option<(usize, T, &'static str)> {
+                (**self).not_finite_at(x)
             }
         }
     )*};

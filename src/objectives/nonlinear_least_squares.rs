@@ -1,7 +1,7 @@
 //! ½ Σ C² ρ(rᵢ(x)²/C²).
 
 use super::differences::Differencer;
-use super::{Convexity, Differences, Evaluation, Objective, ResidualFunction, ResidualView, Robust};
+use super::{Convexity, Differences, Evaluation, Nearby, Objective, ResidualFunction, ResidualView, Robust};
 use crate::checks::{check_memory, check_not_empty};
 use crate::linalg::{axpy, dot};
 use crate::{Error, Result, Scalar};
@@ -180,6 +180,11 @@ impl<T: Scalar, R: ResidualFunction<T>> NonlinearLeastSquares<R, T> {
         }
         let (m, n) = (self.r.len(), self.at.len());
         self.j.resize(m * n, T::zero());
+        if self.scheme.is_some() {
+            // (how much an error of the Jacobian counts in the gradient)
+            self.pull();
+            self.work.iter_mut().for_each(|v| *v = v.abs());
+        }
         let (function, j) = (&mut self.function, &mut self.j);
         if let Some(scheme) = &self.scheme {
             if f == T::infinity() {
@@ -190,6 +195,7 @@ impl<T: Scalar, R: ResidualFunction<T>> NonlinearLeastSquares<R, T> {
                     None,
                     x,
                     &self.r,
+                    &self.work,
                     &mut |x, out| function.residuals(x, out),
                     &mut |k, column| {
                         for (i, v) in column.iter().enumerate() {
@@ -231,6 +237,15 @@ impl<T: Scalar, R: ResidualFunction<T>> NonlinearLeastSquares<R, T> {
         Ok(())
     }
 
+    /// J(x), before anything is put into the scratch that differences use.
+    fn differences_at(&mut self, x: &[T]) -> Evaluation<()> {
+        if self.scheme.is_some() {
+            self.jacobian_at(x)
+        } else {
+            Ok(())
+        }
+    }
+
     /// out ← Jᵀ w
     fn backward(&mut self, x: &[T], w: &[T], out: &mut [T]) -> Evaluation<()> {
         if self.scheme.is_none() && !self.has_jacobian_of(x) && self.function.vjp(x, w, out)? {
@@ -264,6 +279,7 @@ impl<T: Scalar, R: ResidualFunction<T>> NonlinearLeastSquares<R, T> {
         weight: impl Fn(&Robust<T>, T) -> T,
         out: &mut [T],
     ) -> Evaluation<()> {
+        self.differences_at(x)?;
         let mut work = std::mem::take(&mut self.work);
         work.resize(self.r.len(), T::zero());
         let mut result = self.forward(x, v, &mut work);
@@ -335,6 +351,7 @@ impl<T: Scalar, R: ResidualFunction<T>> Objective<T> for NonlinearLeastSquares<R
             g.fill(T::nan());
             return Ok(f);
         }
+        self.differences_at(x)?;
         self.pull();
         let work = std::mem::take(&mut self.work);
         let result = self.backward(x, &work, g);
@@ -343,6 +360,7 @@ impl<T: Scalar, R: ResidualFunction<T>> Objective<T> for NonlinearLeastSquares<R
     }
     fn hessian_vector(&mut self, x: &[T], v: &[T], out: &mut [T]) -> Evaluation<bool> {
         self.value_at(x)?;
+        self.differences_at(x)?;
         self.pull();
         if !self.function.curvature(x, &self.work, v, &mut self.wide)? {
             return Ok(false);
@@ -367,5 +385,41 @@ impl<T: Scalar, R: ResidualFunction<T>> Objective<T> for NonlinearLeastSquares<R
     }
     fn residuals(&mut self) -> Option<&mut dyn ResidualView<T>> {
         Some(self)
+    }
+    fn uses_nearby(&self) -> bool {
+        self.scheme.is_some()
+    }
+    fn nearby(&mut self, near: Nearby<'_, T>) {
+        // (a Jacobian from outside of a run may have used other points)
+        self.j_known &= !matches!(near, Nearby::Start) || self.scheme.is_none();
+        self.differencer.nearby(near);
+    }
+    fn gradient_error(&mut self, out: &mut [T]) -> bool {
+        if self.scheme.is_some() {
+            out.copy_from_slice(self.differencer.error());
+        }
+        self.scheme.is_some()
+    }
+    fn sharpen(&mut self) -> bool {
+        let sharper = self.scheme.as_ref().is_some_and(|s| self.differencer.sharpen(s));
+        self.j_known &= !sharper;
+        sharper
+    }
+    fn not_finite_at(&mut self, x: &[T]) -> Option<(usize, T, &'static str)> {
+        let n = self.at.len();
+        if let Some(i) = self
+            .value_at(x)
+            .ok()
+            .and_then(|_| self.r.iter().position(|v| !v.is_finite()))
+        {
+            return Some((i, self.r[i], "must be finite (a residual)"));
+        }
+        self.jacobian_at(x).ok()?;
+        let entry = self.j.iter().position(|v| !v.is_finite())?;
+        Some((
+            entry / n,
+            self.j[entry],
+            "must be finite (in the Jacobian of this residual)",
+        ))
     }
 }

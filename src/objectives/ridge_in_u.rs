@@ -1,6 +1,6 @@
 //! A ridge on the lifted variable: the ℓ1 penalty in disguise.
 
-use super::{Convexity, Evaluation, Objective};
+use super::{Convexity, Evaluation, Nearby, Objective};
 use crate::linalg::axpy;
 use crate::{Error, Result, Scalar};
 
@@ -188,5 +188,54 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for RidgeInU<T, O> {
     }
     fn quadratic(&self) -> bool {
         self.objective.quadratic()
+    }
+    fn uses_nearby(&self) -> bool {
+        self.objective.uses_nearby()
+    }
+    fn nearby(&mut self, near: Nearby<'_, T>) {
+        if !self.split {
+            return self.objective.nearby(near);
+        }
+        // x = p − q
+        let n = self.x.len();
+        let minus =
+            |w: &[T], v: &[T]| -> Vec<T> { w[..n].iter().zip(&v[n..]).map(|(p, q)| *p - *q).collect() };
+        match near {
+            Nearby::Start => self.objective.nearby(near),
+            Nearby::Bounds { lower, upper } => {
+                let (lower, upper) = (minus(lower, upper), minus(upper, lower));
+                self.objective.nearby(Nearby::Bounds {
+                    lower: &lower,
+                    upper: &upper,
+                });
+            }
+            Nearby::Segments { x, points, centre } => {
+                let points: Vec<T> = points.chunks_exact(2 * n).flat_map(|v| minus(v, v)).collect();
+                self.objective.nearby(Nearby::Segments {
+                    x: &minus(x, x),
+                    points: &points,
+                    // (no sphere is a set of pairs (p, q))
+                    centre: centre.map(|c| minus(c, c)).as_deref(),
+                });
+            }
+        }
+    }
+    fn gradient_error(&mut self, out: &mut [T]) -> bool {
+        let known = self.objective.gradient_error(&mut self.out);
+        if known {
+            let n = self.x.len();
+            out[..n].copy_from_slice(&self.out);
+            if self.split {
+                out[n..].copy_from_slice(&self.out);
+            }
+        }
+        known
+    }
+    fn sharpen(&mut self) -> bool {
+        self.objective.sharpen()
+    }
+    fn not_finite_at(&mut self, w: &[T]) -> Option<(usize, T, &'static str)> {
+        self.enter(w);
+        self.objective.not_finite_at(&self.x)
     }
 }

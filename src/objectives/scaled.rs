@@ -1,6 +1,6 @@
 //! σ f.
 
-use super::{CompositeView, Convexity, Evaluation, Objective};
+use super::{CompositeView, Convexity, Evaluation, Nearby, Objective};
 use crate::{Error, Result, Scalar};
 
 /// An objective times a number.
@@ -107,5 +107,24 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Scaled<O, T> {
     // the parts of f are not those of σ f
     fn composite(&self) -> Option<CompositeView<'_, T>> {
         None
+    }
+    fn uses_nearby(&self) -> bool {
+        self.inner.uses_nearby()
+    }
+    fn nearby(&mut self, near: Nearby<'_, T>) {
+        self.inner.nearby(near);
+    }
+    fn gradient_error(&mut self, out: &mut [T]) -> bool {
+        let known = self.inner.gradient_error(out);
+        if known {
+            out.iter_mut().for_each(|o| *o *= self.factor.abs());
+        }
+        known
+    }
+    fn sharpen(&mut self) -> bool {
+        self.inner.sharpen()
+    }
+    fn not_finite_at(&mut self, x: &[T]) -> Option<(usize, T, &'static str)> {
+        self.inner.not_finite_at(x)
     }
 }

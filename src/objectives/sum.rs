@@ -1,6 +1,6 @@
 //! f₁ + f₂ + …
 
-use super::{Convexity, Evaluation, Objective};
+use super::{Convexity, Evaluation, Nearby, Objective};
 use crate::checks::check_len;
 use crate::linalg::axpy;
 use crate::{Result, Scalar};
@@ -133,5 +133,29 @@ impl<T: Scalar> Objective<T> for Sum<'_, T> {
     }
     fn quadratic(&self) -> bool {
         self.terms.iter().all(|t| t.quadratic())
+    }
+    fn uses_nearby(&self) -> bool {
+        self.terms.iter().any(|t| t.uses_nearby())
+    }
+    fn nearby(&mut self, near: Nearby<'_, T>) {
+        self.terms.iter_mut().for_each(|t| t.nearby(near));
+    }
+    fn gradient_error(&mut self, out: &mut [T]) -> bool {
+        out.fill(T::zero());
+        let mut any = false;
+        for term in &mut self.terms {
+            if term.gradient_error(&mut self.work) {
+                axpy(T::one(), &self.work, out);
+                any = true;
+            }
+        }
+        any
+    }
+    fn sharpen(&mut self) -> bool {
+        // every one of them
+        self.terms.iter_mut().fold(false, |any, t| t.sharpen() | any)
+    }
+    fn not_finite_at(&mut self, x: &[T]) -> Option<(usize, T, &'static str)> {
+        self.terms.iter_mut().find_map(|t| t.not_finite_at(x))
     }
 }

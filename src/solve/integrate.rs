@@ -477,6 +477,7 @@ impl<T: Scalar> Integration<'_, T> {
         self.check()?;
         if let Some(checkpoint) = from {
             checkpoint.check(map.dim_u(), map.dim_x())?;
+            Lifted::new(&mut *objective, map).begin();
             checkpoint.check_problem(objective, map)?;
             let from = (checkpoint.iteration, integrator.time());
             return self.drive(objective, map, integrator, checkpoint, Some(from));
@@ -484,7 +485,9 @@ impl<T: Scalar> Integration<'_, T> {
         let u = self.start_u(map)?;
         let mut point = Point::new(map, &u);
         let mut lifted = Lifted::new(objective, map);
+        lifted.begin();
         lifted.evaluate(&mut point)?;
+        lifted.check_start(&point)?;
         if point.is_finite() {
             integrator.reset();
             integrator.begin(&mut lifted, &point)?;
@@ -560,12 +563,13 @@ impl<T: Scalar> Integration<'_, T> {
         let mut failed = None;
         while status.is_none() {
             judge.curvature(&mut lifted, &mut c)?;
+            judge.hear_errors(&mut lifted);
             rho = judge.residual(&c);
             let small = |rho: T| self.tolerance.is_some_and(|tolerance| rho <= tolerance);
             if let Some(tolerance) = self.tolerance
                 && rho <= tolerance
             {
-                rho = judge.confirm(&mut lifted, &mut c, rho)?;
+                rho = judge.confirm(&mut lifted, &mut c, rho)? + judge.doubt(&c);
             }
             c.counts = lifted.counts;
             let time = integrator.time();
@@ -608,7 +612,7 @@ impl<T: Scalar> Integration<'_, T> {
                 Some(Status::Cancelled)
             } else if self.until.is_some_and(|t| time >= t) {
                 Some(Status::EndTime)
-            } else if Judge::<T, &dyn Reparametrization<T>>::at_infinity(&c) {
+            } else if judge.at_infinity(&c) {
                 Some(Status::AtInfinity)
             } else {
                 limit(&self.limits, self.evaluations, &c, clock)

@@ -28,14 +28,33 @@ pub(crate) fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(
 /// How many past values of f are kept for the floor of the residual.
 pub(super) const RECENT: usize = 5;
 
-/// The curvature for which a step changes x by its own size.
-pub(super) fn own_size<T: Scalar>(x: &[T], g: &[T]) -> T {
-    let s = max_abs(g) / max_abs(x).max(T::one());
-    if s > T::zero() && s.is_finite() {
-        s
-    } else {
-        T::one()
-    }
+/// How much longer or shorter the next trial is where the scale of a step in x is not known, and at most how many there are.
+const GROWTH: f64 = 16.0;
+const TRIALS: usize = 100;
+
+/// Within this times √ε one-sided differences are replaced by better ones.
+const ROUGH: f64 = 100.0;
+
+/// A change of f that is no more than rounding: of a few operations on terms of its size.
+fn rounding_of<T: Scalar>(f: T) -> T {
+    T::lit(4.0) * T::epsilon() * f.abs()
+}
+
+/// The curvature for which a step changes x by its own size; from x = 0, which has none, by what takes a linear f to zero.
+pub(super) fn own_size<T: Scalar>(x: &[T], g: &[T], f: T) -> T {
+    positive(max_abs(g) / own_length(x, g, f)).unwrap_or_else(T::one)
+}
+
+/// The size of x, or, at x = 0, the length over which a linear f would fall to zero: it changes as x does with the unit of x.
+/// (With f = 0 there nothing tells the unit, and any length is a guess.)
+pub(super) fn own_length<T: Scalar>(x: &[T], g: &[T], f: T) -> T {
+    positive(max_abs(x))
+        .or_else(|| positive(f.abs() / max_abs(g)))
+        .unwrap_or_else(T::one)
+}
+
+pub(super) fn positive<T: Scalar>(v: T) -> Option<T> {
+    (v > T::zero() && v.is_finite()).then_some(v)
 }
 
 /// A projected step that is shorter than this part of x, in the metric of the curvature: x has settled, and f* = 0 may be what is left.
@@ -47,17 +66,26 @@ const PLAUSIBLE: f64 = 1e4;
 /// How much of a change of the gradient may be rounding, in units of ε |g|.
 pub(super) const GRADIENT_ROUNDING: f64 = 1e3;
 
-/// The curvature ⟨Δx, Δg⟩/⟨Δx, Δx⟩ between two points [x, ∇f(x)], where it is positive and more than rounding of the gradients.
-pub(super) fn secant<T: Scalar>(from: [&[T]; 2], to: [&[T]; 2]) -> Option<T> {
-    let (mut xg, mut xx, mut noise) = (T::zero(), T::zero(), T::zero());
+/// The curvature ⟨Δx, Δg⟩/⟨Δx, Δx⟩ between two points [x, ∇f(x)], where it is positive and more than rounding of the gradients, or their
+/// errors, where those are known.
+pub(super) fn secant<T: Scalar>(from: [&[T]; 2], to: [&[T]; 2], errors: &[T]) -> Option<T> {
+    let (mut xg, mut xx, mut noise, mut doubt) = (T::zero(), T::zero(), T::zero(), T::zero());
     for j in 0..from[0].len() {
         let dx = to[0][j] - from[0][j];
         xg += dx * (to[1][j] - from[1][j]);
         xx += dx * dx;
         noise += dx.abs() * to[1][j].abs().max(from[1][j].abs());
+        doubt += errors.get(j).map_or(T::zero(), |e| dx.abs() * *e);
     }
     let s = xg / xx;
-    (s.is_finite() && s > T::zero() && xg > T::lit(GRADIENT_ROUNDING) * T::epsilon() * noise).then_some(s)
+    // (an infinite bound says nothing)
+    let noise = T::lit(GRADIENT_ROUNDING) * T::epsilon() * noise;
+    let noise = if doubt.is_finite() {
+        noise + T::lit(4.0) * doubt
+    } else {
+        noise
+    };
+    (s.is_finite() && s > T::zero() && xg > noise).then_some(s)
 }
 
 /// How far a step that is to be judged by a model of f may go: as far as x is long, or as it would take to bring f to zero along its
@@ -96,6 +124,14 @@ pub(crate) struct Judge<T, M> {
     /// Whether f offers its Hessian diagonal.
     pub(super) known: bool,
     diagonal: Vec<T>,
+    /// Bounds of the errors of the entries of ∇f, where they are more than rounding; else empty.
+    pub(super) errors: Vec<T>,
+    /// x and ∇f at the foot of a projection arc.
+    arc: (Vec<T>, Vec<T>),
+    /// Whether the residual was within the tolerance, but not with these errors, and nothing can be done about them.
+    noisy: bool,
+    /// The tolerance that was last asked for.
+    wanted: T,
     /// A value of f that is never small: 0, or what [`relative_to_data`](Self::relative_to_data) has found.
     reference: T,
     /// Whether the projected step at the last residual was short beside x.
@@ -121,6 +157,10 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             du: vec![T::zero(); p],
             known: false,
             diagonal: Vec::new(),
+            errors: Vec::with_capacity(n),
+            arc: (Vec::with_capacity(n), Vec::with_capacity(n)),
+            noisy: false,
+            wanted: T::zero(),
             reference: T::zero(),
             settled: false,
             suspect: Suspect::new(n),
@@ -147,6 +187,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     pub(crate) fn restart(&mut self) {
         self.before = None;
         self.suspect.holds = false;
+        self.noisy = false;
     }
 
     /// The residual ρ at the point, the curvature updated, a ρ within the tolerance confirmed; and whether x has converged for another
@@ -160,8 +201,20 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         self.curvature(lifted, c)?;
         let mut rho = self.residual(c);
         let mut found = false;
+        self.hear_errors(lifted);
+        self.wanted = tolerance;
+        // one-sided differences are good to some √ε in units of ρ: nearer to the end they lead nowhere
+        let rough = !self.errors.is_empty() && !self.doubt(c).is_finite();
+        if rough && rho <= T::lit(ROUGH) * T::epsilon().sqrt() && lifted.objective().sharpen() {
+            lifted.evaluate_there(&mut c.point)?;
+            self.hear_errors(lifted);
+            rho = self.residual(c);
+        }
         if rho <= tolerance {
             rho = self.confirm(lifted, c, rho)?;
+            if rho <= tolerance && !self.errors.is_empty() {
+                rho = self.trust(lifted, c, rho, tolerance)?;
+            }
         } else {
             found = self.at_its_digits(lifted, c, tolerance);
         }
@@ -178,6 +231,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     ) -> Result<()> {
         let mut diagonal = std::mem::take(&mut self.diagonal);
         diagonal.resize(c.point.x.len(), T::zero());
+        lifted.surround(&c.point.u, &c.point.x);
         self.known = lifted
             .objective()
             .hessian_diagonal(&c.point.x, &mut diagonal)
@@ -186,18 +240,19 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         if self.known {
             c.h.copy_from_slice(&diagonal);
             // where f is flat or concave there is no scale but that of the step which changes x by its own size; true scales
-            // may differ by any number of decades
-            let stand_in = own_size(&c.point.x, &c.point.g);
-            let flat = max_abs(&c.h) * T::epsilon() * T::epsilon();
-            c.h.iter_mut().filter(|v| **v <= flat).for_each(|v| *v = stand_in);
+            // may differ by any number of decades, so that none is small beside another
+            let point = &c.point;
+            for (j, h) in c.h.iter_mut().enumerate().filter(|(_, h)| **h <= T::zero()) {
+                *h = own_size(&point.x[j..=j], &point.g[j..=j], point.value);
+            }
         } else if !c.estimated {
             let secant = self
                 .before
                 .as_ref()
-                .and_then(|(x, g)| secant([x, g], [&c.point.x, &c.point.g]));
+                .and_then(|(x, g)| secant([x, g], [&c.point.x, &c.point.g], &self.errors));
             match secant {
                 Some(s) => c.h.fill(s),
-                None if c.iteration == 0 => c.h.fill(own_size(&c.point.x, &c.point.g)),
+                None if c.iteration == 0 => c.h.fill(own_size(&c.point.x, &c.point.g, c.point.value)),
                 None => {}
             }
         }
@@ -254,6 +309,78 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         } else {
             rho
         })
+    }
+
+    /// Asks f for the errors of its last gradient.
+    pub(super) fn hear_errors(&mut self, lifted: &mut Lifted<'_, T>) {
+        self.errors.resize(self.c.len(), T::zero());
+        if !lifted.objective().gradient_error(&mut self.errors) {
+            self.errors.clear();
+        }
+    }
+
+    /// How much the errors of the gradient may change the residual; 0 where they are those of rounding.
+    pub(super) fn doubt<S>(&self, c: &Checkpoint<T, S>) -> T {
+        if self.errors.is_empty() {
+            return T::zero();
+        }
+        // P does not stretch distances in its metric
+        let terms = || self.errors.iter().zip(&self.c).map(|(e, c)| *e / *c);
+        let raw = if self.map.set().is_separable() {
+            max_or_nan(terms())
+        } else {
+            terms().map(|v| v * v).sum::<T>().sqrt()
+        };
+        raw / self.size(c)
+    }
+
+    /// The residual with the error of the gradient, before convergence is claimed on it: a gradient below its own error is no evidence.
+    /// Where that is too large, f is asked for a better one.
+    fn trust<S: Method<T>>(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T, S>,
+        mut rho: T,
+        tolerance: T,
+    ) -> Result<T> {
+        let mut doubt = self.doubt(c);
+        let within = |rho: T, doubt: T| rho + doubt <= tolerance;
+        if !within(rho, doubt) && lifted.objective().sharpen() {
+            lifted.evaluate_there(&mut c.point)?;
+            self.hear_errors(lifted);
+            (rho, doubt) = (self.residual(c), self.doubt(c));
+        }
+        self.noisy = rho <= tolerance && !within(rho, doubt);
+        Ok(rho + doubt)
+    }
+
+    /// No step of the method is left: with a better gradient there may be (None), and below its error there is none.
+    fn after_stall<S: Method<T>>(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T, S>,
+    ) -> Result<Option<Status>> {
+        if lifted.objective().sharpen() {
+            lifted.evaluate_there(&mut c.point)?;
+            c.method.reset();
+            c.stalls = 0;
+            return Ok((!c.point.is_finite()).then_some(Status::NotFinite));
+        }
+        self.hear_errors(lifted);
+        if !self.errors.is_empty() {
+            // (a run that began at the solution has seen no curvature)
+            self.verify(lifted, c)?;
+            if self.residual(c) + self.doubt(c) <= self.wanted {
+                return Ok(None);
+            }
+        }
+        let doubt = self.doubt(c);
+        let below = self.residual(c) <= doubt + doubt || doubt > self.wanted;
+        Ok(Some(if doubt > T::zero() && below {
+            Status::NoiseLimit
+        } else {
+            Status::Stalled
+        }))
     }
 
     /// f* = 0 (a model of f which has seen all free directions expects to lose a good part of f in one more step) leaves no
@@ -346,9 +473,16 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         g.copy_from_slice(&c.point.g);
     }
 
-    /// Where squares of x leave the number type soon, and f falls.
-    pub(super) fn at_infinity<S>(c: &Checkpoint<T, S>) -> bool {
-        max_abs(&c.point.x) > T::max_value().powf(T::lit(0.0625)) && c.point.value < c.first_value
+    /// Whether x runs away: the set is not bounded, f still fell in the last step, and numbers end here, either those of x, whose
+    /// squares overflow, or those of f, which has fallen below all that it was. Before that nothing tells a problem without a
+    /// solution from one whose solution is far away: only the unit of x says what is far.
+    pub(super) fn at_infinity<S>(&self, c: &Checkpoint<T, S>) -> bool {
+        let (f, edge) = (c.point.value, T::max_value().sqrt());
+        let fallen = f < -edge && f < -c.first_value.abs() / T::epsilon();
+        (fallen || max_abs(&c.point.x) > edge)
+            && f < c.first_value
+            && c.recent.last().is_none_or(|before| f < *before)
+            && self.map.set().frank_wolfe_gap(&c.point.x, &c.point.g).is_none()
     }
 
     /// One iteration: a step of the method, or one in x where the lift has nothing to offer.
@@ -357,6 +491,9 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         lifted: &mut Lifted<'_, T>,
         c: &mut Checkpoint<T, S>,
     ) -> Result<Option<Status>> {
+        if std::mem::take(&mut self.noisy) {
+            return Ok(Some(Status::NoiseLimit));
+        }
         self.now.0.clone_from(&c.point.x);
         self.now.1.clone_from(&c.point.g);
         Self::remember_value(c);
@@ -395,30 +532,46 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
                 if c.stalls > 5 {
                     status = Some(Status::Stalled);
                 }
-                if Self::at_infinity(c) {
+                if self.at_infinity(c) {
                     status = Some(Status::AtInfinity);
                 }
                 std::mem::swap(self.before.get_or_insert_default(), &mut self.now);
             }
+            // (no step is left that stays within the numbers)
+            Step::NotFinite | Step::Stalled if self.at_infinity(c) => status = Some(Status::AtInfinity),
             Step::NotFinite => status = Some(Status::NotFinite),
             Step::LeftDomain => status = Some(Status::LeftDomain),
             Step::Stalled => status = Some(Status::Stalled),
+        }
+        if status == Some(Status::Stalled) && !pure {
+            status = self.after_stall(lifted, c)?;
         }
         Ok(status)
     }
 
     /// target ← P(x − g/h), with the largest h for all where the set couples coordinates; false when the set has no projection.
     pub(super) fn project(&mut self, x: &[T], g: &[T], h: &[T]) -> bool {
+        self.project_by(x, g, h, T::one())
+    }
+
+    /// target ← P(x − length·g/h).
+    fn project_by(&mut self, x: &[T], g: &[T], h: &[T], length: T) -> bool {
         let set = self.map.set();
         let top = max_abs(h);
         let separable = set.is_separable();
         for j in 0..x.len() {
-            self.target[j] = x[j] - g[j] / if separable { h[j] } else { top };
+            self.target[j] = x[j] - length * (g[j] / if separable { h[j] } else { top });
         }
         set.project_in(&mut self.target, &mut self.work)
     }
 
-    /// A projected step in x with backtracking, lifted back by the section: leaves any face.
+    /// −⟨g, target − x⟩: what a linear f would lose on the way to the target.
+    fn promise(&self, x: &[T], g: &[T]) -> T {
+        (0..x.len()).map(|j| g[j] * (x[j] - self.target[j])).sum()
+    }
+
+    /// A projected step in x, lifted back by the section: leaves any face. It is searched for along the segment to the target; where f
+    /// does not fall on the way (one large h is that of all coordinates of a coupled set, and rounding may hide so near a target), further out along the projection arc, and last towards a vertex, where the smallest step stays a number.
     pub(crate) fn step_in_x<S: Method<T>>(
         &mut self,
         lifted: &mut Lifted<'_, T>,
@@ -428,9 +581,103 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             return self.release(lifted, c);
         }
         let mut next = self.next.take().unwrap_or_else(|| c.point.clone());
-        let found = self.project_to(lifted, c, &mut next);
+        let mut found = self.project_to(lifted, c, &mut next);
+        if let Ok(false) = found {
+            found = self.along_arc(lifted, c, &mut next);
+        }
+        if let Ok(false) = found {
+            found = self.towards_vertex(lifted, c, &mut next);
+        }
         self.next = Some(next);
         found
+    }
+
+    /// P(x − α g/h) for growing α, as long as f falls. What a step cannot show in f is not evaluated.
+    fn along_arc<S: Method<T>>(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T, S>,
+        next: &mut Point<T>,
+    ) -> Result<bool> {
+        let mut foot = std::mem::take(&mut self.arc);
+        foot.0.clone_from(&c.point.x);
+        foot.1.clone_from(&c.point.g);
+        let found = self.along_arc_from((&foot.0, &foot.1), lifted, c, next);
+        self.arc = foot;
+        found
+    }
+
+    fn along_arc_from<S: Method<T>>(
+        &mut self,
+        (x, g): (&[T], &[T]),
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T, S>,
+        next: &mut Point<T>,
+    ) -> Result<bool> {
+        let noise = rounding_of(c.point.value);
+        let (mut length, mut factor, mut found) = (T::one(), T::lit(GROWTH), false);
+        for _ in 0..TRIALS {
+            length *= factor;
+            let before = self.promise(x, g);
+            if !self.project_by(x, g, &c.h, length) || self.target.iter().any(|v| !v.is_finite()) {
+                break;
+            }
+            let promise = self.promise(x, g);
+            // NaN is no promise
+            if promise.is_nan() || promise <= noise {
+                continue;
+            }
+            if promise == before {
+                break; // the end of the arc
+            }
+            if section(&self.map, &self.target, &mut next.u, lifted.scratch()).is_err() {
+                break;
+            }
+            lifted.evaluate(next)?;
+            if !next.is_finite() || next.value >= c.point.value - if found { T::zero() } else { noise } {
+                break;
+            }
+            std::mem::swap(&mut c.point, next);
+            c.method.reset();
+            found = true;
+            factor *= factor.min(T::lit(GROWTH));
+        }
+        Ok(found)
+    }
+
+    /// x + t (s − x) with s the vertex to which f falls most steeply, t = 1 and shorter, as long as f could show it.
+    fn towards_vertex<S: Method<T>>(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Checkpoint<T, S>,
+        next: &mut Point<T>,
+    ) -> Result<bool> {
+        let set = self.map.set();
+        let (x, g) = (&c.point.x, &c.point.g);
+        if !set.minimise_linear_in(g, &mut self.target, &mut self.work) {
+            return Ok(false);
+        }
+        let (promise, noise) = (self.promise(x, g), rounding_of(c.point.value));
+        let mut t = T::one();
+        for _ in 0..TRIALS {
+            if !promise.is_finite() || t * promise <= noise {
+                break;
+            }
+            for (o, (a, b)) in self.trial.iter_mut().zip(c.point.x.iter().zip(&self.target)) {
+                // (the two shares, not x + t (s − x): s stays exact at t = 1, and nothing leaves a convex set)
+                *o = (T::one() - t) * *a + t * *b;
+            }
+            if section(&self.map, &self.trial, &mut next.u, lifted.scratch()).is_ok() {
+                lifted.evaluate(next)?;
+                if next.is_finite() && next.value < c.point.value - noise {
+                    std::mem::swap(&mut c.point, next);
+                    c.method.reset();
+                    return Ok(true);
+                }
+            }
+            t /= T::lit(GROWTH);
+        }
+        Ok(false)
     }
 
     /// The search of [`step_in_x`](Self::step_in_x) towards the target.
@@ -528,13 +775,8 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         }
         let mut there = c.clone();
         there.point.x.copy_from_slice(&self.target);
-        lifted.counts.values += 1;
-        lifted.counts.gradients += 1;
         let point = &mut there.point;
-        point.value = lifted
-            .objective()
-            .value_gradient(&point.x, &mut point.g)
-            .map_err(Error::Evaluation)?;
+        point.value = lifted.value_gradient(&point.x, &mut point.g)?;
         if !point.value.is_finite() || point.g.iter().any(|v| !v.is_finite()) {
             return Ok(false);
         }
@@ -544,7 +786,8 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         }
         // a sum of many terms is not known better than this
         let noise = T::lit(VALUE_ROUNDING) * T::epsilon() * c.point.value.abs();
-        let after = self.residual(&there);
+        self.hear_errors(lifted);
+        let after = self.residual(&there) + self.doubt(&there);
         if there.point.value <= c.point.value + noise && after <= rho.max(tolerance) {
             *rho = after;
             *c = there;
@@ -671,10 +914,41 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         }
     }
 
+    /// max Σ |δgⱼ| |xⱼ − yⱼ| over y in the box around the set, δg the error of the gradient: +∞ where the set does not say how far it
+    /// reaches.
+    pub(super) fn doubt_of_gap(&self, x: &[T]) -> T {
+        if self.errors.is_empty() {
+            return T::zero();
+        }
+        let (set, n) = (self.map.set(), x.len());
+        let (mut lower, mut upper) = (vec![T::neg_infinity(); n], vec![T::infinity(); n]);
+        if set.is_separable() {
+            if !set.project(&mut lower) || !set.project(&mut upper) {
+                return T::infinity();
+            }
+        } else {
+            let (mut slope, mut s) = (vec![T::zero(); n], vec![T::zero(); n]);
+            for j in 0..n {
+                for (sign, end) in [(T::one(), &mut lower[j]), (-T::one(), &mut upper[j])] {
+                    slope[j] = sign;
+                    if !set.minimise_linear(&slope, &mut s) {
+                        return T::infinity();
+                    }
+                    *end = s[j];
+                }
+                slope[j] = T::zero();
+            }
+        }
+        (0..n)
+            .filter(|j| self.errors[*j] > T::zero())
+            .map(|j| self.errors[j] * (x[j] - lower[j]).max(upper[j] - x[j]))
+            .sum()
+    }
+
     /// A bound of f − min f, for convex problems only; +∞ where there is none.
     pub(crate) fn gap<S>(&self, c: &Checkpoint<T, S>, convex: bool) -> T {
         match self.map.set().frank_wolfe_gap(&c.point.x, &c.point.g) {
-            Some(gap) if convex && !gap.is_nan() => gap,
+            Some(gap) if convex && !gap.is_nan() => gap + self.doubt_of_gap(&c.point.x),
             _ => c
                 .finished
                 .as_ref()

@@ -23,7 +23,8 @@ pub use history::{History, Record};
 pub(crate) use integrate::Integration;
 pub use integrate::{Integrate, StopAnswer};
 #[cfg(any(feature = "argmin", feature = "basin"))]
-pub(crate) use judge::{Judge, section};
+pub(crate) use judge::Judge;
+pub(crate) use judge::section;
 pub use limits::Limits;
 pub(crate) use limits::Run;
 pub(crate) use minimize::Minimization;

@@ -22,7 +22,8 @@ pub enum Status {
     /// x is optimal as far as rounding shows, while ρ, which is relative to f, stays above the tolerance: a step promises less than
     /// rounding of f (or, where f goes to zero, less than rounding of x does to f), and the gap, where there is one, agrees.
     AtPrecision,
-    /// x runs away while f falls: the problem has no solution, or not where numbers reach.
+    /// x runs away while f falls, to where its squares (or f) leave the number type: the problem has no solution, or not where numbers
+    /// reach. Never over a bounded set.
     AtInfinity,
     /// x looks stationary by the gradient, but f does not change along the steps as that gradient says: one of the two is wrong
     /// ([`check_objective`](crate::testing::check_objective) says where). Found only where the difference is a few per cent of the
@@ -33,6 +34,9 @@ pub enum Status {
     /// No method makes further progress in this precision: the residual is above the tolerance, or not shown to be below it with all that
     /// rounding may have taken from it. (With coordinates of 1e13, say, the numbers near a solution may all be too coarse.)
     Stalled,
+    /// The gradient is no larger than its own error (finite differences of a function with noise or rounding): no method can make progress
+    /// with it, and nothing can be claimed. An exact gradient goes further.
+    NoiseLimit,
     /// The iteration limit was reached.
     IterationLimit,
     /// The time limit was reached.
@@ -73,7 +77,7 @@ impl Status {
         matches!(self, Self::Solved | Self::Stationary | Self::AtPrecision)
     }
 
-    /// A word for machines: `solved`, `stationary`, `at-precision`, `inconsistent-gradient`, `at-infinity`, `stalled`, `iteration-limit`, `evaluation-limit`, `time-limit`,
+    /// A word for machines: `solved`, `stationary`, `at-precision`, `inconsistent-gradient`, `at-infinity`, `stalled`, `noise-limit`, `iteration-limit`, `evaluation-limit`, `time-limit`,
     /// `cancelled`, `not-finite`, `end-time`, `stopped-early`, `left-domain`, `target-reached`.
     ///
     /// ```
@@ -88,6 +92,7 @@ impl Status {
             Self::InconsistentGradient => "inconsistent-gradient",
             Self::EvaluationLimit => "evaluation-limit",
             Self::Stalled => "stalled",
+            Self::NoiseLimit => "noise-limit",
             Self::IterationLimit => "iteration-limit",
             Self::TimeLimit => "time-limit",
             Self::Cancelled => "cancelled",
@@ -111,6 +116,7 @@ impl fmt::Display for Status {
                 "stopped: f does not change as its gradient says (testing::check_objective shows where)"
             }
             Self::EvaluationLimit => "stopped: the evaluation limit was reached",
+            Self::NoiseLimit => "stopped: the gradient is below its own error (finite differences)",
             Self::Stalled => "stopped: no further progress in this precision",
             Self::IterationLimit => "stopped: the iteration limit was reached",
             Self::TimeLimit => "stopped: the time limit was reached",

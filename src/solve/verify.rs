@@ -1,12 +1,12 @@
 //! The check of a claim of convergence that rests on an estimated curvature: f is evaluated near x, and the claim must hold with
 //! what is found there.
 
-use super::judge::{GRADIENT_ROUNDING, Judge, own_size, reach, secant};
+use super::judge::{GRADIENT_ROUNDING, Judge, own_length, own_size, positive, reach, secant};
 use super::minimize::Checkpoint;
 use crate::lifted::Lifted;
 use crate::linalg::{max_abs, max_or_nan};
 use crate::maps::Reparametrization;
-use crate::{Error, Result, Scalar};
+use crate::{Result, Scalar};
 
 /// Rounding of f in units of ε |f|: a sum of many terms is not known better than this.
 pub(super) const VALUE_ROUNDING: f64 = 64.0;
@@ -56,10 +56,10 @@ impl<T: Scalar> Suspect<T> {
 }
 
 impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
-    /// Compares the change of f along the step just made with the trapezoid rule for ∇f. Only a step that f shows well above its rounding
+    /// (Differences of f cannot contradict it, but for their errors.) Compares the change of f along the step just made with the trapezoid rule for ∇f. Only a step that f shows well above its rounding
     /// says anything; the latest such step counts.
     pub(super) fn compare_step<S>(&mut self, c: &Checkpoint<T, S>) {
-        let Some(before) = c.recent.last().filter(|_| !self.known) else {
+        let Some(before) = c.recent.last().filter(|_| !self.known && self.errors.is_empty()) else {
             return;
         };
         let (x, g) = (&self.now.0, &self.now.1);
@@ -103,12 +103,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         for (t, (a, b)) in self.target.iter_mut().zip(s.from.iter().zip(&s.to)) {
             *t = *a + half * (*b - *a);
         }
-        lifted.counts.values += 1;
-        lifted.counts.gradients += 1;
-        lifted
-            .objective()
-            .value_gradient(&self.target, &mut self.nearby)
-            .map_err(Error::Evaluation)?;
+        lifted.value_gradient(&self.target, &mut self.nearby)?;
         let steps = s.to.iter().zip(&s.from);
         let middle: T = self
             .nearby
@@ -141,10 +136,12 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             return Ok(false);
         }
         let (f2, terms) = (T::lit(2.0) * c.point.value.abs(), self.terms(&c.point.x));
-        let raw = self.raw_residual(&c.point);
+        let raw = self.raw_residual(&c.point) + self.doubt(c) * self.size(c);
+        let doubt = self.doubt_of_gap(&c.point.x);
         let set = self.map.set();
         let gap = set
             .frank_wolfe_gap(&c.point.x, &c.point.g)
+            .map(|gap| gap + doubt)
             .filter(|_| set.is_convex());
         let step = reach(&c.point) / max_abs(&c.point.g);
         let left = gap
@@ -183,13 +180,8 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         lifted: &mut Lifted<'_, T>,
         c: &mut Checkpoint<T, S>,
     ) -> Result<Option<T>> {
-        lifted.counts.values += 1;
-        lifted.counts.gradients += 1;
+        let value = lifted.value_gradient(&self.target, &mut self.nearby)?;
         c.counts = lifted.counts;
-        let value = lifted
-            .objective()
-            .value_gradient(&self.target, &mut self.nearby)
-            .map_err(Error::Evaluation)?;
         Ok((value.is_finite() && self.nearby.iter().all(|v| v.is_finite())).then_some(value))
     }
 
@@ -200,9 +192,15 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         let x = &c.point.x;
         let n = x.len();
         let small = T::epsilon().cbrt();
-        let span = max_abs(x).max(T::one());
+        // what counts as zero: far below the distance in which the slope or the curvature of x_j changes f by its own size
+        let span = own_length(x, &c.point.g, c.point.value);
+        let f = c.point.value.abs();
+        let nothing = |j: usize| {
+            let far = (f / c.point.g[j].abs()).min(((f + f) / c.h[j]).sqrt());
+            small * positive(far).map_or(span, |far| far.min(span))
+        };
         let step = |j: usize| {
-            small * x[j].abs().max(small * span) * if j.is_multiple_of(2) { T::one() } else { -T::one() }
+            small * x[j].abs().max(nothing(j)) * if j.is_multiple_of(2) { T::one() } else { -T::one() }
         };
         for j in 0..n {
             self.target[j] = x[j] + step(j);
@@ -218,15 +216,16 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             return Ok(()); // nothing to learn here
         }
         let (x, g) = (&c.point.x, &c.point.g);
-        let stand_in = own_size(x, g);
+        let stand_in = own_size(x, g, c.point.value);
         for j in 0..n {
             let (dx, dg) = (self.target[j] - x[j], self.nearby[j] - g[j]);
             let noise = T::lit(GRADIENT_ROUNDING) * T::epsilon() * self.nearby[j].abs().max(g[j].abs());
-            // too little change to tell: a curvature of about zero
+            let noise = noise + self.errors.get(j).map_or(T::zero(), |e| *e + *e);
             c.h[j] = if dx != T::zero() && dg.abs() > noise {
                 (dg / dx).abs()
             } else {
-                stand_in
+                // too little change to tell: the largest curvature that would not have shown
+                positive((noise / dx).abs()).map_or(stand_in, |h| h.min(stand_in))
             };
         }
         c.estimated = true;
@@ -267,7 +266,11 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
                 direction = Some(false);
                 continue;
             };
-            if let Some(h) = secant([&c.point.x, &c.point.g], [&self.target, &self.nearby]) {
+            if let Some(h) = secant(
+                [&c.point.x, &c.point.g],
+                [&self.target, &self.nearby],
+                &self.errors,
+            ) {
                 c.h.fill(h);
             }
             gained = gained.max(f - value);
@@ -305,7 +308,11 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         let Some(value) = self.evaluate_target(lifted, c)? else {
             return Ok(T::zero());
         };
-        if let Some(h) = secant([&c.point.x, &c.point.g], [&self.target, &self.nearby]) {
+        if let Some(h) = secant(
+            [&c.point.x, &c.point.g],
+            [&self.target, &self.nearby],
+            &self.errors,
+        ) {
             c.h.fill(h);
         }
         self.set_scale(&c.h, &c.point);

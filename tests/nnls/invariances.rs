@@ -320,11 +320,6 @@ fn powers_of_four_on_the_lift() {
             .start(&from)
             .run()
             .unwrap();
-        if k > 31 {
-            // from |x| = 2^64 on products of a few x leave the number type soon: that is where x is said to run to infinity
-            assert_eq!(t.status, Status::AtInfinity, "4^{k}: {t}");
-            continue;
-        }
         assert!(t.status.is_solved(), "4^{k}: {t}");
         for (x, y) in t.x.iter().zip(&s.x) {
             assert!((times(*x, -2 * k) - y).abs() <= 1e-12 * (1.0 + y.abs()), "4^{k}");
