@@ -323,9 +323,11 @@ impl<'a, T: Scalar> Lifted<'a, T> {
     pub(crate) fn value_gradient(&mut self, x: &[T], g: &mut [T]) -> Result<T> {
         if self.objective.uses_nearby() && !self.map.set().is_separable() {
             let mut u = vec![T::zero(); self.map.dim_u()];
-            if crate::solve::section(&self.map, x, &mut u, &mut self.work).is_ok() {
-                self.surround(&u, x);
+            if crate::solve::section(&self.map, x, &mut u, &mut self.work).is_err() {
+                // (a point that φ does not reach, a rank too high: any points of a convex set will do)
+                self.map.interior(&mut u);
             }
+            self.surround(&u, x);
         }
         self.counts.values += 1;
         self.counts.gradients += 1;

@@ -297,7 +297,14 @@ impl<T: Scalar> Differencer<T> {
     /// limit ← a bound of the error of each output: rounding, or what was measured, which is that of terms. One output alone is noisy in
     /// proportion.
     fn bound_noise(&mut self, fx: &[T]) {
+        let many = fx.len() > 1;
         for (i, (o, f)) in self.limit.iter_mut().zip(fx).enumerate() {
+            // (a residual that vanishes is still a difference of terms of the size it had; one value alone may be a sum of squares)
+            let size = if many {
+                self.first.get(i).map_or(f.abs(), |v| v.max(f.abs()))
+            } else {
+                f.abs()
+            };
             let measured = match self.noise.get(i) {
                 Some(noise) if fx.len() == 1 && self.measured_at[i] != T::zero() => {
                     *noise * (*f / self.measured_at[i]).abs()
@@ -305,7 +312,7 @@ impl<T: Scalar> Differencer<T> {
                 Some(noise) => *noise,
                 None => T::zero(),
             };
-            *o = measured.max(T::epsilon() * f.abs());
+            *o = measured.max(T::epsilon() * size);
         }
     }
 

@@ -217,6 +217,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         }
         let (x, g) = (&c.point.x, &c.point.g);
         let stand_in = own_size(x, g, c.point.value);
+        let bounds = lifted.bounds();
         for j in 0..n {
             let (dx, dg) = (self.target[j] - x[j], self.nearby[j] - g[j]);
             let noise = T::lit(GRADIENT_ROUNDING) * T::epsilon() * self.nearby[j].abs().max(g[j].abs());
@@ -224,8 +225,11 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             c.h[j] = if dx != T::zero() && dg.abs() > noise {
                 (dg / dx).abs()
             } else {
-                // too little change to tell: the largest curvature that would not have shown
-                positive((noise / dx).abs()).map_or(stand_in, |h| h.min(stand_in))
+                // too little change to tell: the largest curvature that would not have shown, or that which takes x_j to its bound
+                let room = bounds.as_ref().map(|b| b.1[j] - b.0[j]).filter(|w| w.is_finite());
+                let to_bound = room.and_then(|w| positive(g[j].abs() / w));
+                let unseen = positive((noise / dx).abs()).map_or(stand_in, |h| h.min(stand_in));
+                to_bound.map_or(unseen, |h| h.min(unseen))
             };
         }
         c.estimated = true;
