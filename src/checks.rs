@@ -96,7 +96,7 @@ pub(crate) fn check_data_len(what: &'static str, m: usize, n: usize, found: usiz
 /// The right-hand sides of an m×n matrix (m > 0) that lie one after the other: at least one, whole, every entry finite.
 pub(crate) fn columns_of<T: Scalar>(b: &[T], m: usize, n: usize) -> Result<Vec<&[T]>> {
     check_not_empty("the right-hand sides", b.len())?;
-    if b.len() % m != 0 {
+    if !b.len().is_multiple_of(m) {
         let what = "the right-hand sides";
         let wrong = if b.len() == n {
             check_data_len(what, m, n, b.len())

@@ -645,7 +645,8 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     /// Whether x may be a solution but for rounding: ρ of plain sums left that open, and twice the precision has not confirmed it.
     pub(super) fn lost_in_rounding(&self, x: &[T], run: &mut Run<'_>) -> bool {
         let seen = self.look_at(x, run);
-        let lost = seen.twice && !(seen.rho + seen.error <= self.tolerance);
+        let confirmed = seen.rho + seen.error <= self.tolerance;
+        let lost = seen.twice && !confirmed;
         *self.looked_at.borrow_mut() = Some(seen);
         lost
     }

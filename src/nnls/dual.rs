@@ -148,7 +148,7 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
             if !self.affords(free.len(), spent) {
                 return trivial;
             }
-            complement = self.complement(free, vec![], run);
+            complement = self.complement(free, &[], run);
             let Some(c) = &complement else {
                 return trivial;
             };
@@ -513,7 +513,7 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
             if !self.affords(kept.len(), spent) || run.check().is_err() {
                 break;
             }
-            let Some(c) = self.complement(kept, twins, run) else {
+            let Some(c) = self.complement(kept, &twins, run) else {
                 break;
             };
             let mut nu: Vec<T> = self.r.iter().map(|v| -*v).collect();
@@ -567,7 +567,7 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
     }
 
     /// The complement of columns E, for `twins` of them too; None where they are not safely independent.
-    fn complement(&self, members: Vec<usize>, twins: Vec<usize>, run: &mut Run<'_>) -> Option<Complement<T>> {
+    fn complement(&self, members: Vec<usize>, twins: &[usize], run: &mut Run<'_>) -> Option<Complement<T>> {
         let (m, k) = (self.r.len(), members.len());
         let norms = self.problem.norms();
         let in_sum = members.iter().any(|j| self.weight(*j) > T::zero());
@@ -597,7 +597,7 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
         T::thin_qr(rows, k, &mut q, &mut r);
         let sigma = least_singular_value(&r, k, rows)?;
         let mut is_member = vec![false; self.x.len()];
-        members.iter().chain(&twins).for_each(|j| is_member[*j] = true);
+        members.iter().chain(twins).for_each(|j| is_member[*j] = true);
         Some(Complement {
             members,
             is_member,
