@@ -98,7 +98,7 @@ fn pairs_of_opposite_columns() {
     let mut tally = Tally::default();
     for seed in 0..600 {
         let mut random = Random::new(seed);
-        let pairs = 1 + random.bits() as usize % if seed % 20 == 0 { 20 } else { 5 };
+        let pairs = 1 + random.bits() as usize % if seed.is_multiple_of(20) { 20 } else { 5 };
         let m = 2 + random.bits() as usize % (2 * pairs + 4);
         let (a, b) = opposite_pairs(m, pairs, &mut random);
         let view = Dense::column_major(&a, m, 2 * pairs).unwrap();
@@ -236,7 +236,7 @@ fn bounds_and_a_sum() {
         let (m, n) = (1 + random.bits() as usize % 30, 2 + random.bits() as usize % 30);
         let scale: Vec<f64> = (0..n)
             .map(|_| {
-                10.0_f64.powi(if seed % 3 == 0 {
+                10.0_f64.powi(if seed.is_multiple_of(3) {
                     (random.bits() % 7) as i32 - 3
                 } else {
                     0
@@ -270,7 +270,7 @@ fn bounds_and_a_sum() {
             .collect();
         let view = Dense::column_major(&a, m, n).unwrap();
         let part: Vec<usize> = (0..n).filter(|j| j % 4 != 3).collect();
-        let with_sum = seed % 4 != 0;
+        let with_sum = !seed.is_multiple_of(4);
         let mut solver = BoundedLeastSquares::new(&view, &lower, &upper);
         if with_sum {
             solver = solver.sum_over(&part, T::lit(1.25));
