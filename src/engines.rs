@@ -43,7 +43,7 @@ pub trait Engines: Scalar {
         a: &dyn LinearOperator<Self>,
         prepared: Option<Prepared<Self>>,
         b: &[Self],
-    ) -> Result<(Solution<Self>, Prepared<Self>)>;
+    ) -> Result<(Solution<Self>, Option<Prepared<Self>>)>;
 
     /// [`BoundedLeastSquares::solve`](crate::BoundedLeastSquares::solve)
     #[doc(hidden)]
@@ -100,7 +100,7 @@ macro_rules! engines {
                 a: &dyn LinearOperator<Self>,
                 prepared: Option<Prepared<Self>>,
                 b: &[Self],
-            ) -> Result<(Solution<Self>, Prepared<Self>)> {
+            ) -> Result<(Solution<Self>, Option<Prepared<Self>>)> {
                 options.solve_prepared(a, prepared, b)
             }
             fn solve_bounded(

@@ -80,7 +80,7 @@ mod tests {
             let (m, n) = (6, 5);
             let entries: Vec<f32> = (0..m * n).map(|_| random.uniform()).collect();
             let a = Dense::column_major(&entries, m, n).unwrap();
-            let problem = Problem::new(&a, true).unwrap();
+            let problem = Problem::new(&a, true, crate::solve::Stop::never()).unwrap();
             let region = Region {
                 lo: vec![-1.0; n],
                 hi: vec![1.0; n],

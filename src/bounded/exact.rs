@@ -92,7 +92,16 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
                 }
             })
             .collect();
-        let gram = self.prepared.gram(run);
+        let still = |limit| Candidate {
+            x: origin.to_vec(),
+            phase: Phase::Start,
+            limit: Some(limit),
+            dual: None,
+        };
+        let gram = match self.prepared.gram(run) {
+            Ok(gram) => gram,
+            Err(limit) => return Some(still(limit)),
+        };
         let base = region.nearest_to_zero();
         let r = residual_of(p, self.b, &base, run);
         let mut c = vec![T::zero(); n];
@@ -293,13 +302,25 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     pub(super) fn shared_gram(&self, origin: &[T], run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
         let mut x = origin.to_vec();
-        let gram = self.prepared.gram(run);
+        let still = |limit| Candidate {
+            x: origin.to_vec(),
+            phase: Phase::Start,
+            limit: Some(limit),
+            dual: None,
+        };
+        let gram = match self.prepared.gram(run) {
+            Ok(gram) => gram,
+            Err(limit) => return still(limit),
+        };
         let mut c = vec![T::zero(); x.len()];
         p.adjoint(self.b, &mut c, run);
         let size = self.size_of(&x);
         let mut face = GramFace::new(gram, &c, self.region, self.prepared.alpha, size);
         for (j, v) in origin.iter().enumerate() {
             if self.norms[j] > T::zero() && self.region.is_inside(j, *v) && *v != T::zero() {
+                if let Err(limit) = run.check() {
+                    return still(limit);
+                }
                 face.append(j, run);
             }
         }
@@ -361,6 +382,15 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             // what rests at zero may stay there until it is priced; what has no bounds is in every face
             let unbounded = region.lo[j] == T::neg_infinity() && region.hi[j] == T::infinity();
             if unbounded || (region.is_inside(j, *v) && *v != T::zero()) {
+                if let Err(limit) = run.check() {
+                    let candidate = Candidate {
+                        x: from.to_vec(),
+                        phase: Phase::Start,
+                        limit: Some(limit),
+                        dual: None,
+                    };
+                    return (candidate, false);
+                }
                 // a dependent coordinate is left where it is: it moves when the face has lost what it depends on
                 face.append(j, run);
             }

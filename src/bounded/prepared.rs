@@ -4,7 +4,7 @@ use super::region::{Region, Sum, add};
 use crate::linalg::{exponent, norm2, safe_exponent};
 use crate::nnls::problem::Problem;
 use crate::sets::{check_bounds, clip};
-use crate::solve::Run;
+use crate::solve::{Run, Status};
 use crate::{Error, LinalgScalar, Result};
 use std::cell::OnceCell;
 
@@ -80,6 +80,44 @@ impl<T: LinalgScalar> Posed<'_, T> {
             });
         }
         Ok(())
+    }
+}
+
+impl<T: LinalgScalar> Posed<'_, T> {
+    /// A feasible point: that of the bounds nearest to zero, and coordinate after coordinate what is lacking in the sum.
+    pub(super) fn feasible(&self) -> Vec<T> {
+        let bounds = || self.lo.iter().zip(self.hi);
+        let mut x: Vec<T> = bounds().map(|(lo, hi)| clip(T::zero(), *lo, *hi)).collect();
+        if let Some((r, part)) = &self.sum {
+            let chosen = |x: &[T]| sum_of(x.iter().zip(part).filter(|(_, p)| **p).map(|(v, _)| *v));
+            let mut lacking = *r - chosen(&x);
+            for (j, (lo, hi)) in bounds().enumerate().filter(|(j, _)| part[*j]) {
+                if lacking == T::zero() {
+                    break;
+                }
+                let before = x[j];
+                x[j] = clip(before + lacking, *lo, *hi);
+                lacking -= x[j] - before;
+            }
+            close_sum(&mut x, self.outer().as_ref(), self.lo, self.hi);
+        }
+        x
+    }
+
+    /// The sum in the units of x.
+    fn outer(&self) -> Option<Sum<T>> {
+        self.sum.as_ref().map(|(r, part)| Sum {
+            w: part
+                .iter()
+                .map(|p| if *p { T::one() } else { T::zero() })
+                .collect(),
+            r: *r,
+        })
+    }
+
+    /// How far Σ x is from r, at a point between the bounds.
+    pub(super) fn violation(&self, x: &[T]) -> T {
+        self.outer().map_or(T::zero(), |sum| sum.gap(x).0.abs())
     }
 }
 
@@ -172,17 +210,22 @@ impl<'p, 'a, T: LinalgScalar> Prepared<'p, 'a, T> {
     }
 
     /// The Gram matrix of A, formed once.
-    pub(super) fn gram(&self, run: &mut Run<'_>) -> &[T] {
+    ///
+    /// # Errors
+    /// The limit that was reached on the way.
+    pub(super) fn gram(&self, run: &mut Run<'_>) -> Result<&[T], Status> {
         if let Some(g) = self.problem.gram(run) {
-            return g;
+            return Ok(g);
         }
-        self.gram.get_or_init(|| {
-            let n = self.problem.columns();
-            let everything: Vec<usize> = (0..n).collect();
-            let mut g = vec![T::zero(); n * n];
-            self.problem.gram_of(&everything, &mut g, run);
-            g
-        })
+        if let Some(g) = self.gram.get() {
+            return Ok(g);
+        }
+        let n = self.problem.columns();
+        let everything: Vec<usize> = (0..n).collect();
+        // (that there is memory for it was asked before)
+        let mut g = vec![T::zero(); n * n];
+        self.problem.gram_of(&everything, &mut g, run)?;
+        Ok(self.gram.get_or_init(|| g))
     }
 
     /// The set in units in which x = factor · unit · x̂.

@@ -66,6 +66,7 @@ pub(super) fn projected_gradient<T: LinalgScalar>(
             if curved <= length * T::lit(1.0 + 1e-10) || lipschitz > T::count(n) * T::lit(4.0) {
                 break length;
             }
+            run.stop().check()?;
             lipschitz += lipschitz;
             let root = lipschitz.sqrt();
             metric.iter_mut().zip(norms).for_each(|(v, c)| *v = *c * root);

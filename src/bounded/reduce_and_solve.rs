@@ -7,11 +7,11 @@ use crate::checks::{check_finite, check_len, check_memory, check_not_empty, chec
 use crate::clock::Instant;
 use crate::linalg::{max_or_nan, norm2, rounding_of_sums};
 use crate::nnls::driver::rounding_of_norms;
-use crate::nnls::many::in_order;
+use crate::nnls::many::{Answer, in_order};
 use crate::nnls::problem::Problem;
 use crate::operators::{Dense, LinearOperator, checked_norms, checked_size};
 use crate::sets::{CappedSimplex, ConstraintSet, L1Ball, MonotoneCone};
-use crate::solve::{Run, Solution, Status, Uniqueness};
+use crate::solve::{Halt, Run, Solution, Status, Stop, Unbegun, Uniqueness};
 use crate::{Error, LinalgScalar, Result};
 
 /// A and what is asked of it: the engine behind the interface, which [`Engines`](crate::engines::Engines) compiles for each
@@ -48,6 +48,7 @@ impl<T: LinalgScalar> Question<'_, T> {
         let (m, n) = checked_size(self.a)?;
         check_not_empty("the matrix (no rows)", m)?;
         check_not_empty("the matrix (no columns)", n)?;
+        let stop = Stop::new(&self.request.settings.limits, clock);
         let keep_form = matches!(
             self.request.settings.strategy,
             Strategy::WorkingSet | Strategy::ProjectedGradient
@@ -61,9 +62,9 @@ impl<T: LinalgScalar> Question<'_, T> {
             let Shape::Bounds(lo, hi) = &self.request.shape else {
                 return Ok(vec![]); // every other shape has a change of variables
             };
-            let problem = Problem::new(self.a, keep_form)?;
             check_len("the lower bounds", n, lo.len())?;
             check_len("the upper bounds", n, hi.len())?;
+            let problem = Problem::new(self.a, keep_form, stop);
             let posed = Posed {
                 lo,
                 hi,
@@ -83,10 +84,13 @@ impl<T: LinalgScalar> Question<'_, T> {
         let reduced = Reduced { a: self.a, change };
         if let Some(data) = reduced.written::<T>()? {
             let a = Dense::column_major(&data, self.a.rows(), lo.len())?;
-            let problem = Problem::new(&a, false).map_err(|e| self.blame(e))?;
+            let problem = Problem::new(&a, false, stop).map_err(|halt| match halt {
+                Halt::Error(e) => Halt::Error(self.blame(e)),
+                limit => limit,
+            });
             self.solve_posed(problem, posed, columns, Some(change), clock)
         } else {
-            let problem = Problem::new(&reduced, keep_form)?;
+            let problem = Problem::new(&reduced, keep_form, stop);
             self.solve_posed(problem, posed, columns, Some(change), clock)
         }
     }
@@ -175,12 +179,32 @@ impl<T: LinalgScalar> Question<'_, T> {
 
     fn solve_posed(
         &self,
-        problem: Problem<'_, T>,
+        problem: std::result::Result<Problem<'_, T>, Halt>,
         posed: Posed<'_, T>,
         columns: &[&[T]],
         change: Option<Change>,
         clock: Instant,
     ) -> Result<Vec<Solution<T>>> {
+        let problem = match problem {
+            Ok(problem) => Ok(problem),
+            Err(Halt::Error(e)) => return Err(e),
+            Err(Halt::Limit(limit)) => Err(limit),
+        };
+        posed.check()?;
+        for b in columns {
+            check_rhs(b, self.a.rows(), self.a.columns())?;
+        }
+        let start = match &self.request.start {
+            None => None,
+            Some(x) => Some(self.checked_start(x, &posed, change)?),
+        };
+        let problem = match problem {
+            Ok(problem) => problem,
+            Err(limit) => {
+                let unbegun = self.unbegun(&posed, change);
+                return Ok(columns.iter().map(|b| unbegun.answer(b, limit)).collect());
+            }
+        };
         if self.request.settings.strategy == Strategy::WorkingSet && !problem.has_columns() {
             return Err(Error::Setting {
                 name: "strategy",
@@ -194,19 +218,14 @@ impl<T: LinalgScalar> Question<'_, T> {
                 n.saturating_mul(n).saturating_mul(2),
             )?;
         }
-        posed.check()?;
-        for b in columns {
-            check_rhs(b, problem.rows(), self.a.columns())?;
-        }
-        let start = match &self.request.start {
-            None => None,
-            Some(x) => Some(self.checked_start(x, &posed, change)?),
-        };
         // (only where the norms need no products)
         let in_x = change.and_then(|_| {
             let mut norms = vec![T::zero(); self.a.columns()];
             match checked_norms(self.a, &mut norms) {
-                Ok(known) => known.then(|| Problem::new(self.a, true).ok()).flatten().map(Ok),
+                Ok(known) => known
+                    .then(|| Problem::new(self.a, true, Stop::never()).ok())
+                    .flatten()
+                    .map(Ok),
                 Err(e) => Some(Err(e)),
             }
         });
@@ -217,15 +236,36 @@ impl<T: LinalgScalar> Question<'_, T> {
             // ρ of the reduction is not that of the set: room between the two
             settings.tolerance *= T::lit(0.1);
         }
-        let solutions = solve_each(&prepared, columns, &settings, start.as_deref(), clock)?;
-        Ok(match change {
-            None => solutions,
-            Some(change) => solutions
-                .into_iter()
-                .zip(columns)
-                .map(|(solution, b)| self.translate(solution, change, b, in_x.as_ref()))
-                .collect(),
-        })
+        let answers = solve_each(&prepared, columns, &settings, start.as_deref(), clock)?;
+        let mut unbegun = None;
+        let answers = answers
+            .into_iter()
+            .zip(columns)
+            .map(|(answer, b)| match (answer, change) {
+                (Ok(solution), None) => solution,
+                (Ok(solution), Some(change)) => self.translate(solution, change, b, in_x.as_ref()),
+                (Err(limit), _) => unbegun
+                    .get_or_insert_with(|| self.unbegun(&prepared.posed, change))
+                    .answer(b, limit),
+            });
+        Ok(answers.collect())
+    }
+
+    /// What is said of right-hand sides that are not begun: at the start, or at a feasible point near zero.
+    fn unbegun(&self, posed: &Posed<'_, T>, change: Option<Change>) -> Unbegun<T> {
+        let n = self.a.columns();
+        let x = match (&self.request.start, &self.request.shape, change) {
+            (Some(x), ..) => x.clone(),
+            (None, Shape::Monotone(lo, hi), _) => vec![crate::sets::clip(T::zero(), *lo, *hi); n],
+            (None, _, Some(_)) => vec![T::zero(); n],
+            (None, _, None) => posed.feasible(),
+        };
+        let violation = if change.is_none() {
+            posed.violation(&x)
+        } else {
+            T::zero()
+        };
+        Unbegun::at(self.a, x, violation)
     }
 
     /// The start in the variables of the reduction, feasible.
@@ -469,15 +509,20 @@ fn solve_each<T: LinalgScalar>(
     settings: &Settings<T>,
     start: Option<&[T]>,
     clock: Instant,
-) -> Result<Vec<Solution<T>>> {
+) -> Result<Vec<Answer<Solution<T>>>> {
+    let stop = Stop::new(&settings.limits, clock);
     let many = columns.len() > 4;
     in_order(
         columns,
+        stop,
         |k, b| driver::solve(prepared, b, settings, start, many, clock, k == 0),
         || Some((prepared.problem.parts().filter(|_| many)?, prepared.shared())),
         |(parts, shared), chunk| {
             let prepared = Prepared::around(shared, Problem::from_parts(parts));
-            let each = |b: &&[T]| driver::solve(&prepared, b, settings, start, many, clock, false);
+            let each = |b: &&[T]| match stop.check() {
+                Err(limit) => Ok(Err(limit)),
+                Ok(()) => driver::solve(&prepared, b, settings, start, many, clock, false).map(Ok),
+            };
             chunk.iter().map(each).collect()
         },
     )

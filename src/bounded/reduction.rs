@@ -9,6 +9,7 @@
 
 use super::region::add;
 use crate::checks::zeros;
+use crate::linalg::norm2;
 use crate::operators::{LinearOperator, SparseColumns, checked_dense, checked_sparse};
 use crate::{LinalgScalar, Result, Scalar};
 
@@ -181,7 +182,15 @@ impl<T: Scalar, A: LinearOperator<T> + ?Sized> LinearOperator<T> for Reduced<'_,
     }
     fn column_norms(&self, out: &mut [T]) -> bool {
         let n = self.a.columns();
-        if matches!(self.change, Change::Increments(_)) || !self.a.column_norms(&mut out[..n]) {
+        if matches!(self.change, Change::Increments(_)) {
+            let Ok(Some(a)) = checked_sparse(self.a) else {
+                return false;
+            };
+            norms_of_sums(&a, &mut out[..n]);
+            out[n..].fill(T::zero());
+            return true;
+        }
+        if !self.a.column_norms(&mut out[..n]) {
             return false;
         }
         self.change.pull_back(out, n);
@@ -231,10 +240,67 @@ impl<T: Scalar, A: LinearOperator<T> + ?Sized> LinearOperator<T> for Reduced<'_,
     }
 }
 
+/// out_k ← ‖Σ_{j≥k} a_j‖, from one pass over the entries: an entry v changes a square by v (old + new). Where most of the sum has gone, the
+/// rounding of what went would be left, and the norm is formed anew.
+fn norms_of_sums<T: Scalar>(a: &SparseColumns<T>, out: &mut [T]) {
+    let mut sum = vec![T::zero(); a.rows()];
+    let (mut square, mut largest) = (T::zero(), T::zero());
+    for (k, o) in out.iter_mut().enumerate().rev() {
+        let (rows, values) = a.entries(k);
+        for (i, v) in rows.iter().zip(values) {
+            let s = &mut sum[*i as usize];
+            let new = *s + *v;
+            square += (new - *s) * (new + *s);
+            *s = new;
+        }
+        largest = largest.max(square);
+        *o = square.sqrt();
+        // (NaN and squares beyond the numbers included)
+        if !(square >= T::lit(1e-4) * largest && square.is_normal()) {
+            *o = norm2(&sum);
+            square = *o * *o;
+            largest = square;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::check_operator;
+
+    #[test]
+    fn norms_of_sums_of_sparse_columns() {
+        use crate::testing::Random;
+        let (m, n) = (30, 400);
+        for scale in [1.0, 1e-200, 1e200] {
+            let mut random = Random::new(4);
+            let mut entries: Vec<(usize, usize, f64)> = (0..n)
+                .flat_map(|j| [(j % m, j), ((7 * j + 3) % m, j)])
+                .map(|(i, j)| (i, j, scale * random.normal::<f64>()))
+                .collect();
+            // what comes in goes out again: sums that are all but zero, and zero
+            for k in 0..100 {
+                let (i, _, v) = entries[k];
+                entries.push((i, n + k, -v));
+                entries.push((i, n + 100 + k, v * (1.0 + 1e-13)));
+            }
+            let a = SparseColumns::from_triplets(m, n + 200, &entries).unwrap();
+            let mut norms = vec![f64::NAN; n + 200];
+            norms_of_sums(&a, &mut norms);
+            let mut sum = vec![0.0; m];
+            for k in (0..n + 200).rev() {
+                let (rows, values) = a.entries(k);
+                rows.iter().zip(values).for_each(|(i, v)| sum[*i as usize] += *v);
+                let right = crate::linalg::norm2(&sum);
+                assert!(
+                    (norms[k] - right).abs() <= 1e-8 * right,
+                    "{k}: {:e} {right:e}",
+                    norms[k]
+                );
+            }
+        }
+    }
 
     #[test]
     fn every_change_is_linear_and_invertible() {

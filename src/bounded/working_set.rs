@@ -84,7 +84,7 @@ pub(super) fn working_set<T: LinalgScalar>(
             }),
         };
         let mut gram = vec![T::zero(); k * k];
-        problem.gram_of(&set, &mut gram, run);
+        problem.gram_of(&set, &mut gram, run)?;
         let mut z: Vec<T> = set.iter().map(|j| x[*j]).collect();
         // c = Aᵀ(b − the other coordinates' share) = Aᵀr + G z
         let mut c: Vec<T> = set.iter().map(|j| pull[*j]).collect();

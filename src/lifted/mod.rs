@@ -76,6 +76,18 @@ impl<T: Scalar> Point<T> {
     }
 }
 
+/// After a limit nothing is evaluated any more: f is +∞ there, which no method takes for a step, and a search over dear evaluations ends at
+/// once.
+fn refused<T: Scalar>(point: &mut Point<T>) -> bool {
+    let refused = crate::solve::is_over();
+    if refused {
+        point.value = T::infinity();
+        point.g.fill(T::nan());
+        point.gradient.fill(T::nan());
+    }
+    refused
+}
+
 /// The scratch of a [`Lifted`], kept between two views of the same lift.
 #[cfg(any(feature = "argmin", feature = "basin"))]
 #[derive(Debug, Clone)]
@@ -378,6 +390,9 @@ impl<'a, T: Scalar> Lifted<'a, T> {
 
     /// f, ∇f and ∇F at a point whose u and x are set.
     pub(crate) fn evaluate_there(&mut self, point: &mut Point<T>) -> Result<()> {
+        if refused(point) {
+            return Ok(());
+        }
         self.surround(&point.u, &point.x);
         self.counts.values += 1;
         self.counts.gradients += 1;

@@ -220,6 +220,7 @@ impl<T: Scalar, A: LinearOperator<T>, M: Reparametrization<T>> Reparametrization
         let (there, rest) = rest.split_at_mut(x.len());
         match self.image.image().nearest_in(x, None, y, there, rest) {
             Search::Found => {}
+            Search::Stopped => return Err(MapError::NotProvided("a section after a limit")),
             Search::NotOffered => {
                 return Err(MapError::NotProvided(
                     "a section: the inner set has neither a minimiser nor a projection",

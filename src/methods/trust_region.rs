@@ -76,6 +76,10 @@ impl<T: Scalar> TrustRegion<T> {
         let close = start / (point.value.abs() + point.value.abs()).sqrt();
         let target = start * T::lit(0.1).min(close.sqrt());
         for _ in 0..(2 * p).max(10) {
+            // (a truncated step is one of descent, too)
+            if crate::solve::is_over() {
+                break;
+            }
             product(lifted, point, d, hd, scratch)?;
             let curvature = dot(d, hd);
             let alpha = rz / curvature;

@@ -152,7 +152,7 @@ mod tests {
     fn orthogonal_columns_take_one_sweep() {
         let data = [2.0, 0.0, 0.0, 0.0, 3.0, 0.0];
         let a = Dense::column_major(&data, 3, 2).unwrap();
-        let problem = Problem::new(&a, true).unwrap();
+        let problem = Problem::new(&a, true, crate::solve::Stop::never()).unwrap();
         let limits = Limits::default();
         let mut run = Run::new(
             &limits,

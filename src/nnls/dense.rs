@@ -235,8 +235,11 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             Some(g) => g,
             None => {
                 let everything: Vec<usize> = (0..n).collect();
+                // (that there is memory for it was asked before)
                 let mut g = vec![T::zero(); n * n];
-                p.gram_of(&everything, &mut g, run);
+                if let Err(limit) = p.gram_of(&everything, &mut g, run) {
+                    return Some(self.started(&self.zero_or_start(), Some(limit)));
+                }
                 whole = g;
                 &whole
             }

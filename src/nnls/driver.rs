@@ -494,6 +494,14 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         run: &mut Run<'_>,
     ) -> Candidate<T> {
         let p = self.problem;
+        if limit.is_some() && run.is_overdue() {
+            return Candidate {
+                x,
+                phase,
+                limit,
+                dual: None,
+            };
+        }
         let r = self.residual_of(&x, run);
         let mut g = vec![T::zero(); p.columns()];
         p.adjoint(&r, &mut g, run);

@@ -145,7 +145,7 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
             complement: None,
         };
         if !free.is_empty() {
-            if !self.affords(free.len(), spent) {
+            if run.is_overdue() || !self.affords(free.len(), spent) {
                 return trivial;
             }
             complement = self.complement(free, &[], run);
@@ -193,7 +193,8 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
                     w = &turned;
                 }
                 let of_b = known.filter(|_| is_b && complement.is_none());
-                if of_b.is_none() && !self.helps(w, &worst, run) {
+                // (after a limit what is known costs nothing; anything else is one product more)
+                if of_b.is_none() && (run.is_overdue() || !self.helps(w, &worst, run)) {
                     continue;
                 }
                 let image = match of_b {

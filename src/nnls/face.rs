@@ -1,6 +1,7 @@
 //! The factor of a face: the columns that may be positive, and how the least-squares problem on them is solved.
 
 use super::problem::Problem;
+use crate::checks::check_memory;
 use crate::linalg::{
     PackedUpper, axpy, axpy_body, dot, dot_body, dots_body, exponent, max_or_nan, norm2, pow2, wide,
 };
@@ -173,14 +174,19 @@ impl<'p, 'a, T: LinalgScalar> QrFace<'p, 'a, T> {
         (best.1 != T::zero()).then(|| (p, best.1 * last_place(x[p])))
     }
 
-    /// Starts from given columns with one factorisation; false (and empty) when one of them depends on the others.
+    /// Starts from given columns with one factorisation; false (and empty) when one of them depends on the others, there is no memory for
+    /// the factor, or a limit was reached on the way.
     pub(super) fn assign(&mut self, members: &[usize], run: &mut Run<'_>) -> bool {
         let (m, k) = (self.b.len(), members.len());
-        if k > m {
+        if k > m || check_memory::<T>("a QR factor", m.saturating_mul(k)).is_err() {
             return false;
         }
         self.q.resize(m * k, T::zero());
         for (j, q) in members.iter().zip(self.q.chunks_exact_mut(m)) {
+            if run.check().is_err() {
+                self.q.clear();
+                return false;
+            }
             self.problem.column(*j, q, run);
         }
         let mut r = vec![T::zero(); k * k];
@@ -309,6 +315,10 @@ impl<T: LinalgScalar> Face<T> for QrFace<'_, '_, T> {
         );
         let after = norm2(&self.column);
         if after.is_nan() || after <= dependence::<T>() * before {
+            return false;
+        }
+        // a face that has outgrown the memory takes in no more
+        if self.q.try_reserve(self.column.len()).is_err() {
             return false;
         }
         let inverse = after.recip();
@@ -572,7 +582,7 @@ mod tests {
             let data: Vec<f64> = random.normals(m * n);
             let b = random.normals(m);
             let a = Dense::column_major(&data, m, n).unwrap();
-            let problem = Problem::new(&a, true).unwrap();
+            let problem = Problem::new(&a, true, crate::solve::Stop::never()).unwrap();
             let mut run = Run::unlimited();
             let members: Vec<usize> = (0..n).filter(|j| j % 2 == 0).collect();
             let (mut whole, mut grown) = (QrFace::new(&problem, &b), QrFace::new(&problem, &b));
@@ -602,7 +612,7 @@ mod tests {
     fn dependent_columns_are_not_assigned() {
         let data = [1.0_f64, 0.0, 0.0, 1.0, 1e-14, 0.0, 0.0, 1.0, 0.0];
         let a = Dense::column_major(&data, 3, 3).unwrap();
-        let problem = Problem::new(&a, true).unwrap();
+        let problem = Problem::new(&a, true, crate::solve::Stop::never()).unwrap();
         let mut run = Run::unlimited();
         let mut face = QrFace::new(&problem, &[1.0, 2.0, 3.0]);
         assert!(!face.assign(&[0, 1, 2], &mut run));

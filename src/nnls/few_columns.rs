@@ -32,7 +32,9 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         best.sort_by(best_first);
         let columns: Vec<usize> = best.iter().map(|(_, j)| *j).collect();
         let mut gram = vec![T::zero(); LOOKED_AT * LOOKED_AT];
-        p.gram_of(&columns, &mut gram, run);
+        if p.gram_of(&columns, &mut gram, run).is_err() {
+            return false; // (the limit ends what comes next)
+        }
         let sizes: Vec<T> = columns.iter().map(|j| norms[*j]).collect();
         let cosines: T = (1..=COMPARED).map(|i| gram[i] / (sizes[0] * sizes[i])).sum();
         let near = T::one() - cosines / T::lit(COMPARED as f64);

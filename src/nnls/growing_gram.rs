@@ -315,7 +315,7 @@ mod tests {
             let data = random.normals(m * n);
             let b = random.normals(m);
             let a = Dense::column_major(&data, m, n).unwrap();
-            let problem = Problem::new(&a, true).unwrap();
+            let problem = Problem::new(&a, true, crate::solve::Stop::never()).unwrap();
             let mut run = Run::unlimited();
             let correlations = OnceCell::new();
             let mut gram = GrowingGram::new(&problem, &b, &correlations);
@@ -366,7 +366,7 @@ mod tests {
     fn dependent_columns_are_refused() {
         let data = [1.0, 0.0, 0.0, 1.0, 1e-7, 0.0];
         let a = Dense::column_major(&data, 3, 2).unwrap();
-        let problem = Problem::new(&a, true).unwrap();
+        let problem = Problem::new(&a, true, crate::solve::Stop::never()).unwrap();
         let mut run = Run::unlimited();
         let correlations = OnceCell::new();
         let mut face = GrowingGram::new(&problem, &[1.0, 1.0, 1.0], &correlations);

@@ -63,7 +63,15 @@ fn interior_point<T: LinalgScalar>(
     run: &mut Run<'_>,
 ) -> Reached<T> {
     let set = Orthant::new(problem.columns());
-    let mut state = State::new(problem, b, b_norm, run);
+    let mut state = match State::new(problem, b, b_norm, run) {
+        Ok(state) => state,
+        Err(limit) => {
+            return Reached {
+                x: vec![T::zero(); problem.columns()],
+                limit: Some(limit),
+            };
+        }
+    };
     let mut best = Reached {
         x: state.x.clone(),
         limit: None,
@@ -72,7 +80,6 @@ fn interior_point<T: LinalgScalar>(
     let (mut mark, mut since) = (T::infinity(), 0);
     let mut shorter = T::zero();
     for step in 0..STEPS {
-        // (making the preconditioner was long)
         if let Err(limit) = run.check() {
             best.limit = Some(limit);
             break;
@@ -101,8 +108,7 @@ fn interior_point<T: LinalgScalar>(
             .max(T::lit(CENTRING.0))
             .min(T::lit(CENTRING.1));
         let target = sigma * state.mean_product();
-        state.system(target);
-        if let Err(limit) = state.direction(run) {
+        if let Err(limit) = state.system(target, run).and_then(|()| state.direction(run)) {
             best.limit = Some(limit);
             break;
         }
@@ -154,11 +160,18 @@ struct State<'p, 'a, T: LinalgScalar> {
 }
 
 impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
-    fn new(problem: &'p Problem<'a, T>, b: &[T], b_norm: T, run: &mut Run<'_>) -> Self {
+    /// A first point, and the part of the preconditioner that stays.
+    ///
+    /// # Errors
+    /// The limit that was reached while it was made.
+    fn new(problem: &'p Problem<'a, T>, b: &[T], b_norm: T, run: &mut Run<'_>) -> Result<Self, Status> {
         let (m, n) = (problem.rows(), problem.columns());
         let norms = problem.norms();
         let squares: Vec<T> = norms.iter().map(|c| *c * *c).collect();
-        let inverse = problem.sparse().and_then(|a| SparseInverse::of(a, norms));
+        let inverse = match problem.sparse() {
+            Some(a) => SparseInverse::of(a, norms, run.stop())?,
+            None => None,
+        };
         let zeros = || vec![T::zero(); n];
         let mut image = vec![T::zero(); m];
         let mut x = starting_point(problem, b, &squares, &mut image, run);
@@ -166,7 +179,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         for (x, c) in x.iter_mut().zip(norms).filter(|(_, c)| **c > T::zero()) {
             *x = x.max(T::lit(OFF_BOUNDARY) * b_norm / *c);
         }
-        Self {
+        Ok(Self {
             preconditioner: inverse.map_or_else(|| Preconditioner::Diagonal(zeros()), Preconditioner::Sparse),
             live: T::count(squares.iter().filter(|h| **h > T::zero()).count()),
             x,
@@ -189,7 +202,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             image,
             gathered: zeros(),
             products: zeros(),
-        }
+        })
     }
 
     /// r and g at x.
@@ -218,7 +231,10 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
     }
 
     /// D, the right-hand side for x∘z → `target`, the two kinds of coordinates and the preconditioner.
-    fn system(&mut self, target: T) {
+    ///
+    /// # Errors
+    /// The limit that was reached while the preconditioner was made.
+    fn system(&mut self, target: T, run: &Run<'_>) -> Result<(), Status> {
         self.face.clear();
         self.held.clear();
         for j in 0..self.x.len() {
@@ -238,13 +254,14 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             }
         }
         match &mut self.preconditioner {
-            Preconditioner::Sparse(inverse) => inverse.factor(&self.scaled),
+            Preconditioner::Sparse(inverse) => inverse.factor(&self.scaled, run.stop())?,
             Preconditioner::Diagonal(diagonal) => {
                 for ((v, h), d) in diagonal.iter_mut().zip(&self.squares).zip(&self.scaled) {
                     *v = *h + *d;
                 }
             }
         }
+        Ok(())
     }
 
     fn precondition(&mut self) {

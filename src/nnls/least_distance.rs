@@ -420,7 +420,8 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
     }
 }
 
-/// 1/‖row‖² of Ā: 1 everywhere where some of the columns say that rows are alike, else from all of them.
+/// 1/‖row‖² of Ā: 1 everywhere where some of the columns say that rows are alike, else from all of them; and 1 where a limit was reached,
+/// which the first step sees.
 fn metric<T: LinalgScalar>(problem: &Problem<'_, T>, run: &mut Run<'_>) -> Vec<T> {
     let (m, n) = (problem.rows(), problem.columns());
     let mut squares = vec![T::zero(); m];
@@ -433,11 +434,24 @@ fn metric<T: LinalgScalar>(problem: &Problem<'_, T>, run: &mut Run<'_>) -> Vec<T
         // eight neighbours at a time: by rows they share what comes from memory
         for j in (0..n).filter(|j| (j / 8).is_multiple_of(stride)) {
             let norm = problem.norms()[j];
-            if norm > T::zero() {
-                problem.column(j, &mut column, run);
-                for (s, v) in squares.iter_mut().zip(&column) {
-                    *s += (*v / norm).powi(2);
+            if norm == T::zero() {
+                continue;
+            }
+            // (entry by entry: columns written out would be m numbers for a few)
+            if let Some(a) = problem.sparse() {
+                let (rows, values) = a.entries(j);
+                for (i, v) in rows.iter().zip(values) {
+                    squares[*i as usize] += (*v / norm).powi(2);
                 }
+                run.passes += 1.0 / n as f64;
+                continue;
+            }
+            if j % 8 == 0 && run.stop().check().is_err() {
+                return vec![T::one(); m];
+            }
+            problem.column(j, &mut column, run);
+            for (s, v) in squares.iter_mut().zip(&column) {
+                *s += (*v / norm).powi(2);
             }
         }
         let least = squares.iter().fold(T::infinity(), |l, s| l.min(*s));
@@ -464,7 +478,7 @@ mod tests {
 
     /// Where it ends, if that is good.
     fn solve(a: &Dense<'_, f64>, b: &[f64]) -> Option<Vec<f64>> {
-        let problem = Problem::new(a, true).unwrap();
+        let problem = Problem::new(a, true, crate::solve::Stop::never()).unwrap();
         let reached = least_distance(&problem, b, norm2(b), None, 1e-9, &mut Run::unlimited());
         reached.good.map(|_| reached.x)
     }
@@ -518,7 +532,7 @@ mod tests {
             .collect();
         let found = solve(&a, &b).unwrap();
         let mut run = Run::unlimited();
-        let problem = Problem::new(&a, true).unwrap();
+        let problem = Problem::new(&a, true, crate::solve::Stop::never()).unwrap();
         let start = State::new(&problem, &b, norm2(&b), None, &mut run);
         let scaled: Vec<f64> = found.iter().zip(&norms).map(|(x, c)| x * c).collect();
         assert!(scaled.contains(&0.0));

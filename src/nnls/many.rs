@@ -1,28 +1,37 @@
 //! Many right-hand sides with one matrix: what they share is made once, and threads take the rest in chunks.
 
+use crate::solve::{Status, Stop};
 use crate::{Result, Scalar};
 
 /// So many right-hand sides a thread takes at once.
 #[cfg(feature = "rayon")]
 const CHUNK: usize = 8;
 
-/// One answer for each right-hand side, in their order.
+/// An answer; or the limit after which its right-hand side was not begun.
+pub(crate) type Answer<S> = std::result::Result<S, Status>;
+
+/// One answer for each right-hand side, in their order. The first is always begun.
 ///
 /// `here` solves the k-th with the problem at hand; from the first that is not zero on, what depends on A alone is there. The
 /// others go to threads in chunks, each with a problem of its own `around` what is `shared` by then (None: they stay here).
 /// How many threads there are, and how they divide the work, changes no bit: every answer depends on its own right-hand side only.
 pub(crate) fn in_order<T: Scalar, S: Send, P: Sync>(
     columns: &[&[T]],
+    stop: Stop<'_>,
     mut here: impl FnMut(usize, &[T]) -> Result<S>,
     shared: impl FnOnce() -> Option<P>,
-    around: impl Fn(&P, &[&[T]]) -> Result<Vec<S>> + Sync,
-) -> Result<Vec<S>> {
+    around: impl Fn(&P, &[&[T]]) -> Result<Vec<Answer<S>>> + Sync,
+) -> Result<Vec<Answer<S>>> {
+    let mut begun = |k: usize, b: &[T]| match stop.check() {
+        Err(limit) if k > 0 => Ok(Err(limit)),
+        _ => here(k, b).map(Ok),
+    };
     // b = 0 needs nothing of A, and leaves nothing behind
     let first = columns.iter().position(|b| b.iter().any(|v| *v != T::zero()));
     let ahead = first.map_or(columns.len(), |k| k + 1);
     let mut solutions = Vec::with_capacity(columns.len());
     for (k, b) in columns[..ahead].iter().enumerate() {
-        solutions.push(here(k, b)?);
+        solutions.push(begun(k, b)?);
     }
     let rest = &columns[ahead..];
     #[cfg(feature = "rayon")]
@@ -30,9 +39,12 @@ pub(crate) fn in_order<T: Scalar, S: Send, P: Sync>(
         && let Some(shared) = shared()
     {
         use rayon::prelude::*;
-        let solved: Vec<Vec<S>> = crate::threads::within(|| {
+        let solved: Vec<Vec<Answer<S>>> = crate::threads::within(|| {
             rest.par_chunks(CHUNK)
-                .map(|chunk| around(&shared, chunk))
+                .map(|chunk| match stop.check() {
+                    Err(limit) => Ok(chunk.iter().map(|_| Err(limit)).collect()),
+                    Ok(()) => around(&shared, chunk),
+                })
                 .collect::<Result<_>>()
         })?;
         solutions.extend(solved.into_iter().flatten());
@@ -41,7 +53,7 @@ pub(crate) fn in_order<T: Scalar, S: Send, P: Sync>(
     #[cfg(not(feature = "rayon"))]
     let _ = (shared, around);
     for (k, b) in rest.iter().enumerate() {
-        solutions.push(here(ahead + k, b)?);
+        solutions.push(begun(ahead + k, b)?);
     }
     Ok(solutions)
 }

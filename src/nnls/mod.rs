@@ -53,7 +53,7 @@ mod working_set;
 use crate::checks::{check_finite, check_len, check_memory, check_rhs, columns_of};
 use crate::clock::Instant;
 use crate::operators::LinearOperator;
-use crate::solve::{CancelToken, Limits, Solution};
+use crate::solve::{CancelToken, Halt, Limits, Solution, Stop, Unbegun};
 use crate::{Error, LinalgScalar, Result};
 use problem::Problem;
 use std::time::Duration;
@@ -232,9 +232,9 @@ where
         self
     }
 
-    /// At most this much wall-clock time. The preparation of an operator that states no column norms (n products) is not
-    /// interrupted. Looked at once per iteration, so a solve overshoots by one (in the dense
-    /// methods: by one factorisation).
+    /// At most this much wall-clock time, kept as [`Limits::time`] says. Stopped before the matrix is prepared (an operator that states no
+    /// column norms takes n products) the answer is the start, or 0, with its residual and f; ρ is +∞ and the multipliers are NaN: nothing
+    /// more has been computed.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -295,13 +295,14 @@ where
         &self,
         prepared: Option<problem::Prepared<T>>,
         b: &[T],
-    ) -> Result<(Solution<T>, problem::Prepared<T>)> {
+    ) -> Result<(Solution<T>, Option<problem::Prepared<T>>)> {
         T::solve_nnls_prepared(&self.options, &self.a, prepared, b)
     }
 
     /// Solves for many right-hand sides: the columns of B, m×k, column after column (`DMatrix::as_slice`). What depends
     /// on A alone is prepared once. A time limit is for all of them together, an iteration limit for each; the
-    /// cost of the preparation is in the counts of the first.
+    /// cost of the preparation is in the counts of the first. Those whose turn comes after the time limit (or a cancellation) are not begun:
+    /// they come back at the start, or at 0, with residual and f, and with ρ = +∞ and NaN for multipliers, which are not computed.
     ///
     /// # Errors
     /// As [`solve`](Self::solve); [`Error::Dimension`] when the length of B is not a multiple of m;
@@ -323,8 +324,15 @@ where
 impl<T: LinalgScalar> Options<T> {
     pub(crate) fn solve(&self, a: &dyn LinearOperator<T>, b: &[T]) -> Result<Solution<T>> {
         let clock = Instant::now();
-        let problem = self.prepare(a)?;
-        check_rhs(b, problem.rows(), problem.columns())?;
+        let problem = match self.prepare(a, clock) {
+            Ok(problem) => problem,
+            Err(Halt::Error(e)) => return Err(e),
+            Err(Halt::Limit(limit)) => {
+                check_rhs(b, a.rows(), a.columns())?;
+                return Ok(self.unbegun(a)?.answer(b, limit));
+            }
+        };
+        check_rhs(b, a.rows(), a.columns())?;
         driver::solve(&problem, b, self, clock, true)
     }
 
@@ -334,37 +342,77 @@ impl<T: LinalgScalar> Options<T> {
         a: &dyn LinearOperator<T>,
         prepared: Option<problem::Prepared<T>>,
         b: &[T],
-    ) -> Result<(Solution<T>, problem::Prepared<T>)> {
+    ) -> Result<(Solution<T>, Option<problem::Prepared<T>>)> {
         let clock = Instant::now();
         let first = prepared.is_none();
         let problem = match prepared {
             Some(prepared) => self.checked(prepared.with(a)?)?,
-            None => self.prepare(a)?,
+            None => match self.prepare(a, clock) {
+                Ok(problem) => problem,
+                Err(Halt::Error(e)) => return Err(e),
+                Err(Halt::Limit(limit)) => {
+                    check_rhs(b, a.rows(), a.columns())?;
+                    return Ok((self.unbegun(a)?.answer(b, limit), None));
+                }
+            },
         };
-        check_rhs(b, problem.rows(), problem.columns())?;
+        check_rhs(b, a.rows(), a.columns())?;
         let solution = driver::solve(&problem, b, self, clock, first)?;
-        Ok((solution, problem.into_prepared()))
+        Ok((solution, Some(problem.into_prepared())))
     }
 
     pub(crate) fn solve_many(&self, a: &dyn LinearOperator<T>, b: &[T]) -> Result<Vec<Solution<T>>> {
         let clock = Instant::now();
-        let mut problem = self.prepare(a)?;
-        let columns = columns_of(b, problem.rows(), problem.columns())?;
+        let prepared = match self.prepare(a, clock) {
+            Ok(problem) => Ok(problem),
+            Err(Halt::Error(e)) => return Err(e),
+            Err(Halt::Limit(limit)) => Err(limit),
+        };
+        let columns = columns_of(b, a.rows(), a.columns())?;
+        let mut problem = match prepared {
+            Ok(problem) => problem,
+            Err(limit) => {
+                let unbegun = self.unbegun(a)?;
+                return Ok(columns.iter().map(|b| unbegun.answer(b, limit)).collect());
+            }
+        };
         problem.expect_many();
-        many::in_order(
+        let stop = Stop::new(&self.limits, clock);
+        let answers = many::in_order(
             &columns,
+            stop,
             |k, b| driver::solve(&problem, b, self, clock, k == 0),
             || problem.parts(),
             |parts, chunk| {
                 let problem = Problem::from_parts(parts);
-                let each = |b: &&[T]| driver::solve(&problem, b, self, clock, false);
+                let each = |b: &&[T]| match stop.check() {
+                    Err(limit) => Ok(Err(limit)),
+                    Ok(()) => driver::solve(&problem, b, self, clock, false).map(Ok),
+                };
                 chunk.iter().map(each).collect()
             },
-        )
+        )?;
+        if answers.iter().all(std::result::Result::is_ok) {
+            return Ok(answers.into_iter().flatten().collect());
+        }
+        let unbegun = self.unbegun(a)?;
+        let whole = answers.into_iter().zip(&columns);
+        Ok(whole
+            .map(|(a, b)| a.unwrap_or_else(|limit| unbegun.answer(b, limit)))
+            .collect())
     }
 
-    fn prepare<'a>(&self, a: &'a dyn LinearOperator<T>) -> Result<Problem<'a, T>> {
+    /// What is said of right-hand sides that are not begun, at the start or at zero.
+    fn unbegun(&self, a: &dyn LinearOperator<T>) -> Result<Unbegun<T>> {
+        let n = a.columns();
+        self.check_start(n)?;
+        let x = self.start.clone().unwrap_or_else(|| vec![T::zero(); n]);
+        Ok(Unbegun::at(a, x, T::zero()))
+    }
+
+    fn prepare<'a>(&self, a: &'a dyn LinearOperator<T>, clock: Instant) -> Result<Problem<'a, T>, Halt> {
         self.check_tolerance()?;
+        let stop = Stop::new(&self.limits, clock);
         let keep_form = matches!(
             self.strategy,
             Strategy::Flow
@@ -374,7 +422,7 @@ impl<T: LinalgScalar> Options<T> {
                 | Strategy::CoordinateDescent
                 | Strategy::WorkingSet
         );
-        self.checked(Problem::new(a, keep_form)?)
+        Ok(self.checked(Problem::new(a, keep_form, stop)?)?)
     }
 
     fn check_tolerance(&self) -> Result<()> {
@@ -389,17 +437,7 @@ impl<T: LinalgScalar> Options<T> {
 
     /// The problem, if the start and the strategy fit it.
     fn checked<'a>(&self, problem: Problem<'a, T>) -> Result<Problem<'a, T>> {
-        if let Some(x) = &self.start {
-            check_len("the start", problem.columns(), x.len())?;
-            check_finite("start", x)?;
-            if let Some(index) = x.iter().position(|v| *v < T::zero()) {
-                return Err(Error::InfeasibleStart {
-                    index,
-                    value: x[index].as_f64(),
-                    bound: 0.0,
-                });
-            }
-        }
+        self.check_start(problem.columns())?;
         let needs_columns = matches!(
             self.strategy,
             Strategy::BlockExchange | Strategy::CoordinateDescent | Strategy::WorkingSet
@@ -418,5 +456,21 @@ impl<T: LinalgScalar> Options<T> {
             )?;
         }
         Ok(problem)
+    }
+
+    fn check_start(&self, n: usize) -> Result<()> {
+        let Some(x) = &self.start else {
+            return Ok(());
+        };
+        check_len("the start", n, x.len())?;
+        check_finite("start", x)?;
+        match x.iter().position(|v| *v < T::zero()) {
+            None => Ok(()),
+            Some(index) => Err(Error::InfeasibleStart {
+                index,
+                value: x[index].as_f64(),
+                bound: 0.0,
+            }),
+        }
     }
 }

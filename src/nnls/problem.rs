@@ -11,7 +11,7 @@ use crate::operators::{
     ColumnScaled, Dense, LinearOperator, SparseColumns, checked_dense, checked_norms, checked_size,
     checked_sparse, not_finite, power_of_two_factor, sparse_products,
 };
-use crate::solve::Run;
+use crate::solve::{Halt, Run, Status, Stop};
 use crate::{LinalgScalar, Result};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -147,7 +147,10 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
 
     /// Checks and measures A. Small sparse and product-only operators are made dense unless
     /// `keep_form`.
-    pub(crate) fn new(a: &'a dyn LinearOperator<T>, keep_form: bool) -> Result<Self> {
+    ///
+    /// # Errors
+    /// What is wrong with A, or the limit that was reached between two products.
+    pub(crate) fn new(a: &'a dyn LinearOperator<T>, keep_form: bool, stop: Stop<'_>) -> Result<Self, Halt> {
         let (rows, columns) = checked_size(a)?;
         check_not_empty("the matrix (no rows)", rows)?;
         check_not_empty("the matrix (no columns)", columns)?;
@@ -157,13 +160,13 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             Storage::Borrowed(view)
         } else if let Some(sparse) = checked_sparse(a)? {
             if !keep_form && elements <= DENSIFY_SPARSE {
-                Storage::Owned(write_out(&sparse), true)
+                Storage::Owned(write_out(&sparse, Stop::never())?, true)
             } else {
                 Storage::Sparse(sparse)
             }
         } else if !keep_form && columns <= MATERIALISE_COLUMNS && elements <= MATERIALISE_ELEMENTS {
             setup_passes += columns as f64;
-            Storage::Owned(write_out(a), true)
+            Storage::Owned(write_out(a, stop)?, true)
         } else {
             Storage::Products(Box::new(a))
         };
@@ -181,10 +184,10 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         };
         if !known {
             setup_passes += columns as f64;
-            norms_by_products(a, &mut norms);
+            norms_by_products(a, &mut norms, stop)?;
         }
         if let Some(index) = norms.iter().position(|c| !c.is_finite()) {
-            return Err(not_finite(a, index));
+            return Err(not_finite(a, index).into());
         }
         let limit = safe_exponent::<T>() / 8;
         let extreme = norms
@@ -597,7 +600,10 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     /// The Gram matrix of some columns, column-major, both triangles.
-    pub(crate) fn gram_of(&self, face: &[usize], out: &mut [T], run: &mut Run<'_>) {
+    ///
+    /// # Errors
+    /// The limit that was reached between two columns.
+    pub(crate) fn gram_of(&self, face: &[usize], out: &mut [T], run: &mut Run<'_>) -> Result<(), Status> {
         let k = face.len();
         if let Operator::Sparse(_) = self.operator() {
             let all: Vec<usize> = (0..k).collect();
@@ -605,26 +611,39 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         }
         let mut column = vec![T::zero(); self.rows];
         for (p, j) in face.iter().enumerate() {
+            run.stop().check()?;
             self.column(*j, &mut column, run);
             self.combine_adjoint(&face[p..], &column, &mut out[p * k + p..(p + 1) * k], run);
             for q in p + 1..k {
                 out[q * k + p] = out[p * k + q];
             }
         }
+        Ok(())
     }
 
     /// Of the Gram matrix of a face the columns at the positions `wanted`, one after the other.
-    pub(crate) fn gram_columns(&self, face: &[usize], wanted: &[usize], out: &mut [T], run: &mut Run<'_>) {
+    ///
+    /// # Errors
+    /// The limit that was reached between two columns.
+    pub(crate) fn gram_columns(
+        &self,
+        face: &[usize],
+        wanted: &[usize],
+        out: &mut [T],
+        run: &mut Run<'_>,
+    ) -> Result<(), Status> {
         let k = face.len();
         if let Operator::Sparse(s) = self.operator() {
             run.passes += wanted.len() as f64 * k as f64 / (2 * self.columns) as f64;
-            return sparse_products::gram_columns(s, face, wanted, out);
+            return sparse_products::gram_columns(s, face, wanted, out, run.stop());
         }
         let mut column = vec![T::zero(); self.rows];
         for (q, products) in wanted.iter().zip(out.chunks_exact_mut(k)) {
+            run.stop().check()?;
             self.column(face[*q], &mut column, run);
             self.combine_adjoint(face, &column, products, run);
         }
+        Ok(())
     }
 }
 
@@ -672,18 +691,20 @@ fn storage_elements<T: LinalgScalar>(storage: &Storage<'_, T>) -> usize {
     }
 }
 
-fn write_out<T: LinalgScalar>(a: &dyn LinearOperator<T>) -> Vec<T> {
+/// A column after column; small enough for it.
+fn write_out<T: LinalgScalar>(a: &dyn LinearOperator<T>, stop: Stop<'_>) -> Result<Vec<T>, Status> {
     let (m, n) = (a.rows(), a.columns());
     let mut data = vec![T::zero(); m * n];
     let mut unit = vec![T::zero(); n];
     for (j, out) in data.chunks_exact_mut(m).enumerate() {
         if !a.column(j, out) {
+            stop.check()?;
             unit[j] = T::one();
             a.apply(&unit, out);
             unit[j] = T::zero();
         }
     }
-    data
+    Ok(data)
 }
 
 /// A·diag(factors), in the order of A, without gaps.
@@ -701,16 +722,23 @@ fn scaled_copy<T: LinalgScalar>(d: &Dense<'_, T>, factors: &[T]) -> Vec<T> {
     data
 }
 
-fn norms_by_products<T: LinalgScalar>(a: &dyn LinearOperator<T>, norms: &mut [T]) {
+fn norms_by_products<T: LinalgScalar>(
+    a: &dyn LinearOperator<T>,
+    norms: &mut [T],
+    stop: Stop<'_>,
+) -> Result<(), Status> {
     let mut unit = vec![T::zero(); a.columns()];
     let mut column = vec![T::zero(); a.rows()];
     for (j, c) in norms.iter_mut().enumerate() {
+        stop.check()?;
         unit[j] = T::one();
         a.apply(&unit, &mut column);
         unit[j] = T::zero();
         *c = norm2(&column);
     }
+    Ok(())
 }
+
 /// v/c for a column norm c; 0 where the column is.
 pub(super) fn over<T: LinalgScalar>(v: T, c: T) -> T {
     if c > T::zero() { v / c } else { T::zero() }

@@ -60,9 +60,9 @@ pub(super) fn working_set<T: LinalgScalar>(
         let k = set.len();
         let mut gram = vec![T::zero(); k * k];
         if known.is_empty() {
-            problem.gram_of(&set, &mut gram, run);
+            problem.gram_of(&set, &mut gram, run)?;
         } else {
-            extend_gram(problem, &known, &known_gram, &set, &mut gram, run);
+            extend_gram(problem, &known, &known_gram, &set, &mut gram, run)?;
             drop(std::mem::take(&mut known_gram));
         }
         let mut c = vec![T::zero(); k];
@@ -154,7 +154,7 @@ fn extend_gram<T: LinalgScalar>(
     set: &[usize],
     gram: &mut [T],
     run: &mut Run<'_>,
-) {
+) -> Result<(), Status> {
     let k = set.len();
     let mut at = vec![usize::MAX; problem.columns()];
     for (p, j) in known.iter().enumerate() {
@@ -173,11 +173,12 @@ fn extend_gram<T: LinalgScalar>(
     }
     let new: Vec<usize> = (0..k).filter(|q| at[set[*q]] == usize::MAX).collect();
     let mut products = vec![T::zero(); new.len() * k];
-    problem.gram_columns(set, &new, &mut products, run);
+    problem.gram_columns(set, &new, &mut products, run)?;
     for (q, column) in new.iter().zip(products.chunks_exact(k)) {
         gram[q * k..(q + 1) * k].copy_from_slice(column);
         for (i, v) in column.iter().enumerate() {
             gram[i * k + q] = *v;
         }
     }
+    Ok(())
 }

@@ -14,6 +14,7 @@ use super::dense_products::each;
 use super::sparse_products::Rows;
 use super::{LinearOperator, SparseColumns};
 use crate::LinalgScalar;
+use crate::solve::{Status, Stop, Together};
 
 /// Columns of a row of W, itself among them, at most.
 const WIDTH: usize = 20;
@@ -27,6 +28,8 @@ const OVERLAP_WORK: usize = 400;
 /// Columns so many times longer than the mean (and this more) are no neighbours of others: they overlap everything, too, and every inner
 /// product with them is as long as they are.
 const LONG: usize = 8;
+/// Rows of W after which a task asks whether to go on: a row takes some microseconds, where overlaps are many some hundred.
+const ASKED: usize = 16;
 /// Rows of W below which one thread does it all.
 const SMALL: usize = 1 << 12;
 
@@ -50,13 +53,21 @@ const NONE: u32 = u32::MAX;
 
 impl<T: LinalgScalar> SparseInverse<T> {
     /// The places of the entries, and the inner products. None where they cannot be numbered.
-    pub(crate) fn of(a: &SparseColumns<T>, norms: &[T]) -> Option<Self> {
+    ///
+    /// # Errors
+    /// What stopped it.
+    pub(crate) fn of(a: &SparseColumns<T>, norms: &[T], stop: Stop<'_>) -> Result<Option<Self>, Status> {
         let n = norms.len();
-        let width = (1..=WIDTH)
-            .rev()
-            .find(|w| n.saturating_mul(triangle(*w)) <= PRODUCTS)?;
-        u32::try_from(n.checked_mul(width)?).ok()?;
-        let columns = strongest(a, norms, width);
+        let fits = |w: &usize| n.saturating_mul(triangle(*w)) <= PRODUCTS;
+        let Some(width) = (1..=WIDTH).rev().find(fits) else {
+            return Ok(None);
+        };
+        if u32::try_from(n.saturating_mul(width)).is_err() {
+            return Ok(None);
+        }
+        let together = Together::new(stop);
+        let columns = strongest(a, norms, width, &together);
+        together.finished()?;
         let mut products = vec![T::zero(); n * triangle(width)];
         let rows_each = rows_of_a_task(n);
         each(
@@ -66,6 +77,9 @@ impl<T: LinalgScalar> SparseInverse<T> {
             |chunk, products| {
                 let mut dense = vec![T::zero(); a.rows()];
                 for (i, triangle) in products.chunks_exact_mut(triangle(width)).enumerate() {
+                    if i % ASKED == 0 && !together.go_on() {
+                        return;
+                    }
                     let own = row(&columns, width, chunk * rows_each + i);
                     let mut at = 0;
                     for (p, j) in own.iter().enumerate() {
@@ -82,6 +96,7 @@ impl<T: LinalgScalar> SparseInverse<T> {
                 }
             },
         );
+        together.finished()?;
         let mut starts = vec![0; n + 1];
         columns
             .iter()
@@ -97,7 +112,7 @@ impl<T: LinalgScalar> SparseInverse<T> {
             (rows[*at], from[*at]) = (place / width as u32, place);
             *at += 1;
         }
-        Some(Self {
+        Ok(Some(Self {
             width,
             columns,
             products,
@@ -106,11 +121,15 @@ impl<T: LinalgScalar> SparseInverse<T> {
             starts,
             rows,
             from,
-        })
+        }))
     }
 
     /// W for another D ≥ 0. Coordinates with D_j = ∞ are out: rows and columns of zeros.
-    pub(crate) fn factor(&mut self, d: &[T]) {
+    ///
+    /// # Errors
+    /// What stopped it; W is of no use then.
+    pub(crate) fn factor(&mut self, d: &[T], stop: Stop<'_>) -> Result<(), Status> {
+        let together = Together::new(stop);
         let (width, columns, products) = (self.width, &self.columns, &self.products);
         let size = triangle(width);
         each(
@@ -118,15 +137,20 @@ impl<T: LinalgScalar> SparseInverse<T> {
             CHUNK * width,
             d.len() >= SMALL,
             |chunk, values| {
+                if !together.go_on() {
+                    return;
+                }
                 for (i, w) in values.chunks_exact_mut(width).enumerate() {
                     let i = chunk * CHUNK + i;
                     last_row_of_inverse(&products[i * size..(i + 1) * size], row(columns, width, i), d, w);
                 }
             },
         );
+        together.finished()?;
         for (t, at) in self.transposed.iter_mut().zip(&self.from) {
             *t = self.values[*at as usize];
         }
+        Ok(())
     }
 
     /// z ← WᵀW r, by way of `middle`.
@@ -164,8 +188,13 @@ fn triangle(k: usize) -> usize {
     k * (k + 1) / 2
 }
 
-/// For every column i those before it with the largest |⟨a_i, a_j⟩|/‖a_j‖, and itself.
-fn strongest<T: LinalgScalar>(a: &SparseColumns<T>, norms: &[T], width: usize) -> Vec<u32> {
+/// For every column i those before it with the largest |⟨a_i, a_j⟩|/‖a_j‖, and itself; not all where it was stopped.
+fn strongest<T: LinalgScalar>(
+    a: &SparseColumns<T>,
+    norms: &[T],
+    width: usize,
+    together: &Together<'_>,
+) -> Vec<u32> {
     let n = norms.len();
     let all: Vec<usize> = (0..n).collect();
     let by_rows = Rows::of(a, &all);
@@ -187,6 +216,9 @@ fn strongest<T: LinalgScalar>(a: &SparseColumns<T>, norms: &[T], width: usize) -
         let mut seen = vec![usize::MAX; n];
         let mut kept = Largest::new(width - 1);
         for (i, places) in columns.chunks_exact_mut(width).enumerate() {
+            if i % ASKED == 0 && !together.go_on() {
+                return;
+            }
             let i = chunk * rows_each + i;
             let (rows, values) = a.entries(i);
             let before = |r: u32| {
@@ -407,7 +439,9 @@ mod tests {
             let zero = 3 + below(&mut random, 2 * n);
             // (every column meets every other, or the inverse has entries where W has none)
             let (a, gram) = matrix(12, n, 60, zero, seed);
-            let mut inverse = SparseInverse::of(&a, &norms(&gram)).unwrap();
+            let mut inverse = SparseInverse::of(&a, &norms(&gram), Stop::never())
+                .unwrap()
+                .unwrap();
             // a second D on the same object: nothing of the first may stay
             for _ in 0..2 {
                 let out: Vec<bool> = (0..n).map(|_| below(&mut random, 4) == 0).collect();
@@ -420,7 +454,7 @@ mod tests {
                         }
                     })
                     .collect();
-                inverse.factor(&d);
+                inverse.factor(&d, Stop::never()).unwrap();
                 let y = random.normals(n);
                 // r = (G + D) y on what takes part
                 let r: Vec<f64> = (0..n)
@@ -449,10 +483,10 @@ mod tests {
         for (seed, (m, n, each)) in (0..).zip([(90, 70, 6), (60, 150, 4), (400, 130, 40), (30, 60, 25)]) {
             let (a, gram) = matrix(m, n, each, 5, seed);
             let norms: Vec<f64> = norms(&gram);
-            let mut inverse = SparseInverse::of(&a, &norms).unwrap();
+            let mut inverse = SparseInverse::of(&a, &norms, Stop::never()).unwrap().unwrap();
             let mut random = Random::new(seed);
             let d: Vec<f64> = (0..n).map(|_| 10f64.powf(random.normal())).collect();
-            inverse.factor(&d);
+            inverse.factor(&d, Stop::never()).unwrap();
             for i in 0..n {
                 let own = row(&inverse.columns, inverse.width, i);
                 assert_eq!(own.last(), Some(&(i as u32)));
@@ -502,7 +536,7 @@ mod tests {
             .collect();
         let a = SparseColumns::from_triplets(m, n, &triplets).unwrap();
         let norms: Vec<f64> = (0..n).map(|j| crate::linalg::norm2(a.entries(j).1)).collect();
-        let columns = strongest(&a, &norms, WIDTH);
+        let columns = strongest(&a, &norms, WIDTH, &Together::new(Stop::never()));
         assert!((1..n).all(|i| row(&columns, WIDTH, i)[0] != 0));
         assert_eq!(row(&columns, WIDTH, 300), [296, 297, 298, 299, 300]);
         // full: n entries a row, and n > OVERLAP_WORK
@@ -515,14 +549,32 @@ mod tests {
         assert_eq!(taken, OVERLAP_WORK * m * n / (n * n));
     }
 
+    #[test]
+    fn stops_between_rows() {
+        let token = crate::CancelToken::new();
+        let limits = crate::Limits {
+            cancel: Some(token.clone()),
+            ..crate::Limits::default()
+        };
+        let stop = || Stop::new(&limits, crate::clock::Instant::now());
+        let triplets: Vec<(usize, usize, f64)> =
+            (0..30).flat_map(|j| (0..4).map(move |i| (i, j, 1.0))).collect();
+        let a = SparseColumns::from_triplets(4, 30, &triplets).unwrap();
+        let mut inverse = SparseInverse::of(&a, &[2.0; 30], stop()).unwrap().unwrap();
+        assert_eq!(inverse.factor(&[1.0; 30], stop()), Ok(()));
+        token.cancel();
+        assert_eq!(inverse.factor(&[1.0; 30], stop()), Err(Status::Cancelled));
+        assert!(SparseInverse::of(&a, &[2.0; 30], stop()).is_err());
+    }
+
     /// Duplicate columns and D = 0: the matrices of the rows are singular, the factor is finite.
     #[test]
     fn singular_rows_stay_finite() {
         let triplets: Vec<(usize, usize, f64)> =
             (0..30).flat_map(|j| (0..4).map(move |i| (i, j, 1.0))).collect();
         let a = SparseColumns::from_triplets(4, 30, &triplets).unwrap();
-        let mut inverse = SparseInverse::of(&a, &[2.0; 30]).unwrap();
-        inverse.factor(&[0.0; 30]);
+        let mut inverse = SparseInverse::of(&a, &[2.0; 30], Stop::never()).unwrap().unwrap();
+        inverse.factor(&[0.0; 30], Stop::never()).unwrap();
         let (mut middle, mut z) = (vec![0.0; 30], vec![0.0; 30]);
         inverse.apply(&[1.0; 30], &mut middle, &mut z);
         assert!(z.iter().all(|v| v.is_finite()) && z.iter().any(|v| *v > 0.0));

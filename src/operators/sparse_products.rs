@@ -5,6 +5,7 @@
 use super::dense_products::{add_up, each};
 use super::{LinearOperator, SparseColumns};
 use crate::LinalgScalar;
+use crate::solve::{Status, Stop, Together};
 
 /// Parts into which columns are split for sums over columns: each needs a vector of its own, so they are few.
 pub(crate) const PARTS: usize = 4;
@@ -118,18 +119,26 @@ pub(crate) fn pair<T: LinalgScalar>(
 
 /// Columns of the Gram matrix of a face: for each of the positions `wanted` the inner products with all of `face`, one after the other in
 /// `out`. Row by row of the column (Gustavson 1978): only entries that meet are multiplied.
+///
+/// # Errors
+/// What stopped it.
 pub(crate) fn gram_columns<T: LinalgScalar>(
     a: &SparseColumns<T>,
     face: &[usize],
     wanted: &[usize],
     out: &mut [T],
-) {
+    stop: Stop<'_>,
+) -> Result<(), Status> {
     let k = face.len();
     if k == 0 {
-        return;
+        return Ok(());
     }
+    let together = Together::new(stop);
     let by_rows = Rows::of(a, face);
     each(&mut out[..k * wanted.len()], k, true, |w, column| {
+        if !together.go_on() {
+            return;
+        }
         column.fill(T::zero());
         let (rows, values) = a.entries(face[wanted[w]]);
         for (row, v) in rows.iter().zip(values) {
@@ -139,6 +148,7 @@ pub(crate) fn gram_columns<T: LinalgScalar>(
             }
         }
     });
+    together.finished()
 }
 
 /// Some columns, row after row: positions in the face, ascending, and values.
@@ -185,6 +195,28 @@ impl<T: LinalgScalar> Rows<T> {
 mod tests {
     use super::*;
     use crate::testing::Random;
+
+    #[test]
+    fn a_gram_matrix_stops_between_columns() {
+        let token = crate::CancelToken::new();
+        let limits = crate::Limits {
+            cancel: Some(token.clone()),
+            ..crate::Limits::default()
+        };
+        let a = SparseColumns::from_triplets(2, 3, &[(0, 0, 1.0), (1, 1, 2.0), (0, 2, 3.0)]).unwrap();
+        let mut gram = [f64::NAN; 9];
+        let stop = || Stop::new(&limits, crate::clock::Instant::now());
+        assert_eq!(
+            gram_columns(&a, &[0, 1, 2], &[0, 1, 2], &mut gram, stop()),
+            Ok(())
+        );
+        assert_eq!(gram, [1.0, 0.0, 3.0, 0.0, 4.0, 0.0, 3.0, 0.0, 9.0]);
+        token.cancel();
+        gram.fill(f64::NAN);
+        let stopped = gram_columns(&a, &[0, 1, 2], &[0, 1, 2], &mut gram, stop());
+        assert_eq!(stopped, Err(Status::Cancelled));
+        assert!(gram.iter().all(|v| v.is_nan()));
+    }
 
     /// Against the plain products, on both sides of the threshold.
     #[test]
@@ -235,7 +267,7 @@ mod tests {
                 let k = face.len();
                 let wanted: Vec<usize> = (0..k).filter(|q| q % 2 == 0 || k < 5).take(9).collect();
                 let mut gram = vec![f64::NAN; k * wanted.len()];
-                gram_columns(&a, &face, &wanted, &mut gram);
+                gram_columns(&a, &face, &wanted, &mut gram, Stop::never()).unwrap();
                 for (q, column) in wanted.iter().zip(gram.chunks(k)) {
                     let mut dense = vec![0.0; m];
                     a.column(face[*q], &mut dense);

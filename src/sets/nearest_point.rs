@@ -27,12 +27,16 @@ pub(crate) fn is_compact<T: Scalar>(inner: &dyn ConstraintSet<T>) -> bool {
 struct Nearest<T> {
     y: Vec<T>,
     x: Vec<T>,
+    /// False where a limit ended the search: the distance is one that the set does not exceed, and the point not a projection.
+    whole: bool,
 }
 
 /// What a search for the nearest point came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Search {
     Found,
+    /// A point of the image that need not be the nearest: a limit came first.
+    Stopped,
     /// The set has neither a minimiser nor a projection, or the point is not finite.
     NotOffered,
     /// More vertices are needed than the scratch holds.
@@ -59,14 +63,14 @@ impl<T: Scalar> Image<'_, T> {
         let z: Vec<T> = (0..x.len())
             .map(|i| x[i] - g[i] / metric.size / c[i] / metric.size / c[i])
             .collect();
-        match self.nearest(&z, Some(c)) {
+        match self.nearest(&z, Some(c)).filter(|p| p.whole) {
             Some(p) => max_or_nan((0..x.len()).map(|i| metric.size * c[i] * (x[i] - p.x[i]).abs())),
             None => T::nan(),
         }
     }
 
     pub(crate) fn project(&self, x: &mut [T]) -> bool {
-        match self.nearest(x, None) {
+        match self.nearest(x, None).filter(|p| p.whole) {
             Some(p) => {
                 x.copy_from_slice(&p.x);
                 true
@@ -83,7 +87,7 @@ impl<T: Scalar> Image<'_, T> {
                 x.copy_from_slice(there);
                 true
             }
-            Search::NotOffered => false,
+            Search::NotOffered | Search::Stopped => false,
             Search::Full => self.project(x),
         }
     }
@@ -171,6 +175,7 @@ impl<T: Scalar> Image<'_, T> {
         let mut p = Nearest {
             y: vec![T::zero(); self.inner.dim()],
             x: vec![T::zero(); z.len()],
+            whole: true,
         };
         let mut points = self.most().min(64);
         loop {
@@ -181,6 +186,7 @@ impl<T: Scalar> Image<'_, T> {
             };
             match self.nearest_within(points, z, c, &mut p.y, &mut p.x, &mut vec![T::zero(); len]) {
                 Search::Found => return Some(p),
+                Search::Stopped => return Some(Nearest { whole: false, ..p }),
                 Search::Full if points < self.most() => points = self.most().min(4 * points),
                 _ => return None,
             }
@@ -217,7 +223,7 @@ impl<T: Scalar> Image<'_, T> {
         } else {
             self.projected_gradient(z, c, y, work)
         };
-        if found == Search::Found {
+        if matches!(found, Search::Found | Search::Stopped) {
             self.map(y, x);
         }
         found
@@ -254,6 +260,9 @@ impl<T: Scalar> Image<'_, T> {
         let mut largest = norm2(corral.last());
         let mut best = T::infinity();
         for _ in 0..100 + 20 * (d + n) {
+            if crate::solve::is_over() {
+                return Search::Stopped;
+            }
             corral.point(x);
             let norm = norm2(x);
             if norm.is_nan() || norm >= best {
@@ -335,6 +344,9 @@ impl<T: Scalar> Image<'_, T> {
         ahead.copy_from_slice(y);
         let (mut momentum, mut best) = (T::one(), T::infinity());
         for _ in 0..20_000 {
+            if crate::solve::is_over() {
+                return Search::Stopped;
+            }
             gradient(ahead, r, g);
             previous.copy_from_slice(y);
             y.copy_from_slice(ahead);

@@ -279,7 +279,7 @@ fn rows_of<T: Scalar>(view: &CompositeView<'_, T>, flat: &Flat<T>, passes: &mut 
             None => a.column(j, column),
         };
         if !read {
-            if n > COLUMNS || elements > WRITTEN {
+            if n > COLUMNS || elements > WRITTEN || super::is_over() {
                 return None;
             }
             unit[j] = T::one();
@@ -306,6 +306,9 @@ fn normal<T: Scalar>(lifted: &mut Lifted<'_, T>, point: &Point<T>) -> Result<Opt
     let mut q = vec![T::zero(); n * n];
     let mut unit = vec![T::zero(); n];
     for (j, column) in q.chunks_exact_mut(n).enumerate() {
+        if super::is_over() {
+            return Ok(None);
+        }
         unit[j] = T::one();
         let known = lifted
             .objective()

@@ -544,6 +544,7 @@ impl<T: Scalar> Integration<'_, T> {
         from: Option<(usize, T)>,
     ) -> Result<(Solution<T>, Trajectory<T>, Checkpoint<T>)> {
         let clock = Instant::now();
+        let _watch = super::limits::watch(&self.limits, clock);
         // (an earlier run's end is not that of this one)
         integrator.stop_at(self.until.unwrap_or_else(T::infinity));
         let n = map.dim_x();
@@ -650,6 +651,10 @@ impl<T: Scalar> Integration<'_, T> {
                 Step::Stalled => failed = Some(Status::Stalled),
                 Step::NotFinite => failed = Some(Status::NotFinite),
                 Step::LeftDomain => failed = Some(Status::LeftDomain),
+            }
+            if failed.is_some() {
+                // (a step that a limit cut short has not failed)
+                failed = super::Stop::new(&self.limits, clock).check().err().or(failed);
             }
         }
         let status = status.unwrap_or(Status::Stalled);

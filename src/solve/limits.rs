@@ -1,8 +1,16 @@
 //! Budgets of a solve, and the counters that are held against them.
 
-use super::{CancelToken, Counts, Status};
+use super::{CancelToken, Certificate, Counts, Phase, Solution, Status};
 use crate::clock::Instant;
+use crate::linalg::norm2;
+use crate::operators::LinearOperator;
+use crate::{Error, LinalgScalar, Result};
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// So long after a limit work that could be left out may still begin: a better bound, a rounder x.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// What may end a solve early. Nothing is limited by default.
 ///
@@ -15,10 +23,136 @@ use std::time::Duration;
 pub struct Limits {
     /// At most this many iterations, over all phases.
     pub iterations: Option<usize>,
-    /// At most this much wall-clock time.
+    /// At most this much wall-clock time, kept to a tenth of a second and what cannot be divided: one product with the operator, one
+    /// factorisation (or Gram matrix) of the size that the method has reached, one evaluation of f.
     pub time: Option<Duration>,
-    /// A flag that somebody else may raise.
+    /// A flag that another thread may raise. Noticed as a time limit is.
     pub cancel: Option<CancelToken>,
+}
+
+static UNLIMITED: Limits = Limits {
+    iterations: None,
+    time: None,
+    cancel: None,
+};
+
+/// The limits that loops ask about on their way, iterations left out. Cheap to copy, and may be asked from any thread.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stop<'a> {
+    limits: &'a Limits,
+    clock: Instant,
+}
+
+impl<'a> Stop<'a> {
+    /// Time counts from `clock`.
+    pub(crate) fn new(limits: &'a Limits, clock: Instant) -> Self {
+        Self { limits, clock }
+    }
+
+    /// One that never comes.
+    pub(crate) fn never() -> Stop<'static> {
+        Stop::new(&UNLIMITED, Instant::now())
+    }
+
+    /// Whether to go on.
+    pub(crate) fn check(&self) -> Result<(), Status> {
+        if self.limits.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+            return Err(Status::Cancelled);
+        }
+        if self.limits.time.is_some_and(|t| self.clock.elapsed() >= t) {
+            return Err(Status::TimeLimit);
+        }
+        Ok(())
+    }
+}
+
+/// [`Stop`] for threads that work side by side: once one of them has been told to stop, all are.
+#[derive(Debug)]
+pub(crate) struct Together<'a> {
+    stop: Stop<'a>,
+    stopped: AtomicBool,
+}
+
+impl<'a> Together<'a> {
+    pub(crate) fn new(stop: Stop<'a>) -> Self {
+        Self {
+            stop,
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether to go on.
+    pub(crate) fn go_on(&self) -> bool {
+        if self.stopped.load(Ordering::Relaxed) {
+            return false;
+        }
+        let go_on = self.stop.check().is_ok();
+        if !go_on {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        go_on
+    }
+
+    /// Whether everything was done.
+    ///
+    /// # Errors
+    /// What stopped it.
+    pub(crate) fn finished(&self) -> Result<(), Status> {
+        if self.stopped.load(Ordering::Relaxed) {
+            // (time does not run backwards, and a flag stays up)
+            return Err(self.stop.check().err().unwrap_or(Status::TimeLimit));
+        }
+        Ok(())
+    }
+}
+
+thread_local! {
+    static WATCHED: RefCell<Option<(Limits, Instant)>> = const { RefCell::new(None) };
+}
+
+/// While this lives, [`is_over`] says on this thread whether the limits are over: for loops behind traits that know of no limits, a projection
+/// of a set or the steps of a search.
+#[derive(Debug)]
+pub(crate) struct Watch(Option<(Limits, Instant)>);
+
+pub(crate) fn watch(limits: &Limits, clock: Instant) -> Watch {
+    let limited = limits.time.is_some() || limits.cancel.is_some();
+    let now = limited.then(|| (limits.clone(), clock));
+    Watch(WATCHED.with(|w| w.replace(now)))
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        WATCHED.with(|w| w.replace(self.0.take()));
+    }
+}
+
+/// Whether the time limit or the cancellation of the run that this thread is in has come. What is not done then is not claimed either.
+pub(crate) fn is_over() -> bool {
+    WATCHED.with(|w| {
+        let watched = w.borrow();
+        let over = |(limits, clock): &(Limits, Instant)| Stop::new(limits, *clock).check().is_err();
+        watched.as_ref().is_some_and(over)
+    })
+}
+
+/// Why a preparation came to no end.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    Error(Error),
+    Limit(Status),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<Status> for Halt {
+    fn from(limit: Status) -> Self {
+        Self::Limit(limit)
+    }
 }
 
 /// A solve in progress: limits, start, counters.
@@ -33,6 +167,8 @@ pub(crate) struct Run<'a> {
     pub(crate) factorisations: usize,
     /// A problem with damping below A was factored: what is independent there need not be so in A.
     pub(crate) damped: bool,
+    /// When a limit was first seen to be over.
+    over: Cell<Option<Instant>>,
 }
 
 #[cfg(test)]
@@ -55,16 +191,29 @@ impl<'a> Run<'a> {
             passes: 0.0,
             factorisations: 0,
             damped: false,
+            over: Cell::new(None),
+        }
+    }
+
+    /// The limits but for iterations, to be asked from within a step.
+    pub(crate) fn stop(&self) -> Stop<'a> {
+        Stop::new(self.limits, self.clock)
+    }
+
+    /// Whether the time for what could be left out is over, too: a tenth of a second after a limit was seen.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.stop().check().is_err() && {
+            let over = self.over.get().unwrap_or_else(Instant::now);
+            self.over.set(Some(over));
+            over.elapsed() >= GRACE
         }
     }
 
     /// Whether a limit has been reached.
     pub(crate) fn check(&self) -> Result<(), Status> {
-        if self.limits.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
-            return Err(Status::Cancelled);
-        }
-        if self.limits.time.is_some_and(|t| self.clock.elapsed() >= t) {
-            return Err(Status::TimeLimit);
+        if let Err(limit) = self.stop().check() {
+            self.over.set(self.over.get().or_else(|| Some(Instant::now())));
+            return Err(limit);
         }
         if self.limits.iterations.is_some_and(|k| self.iterations >= k) {
             return Err(Status::IterationLimit);
@@ -88,6 +237,59 @@ impl<'a> Run<'a> {
             passes: self.passes,
             factorisations: self.factorisations,
             ..Counts::default()
+        }
+    }
+}
+
+/// The feasible point of least-squares problems that were not begun: those whose turn came after a limit, or whose matrix was still being
+/// prepared.
+///
+/// x, its residual and f are known, and f itself bounds f − min f, as no f is below zero. What would take products of its own is not: ρ is
+/// +∞ (nothing is known of x) and the multipliers are NaN.
+pub(crate) struct Unbegun<T> {
+    x: Vec<T>,
+    /// A x; empty for x = 0.
+    image: Vec<T>,
+    violation: T,
+}
+
+impl<T: LinalgScalar> Unbegun<T> {
+    /// At x, which breaks its constraints by `violation`; one product unless x = 0.
+    pub(crate) fn at<A: LinearOperator<T> + ?Sized>(a: &A, x: Vec<T>, violation: T) -> Self {
+        let mut image = Vec::new();
+        if x.iter().any(|v| *v != T::zero()) {
+            image.resize(a.rows(), T::zero());
+            a.apply(&x, &mut image);
+        }
+        Self { x, image, violation }
+    }
+
+    /// The answer to b.
+    pub(crate) fn answer(&self, b: &[T], status: Status) -> Solution<T> {
+        let mut residual = b.to_vec();
+        residual.iter_mut().zip(&self.image).for_each(|(r, z)| *r -= *z);
+        let residual_norm = norm2(&residual);
+        let objective = T::lit(0.5) * residual_norm * residual_norm;
+        // f = 0 is its least value, and Aᵀ0 = 0 are the multipliers
+        let least = residual_norm == T::zero() && self.violation == T::zero();
+        let (status, rho, multiplier) = if least {
+            (Status::Solved, T::zero(), T::zero())
+        } else {
+            (status, T::infinity(), T::nan())
+        };
+        // (with the rounding of f itself)
+        let gap = objective * (T::one() + T::count(b.len() + 8) * T::epsilon());
+        Solution {
+            residual,
+            residual_norm,
+            objective,
+            status,
+            certificate: Certificate::new(rho, rho, gap, self.violation, vec![multiplier; self.x.len()]),
+            iterations: 0,
+            counts: Counts::default(),
+            phase: Phase::Start,
+            elapsed: Duration::ZERO,
+            x: self.x.clone(),
         }
     }
 }

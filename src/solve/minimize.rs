@@ -564,6 +564,7 @@ impl<T: Scalar> Minimization<'_, T> {
         mut c: Checkpoint<T>,
     ) -> Result<Solution<T>> {
         let clock = Instant::now();
+        let _watch = super::limits::watch(&self.limits, clock);
         let mut judge = Judge::new(map);
         let mut status = None;
         let mut rho = T::nan();
@@ -628,6 +629,10 @@ impl<T: Scalar> Minimization<'_, T> {
             }
             c.iteration += 1;
             status = judge.advance(&mut lifted, &mut c)?;
+            if matches!(status, Some(Status::Stalled | Status::NotFinite)) {
+                // (a step that a limit cut short is no stall)
+                status = super::Stop::new(&self.limits, clock).check().err().or(status);
+            }
             if status == Some(Status::Stalled) && self.exact_finish && finish::is_left(&c) {
                 judge.curvature(&mut lifted, &mut c)?;
                 rho = judge.residual(&c);

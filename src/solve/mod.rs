@@ -26,7 +26,7 @@ pub use integrate::{Integrate, StopAnswer};
 pub(crate) use judge::Judge;
 pub(crate) use judge::section;
 pub use limits::Limits;
-pub(crate) use limits::Run;
+pub(crate) use limits::{Halt, Run, Stop, Together, Unbegun, is_over};
 pub(crate) use minimize::Minimization;
 pub use minimize::{Checkpoint, Minimize, Progress};
 pub use snapshot::{Integrated, Snapshot};

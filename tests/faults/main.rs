@@ -31,6 +31,7 @@ mod checkpoints;
 #[cfg(all(target_os = "linux", feature = "rayon"))]
 mod fork;
 mod found;
+mod limits;
 mod send;
 mod sizes;
 mod stopping;

@@ -251,7 +251,7 @@ where
             }
             let kept = self.prepared.0.take().filter(|kept| kept.0 == inner.id());
             let (solution, prepared) = nnls.solve_prepared(kept.map(|kept| kept.1), f.rhs())?;
-            self.prepared = Kept(Some((inner.id(), prepared)));
+            self.prepared = Kept(prepared.map(|prepared| (inner.id(), prepared)));
             solution
         };
         if solution.status != Status::IterationLimit {

@@ -169,7 +169,7 @@ mod tests {
         let found = |shift: f64| {
             let data: Vec<f64> = normals.iter().map(|v| v + shift).collect();
             let a = crate::operators::Dense::column_major(&data, m, n).unwrap();
-            let problem = Problem::new(&a, true).unwrap();
+            let problem = Problem::new(&a, true, crate::solve::Stop::never()).unwrap();
             Dominant::find(&problem, &b, &mut Run::unlimited())
         };
         assert!(found(0.0).is_none());
