@@ -261,7 +261,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
                 break;
             };
             let Ok(matrix) = damped.matrix() else { break };
-            let Ok(problem) = Problem::new(&matrix, true) else {
+            let Ok(problem) = Problem::new(&matrix, true, run.stop()) else {
                 break;
             };
             let prepared = Prepared::around(&self.prepared.shared(), problem);

@@ -402,7 +402,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 break;
             };
             let Ok(matrix) = damped.matrix() else { break };
-            let Ok(problem) = Problem::new(&matrix, true) else {
+            let Ok(problem) = Problem::new(&matrix, true, run.stop()) else {
                 break;
             };
             let inner = Context {
