@@ -151,7 +151,12 @@ fn run<T: LinalgScalar, A: LinearOperator<T>>(
     set.x(&solution.x, &mut x);
     Some(Exact {
         x,
-        gap: solution.certificate.gap,
+        // (f itself, where no dual point was found, must not contradict the residual)
+        gap: if solution.certificate.gap < T::lit(0.99) * solution.objective {
+            solution.certificate.gap
+        } else {
+            T::infinity()
+        },
         passes: solution.counts.passes,
         factorisations: solution.counts.factorisations,
         proximal,

@@ -28,9 +28,9 @@ use std::collections::HashMap;
 
 /// Elements from which a pass costs more than to look at sixteen columns first.
 const LARGE: usize = 1 << 14;
-/// A gap that is small enough to look no further: in units of ‖b‖², …
+/// A gap that is small enough to try no other direction, in units of ‖b‖² …
 const SMALL: f64 = 1e-6;
-/// … and in units of f: two digits of f are proved.
+/// … and one that a better ν shall reach, in units of f: two digits of f are proved.
 const OF_F: f64 = 1e-2;
 /// More work than a pass for each direction is done only where the gap is more than this part of f.
 const WEAK: f64 = 0.3;
@@ -126,8 +126,9 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
             let k = (0..n).filter(|j| self.is_between(*j)).count() as f64;
             spent += k * k / n as f64;
         }
-        let small = (T::lit(SMALL) * b_norm * b_norm).min(T::lit(OF_F) * f);
-        let enough = small.max(T::lit(8.0) * floor);
+        let rounding = T::lit(8.0) * floor;
+        let small = T::lit(SMALL) * b_norm * b_norm;
+        let enough = small.min(T::lit(OF_F) * f).max(rounding);
 
         // free coordinates need h_j = 0 exactly
         let free: Vec<usize> = (0..n)
@@ -210,7 +211,7 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
                 };
                 least = least.min(self.cost(&base, Some(&direction), loss));
                 // (a direction with (Aᵀw)_j barely of the right sign somewhere gives a bound, and not a good one)
-                if least <= enough {
+                if least <= small.max(rounding) {
                     break;
                 }
             }

@@ -6,6 +6,7 @@
 use super::dual::{Bounds, Primal};
 use super::face::{dependence, orthogonalise_fully};
 use crate::linalg::norm2;
+use crate::linalg::scratch::Scratch;
 use crate::solve::{Run, Uniqueness};
 use crate::{LinalgScalar, Scalar};
 
@@ -43,21 +44,39 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
             T::one()
         };
         let size = |j: usize| norms[j].max(alpha * weight(j));
-        let (mut between, mut at_bound) = (Vec::new(), Vec::new());
+        let is_between = |j: usize| self.set.lower(j) < self.x[j] && self.x[j] < self.set.upper(j);
+        let vanishes = |j: usize| {
+            self.set.lower(j) < self.set.upper(j)
+                && (self.g[j] + known.t * weight(j)).abs() <= error * size(j)
+        };
+        let (mut k, mut v, mut settled) = (0, 0, known.factored);
         for j in 0..self.x.len() {
-            let (lower, upper) = (self.set.lower(j), self.set.upper(j));
-            if lower < self.x[j] && self.x[j] < upper {
+            let between = is_between(j);
+            if between || vanishes(j) {
                 if size(j) == T::zero() {
                     return Uniqueness::NotUnique; // x_j has no say
                 }
-                between.push(j);
-            } else if lower < upper && (self.g[j] + known.t * weight(j)).abs() <= error * size(j) {
-                if size(j) == T::zero() {
-                    return Uniqueness::NotUnique;
-                }
-                at_bound.push(j);
+                // (a method leaves a free coordinate where it is, at zero, when its column depends on others)
+                settled &= between && self.x[j] != T::zero();
+                k += usize::from(between);
+                v += usize::from(!between);
             }
         }
+        if settled && k <= m {
+            return Uniqueness::Unique;
+        }
+        if k > m + usize::from(top > T::zero()) {
+            return Uniqueness::NotUnique;
+        }
+        let work = (k + v) as f64 * k.max(v.min(m + 1)) as f64;
+        if !self.problem.has_columns() || (k + v > FEW && work > SHARE * run.passes * self.x.len() as f64) {
+            return Uniqueness::NotKnown;
+        }
+
+        let between: Scratch<usize> = (0..self.x.len()).filter(|j| is_between(*j)).collect();
+        let mut at_bound: Vec<usize> = (0..self.x.len())
+            .filter(|j| !is_between(*j) && vanishes(*j))
+            .collect();
         if let Some(n) = known.pairs {
             // one of each pair: together they move nothing
             let mut seen = vec![false; n];
@@ -68,22 +87,9 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
             at_bound.retain(|j| *j >= 2 * n || !std::mem::replace(&mut seen[*j % n], true));
         }
         let rows = m + usize::from(between.iter().chain(&at_bound).any(|j| weight(*j) > T::zero()));
-        let (k, v) = (between.len(), at_bound.len());
         if k > rows {
             return Uniqueness::NotUnique;
         }
-        // (a method leaves a free coordinate where it is, at zero, when its column depends on others)
-        if v == 0 && known.factored && between.iter().all(|j| self.x[*j] != T::zero()) {
-            return Uniqueness::Unique;
-        }
-        if !self.problem.has_columns() {
-            return Uniqueness::NotKnown;
-        }
-        let work = (k + v) as f64 * k.max(v.min(rows)) as f64;
-        if k + v > FEW && work > SHARE * run.passes * self.x.len() as f64 {
-            return Uniqueness::NotKnown;
-        }
-
         let mut basis = Basis::new(rows);
         let mut column = vec![T::zero(); rows];
         let read = |j: usize, column: &mut [T], run: &mut Run<'_>| {
