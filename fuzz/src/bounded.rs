@@ -1,6 +1,6 @@
 //! Least squares over bounds and sums.
 
-use crate::input::{Bytes, Kind, in_either_precision, moderate};
+use crate::input::{Bytes, Kind, in_either_precision, within_reach};
 use crate::non_negative::{Matrix, promises, tolerance_of};
 use reparam::bounded::Strategy;
 use reparam::operators::LinearOperator;
@@ -103,29 +103,32 @@ fn boxes<T: LinalgScalar>(bytes: &mut Bytes<'_>) {
             .copied()
             .filter(|v| v.is_finite())
             .collect();
-        if claims && moderate(&matrix.entries) && moderate(&b) && moderate(&finite) {
-            // |x − P(x − g)| by coordinates; the size of a residual whose b is tiny beside Ax is that of Ax
-            let size = matrix
-                .entries
-                .iter()
-                .fold(0.0, |s: f64, v| s.max(v.as_f64().abs()))
-                * solution.x.iter().map(|x| x.as_f64().abs()).sum::<f64>();
-            let of_b = b.iter().fold(0.0, |s: f64, v| s.max(v.as_f64().abs()));
-            if size > 1e3 * of_b {
-                return;
-            }
-            let mut largest = 0.0_f64;
-            for j in 0..matrix.columns {
-                let rho = matrix.residual_of(j, &solution.x, &b, |c, x, slope| {
-                    let to = (x - slope / c).clamp(lower[j].as_f64(), upper[j].as_f64());
-                    c * (x - to).abs()
-                });
-                largest = largest.max(rho);
-            }
+        if !(within_reach(&matrix.entries) && within_reach(&b) && within_reach(&finite)) {
+            return;
+        }
+        let worth = |x: &[T]| matrix.worth(x, &b, (&lower, &upper), None);
+        let here = worth(&solution.x);
+        // whatever ended it, the answer is no worse than the point of the bounds that is nearest to zero
+        let nearest: Vec<T> = lower
+            .iter()
+            .zip(&upper)
+            .map(|(lo, hi)| T::zero().max(*lo).min(*hi))
+            .collect();
+        let origin = worth(&nearest);
+        let rounding = 64.0 * T::epsilon().as_f64() * (here.size + origin.size).powi(2);
+        assert!(
+            here.f.value() <= origin.f.value() + rounding,
+            "{}: f = {:e}, and {:e} nearest to zero",
+            solution.status,
+            here.f.value(),
+            origin.f.value()
+        );
+        if claims {
             assert!(
-                largest <= tolerance_of::<T>() + matrix.rounding(&solution.x, &b),
-                "claims {}, ρ = {largest:e}",
-                solution.status
+                here.rho <= tolerance_of::<T>(),
+                "claims {}, ρ = {:e}",
+                solution.status,
+                here.rho
             );
         }
     });
@@ -162,10 +165,30 @@ fn with_sums<T: LinalgScalar>(bytes: &mut Bytes<'_>) {
                 }
             }
         };
-        let Ok((solution, _)) = solve(bytes, problem, &b, n) else {
+        let Ok((solution, claims)) = solve(bytes, problem, &b, n) else {
             return;
         };
         let x = &solution.x;
+        let finite: Vec<T> = lower
+            .iter()
+            .chain(&upper)
+            .copied()
+            .filter(|v| v.is_finite())
+            .collect();
+        if claims
+            && matches!(shape, 0 | 4 | 5)
+            && within_reach(&matrix.entries)
+            && within_reach(&b)
+            && within_reach(&finite)
+            && within_reach(&[r])
+        {
+            let rho = matrix.worth(x, &b, (&lower, &upper), Some((&part, r))).rho;
+            assert!(
+                rho <= tolerance_of::<T>(),
+                "claims {}, ρ = {rho:e}",
+                solution.status
+            );
+        }
         let sum: f64 = part.iter().map(|j| x[*j].as_f64()).sum();
         let sizes: f64 = part.iter().map(|j| x[*j].as_f64().abs()).sum();
         let rounding = 16.0 * T::epsilon().as_f64() * (n as f64) * (sizes + r.as_f64().abs())

@@ -114,6 +114,14 @@ pub(crate) fn moderate<T: Scalar>(values: &[T]) -> bool {
     })
 }
 
+/// Whether every number is zero or far enough from both ends of the range, so that sums of products of three are exact in twice the precision.
+pub(crate) fn within_reach<T: Scalar>(values: &[T]) -> bool {
+    values.iter().all(|v| {
+        let size = v.as_f64().abs();
+        size == 0.0 || (1e-40..=1e40).contains(&size)
+    })
+}
+
 /// One run in either number type, by the first byte.
 macro_rules! in_either_precision {
     ($data:expr, $run:ident) => {{

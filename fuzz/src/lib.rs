@@ -8,6 +8,9 @@ mod checkpoint_bytes;
 #[path = "../../src/bin/reparam/error.rs"]
 #[allow(dead_code)]
 mod error;
+#[path = "../../tests/nnls/differential/exact.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod exact;
 mod files;
 mod input;
 mod map_points;

@@ -19,14 +19,16 @@ pub(super) struct Pricing<'s, T> {
     pub(super) size: T,
     /// Candidates kept from one pass.
     pub(super) pool: usize,
-    /// Gives up when the face has more members than this.
+    /// Gives up when the face has more members than this …
     pub(super) largest: usize,
+    /// … or the solve has cost more than this, in passes.
+    pub(super) cost: f64,
 }
 
 /// Improves x (feasible, all coordinates) until no coordinate wants to move. The members of the face may lie anywhere
 /// between their bounds.
 ///
-/// False when the face outgrew `pricing.largest`, or rounding kept it from coming to an end.
+/// False when the face outgrew `pricing.largest` or the solve `pricing.cost`, or rounding kept it from coming to an end.
 ///
 /// # Errors
 /// The limit that was hit; x is feasible then too.
@@ -107,7 +109,7 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
             }
         }
         state.candidates = candidates;
-        if face.members().len() > pricing.largest {
+        if face.members().len() > pricing.largest || run.cost() > pricing.cost {
             return Ok(false);
         }
     }

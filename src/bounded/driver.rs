@@ -7,10 +7,12 @@ use super::region::Region;
 use super::working_set::{self, working_set};
 use super::{Settings, Strategy};
 use crate::clock::Instant;
-use crate::linalg::{max_or_nan, norm2, pow2};
+use crate::linalg::{dot, max_or_nan, norm2, pow2};
 use crate::nnls::coordinate_descent::Outcome;
+use crate::nnls::dual::Primal;
 use crate::nnls::problem::Problem;
 use crate::nnls::projected_cg::{Ended, Target, projected_cg};
+use crate::nnls::{MUCH, negligible};
 use crate::solve::{Phase, Run, Solution, Status};
 use crate::{LinalgScalar, Result};
 use std::cell::RefCell;
@@ -143,6 +145,7 @@ pub(super) struct Looked<T> {
     x: Vec<T>,
     r: Vec<T>,
     g: Vec<T>,
+    gap: Option<T>,
 }
 
 impl<T: LinalgScalar> Context<'_, '_, '_, T> {
@@ -221,7 +224,37 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
                 holds = self.holds(&best.x, run);
             }
         }
+        // (exact methods know the directions that A hardly sees)
+        let rough = best.phase == Phase::ProjectedGradient && self.problem.dense().is_some();
+        if rough && holds && best.limit.is_none() && self.leaves_much(&best.x, run) {
+            best = self.sharpened(best, run);
+        }
         best
+    }
+
+    /// Whether this is a solution whose gap is large beside f.
+    fn leaves_much(&self, x: &[T], run: &mut Run<'_>) -> bool {
+        let (r, g) = self.gradient(x, run);
+        let primal = Primal {
+            problem: self.problem,
+            set: self.region,
+            b: self.b,
+            x,
+            r: &r,
+            g: &g,
+        };
+        let gap = primal.gap(None, None, false, run);
+        if let Some(last) = self.looked_at.borrow_mut().as_mut() {
+            last.gap = Some(gap);
+        }
+        let f = T::lit(0.5) * dot(&r, &r);
+        gap > T::lit(MUCH) * f && f > negligible(self.tolerance, self.size_of(x))
+    }
+
+    /// The gap at x, where it was asked for before.
+    pub(super) fn known_gap(&self, x: &[T]) -> Option<T> {
+        let last = self.looked_at.borrow();
+        last.as_ref().filter(|last| last.x == x)?.gap
     }
 
     fn working_sets(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
@@ -373,11 +406,13 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
 
     /// The tolerance asked for, with a margin for what is computed afresh in the end.
     pub(super) fn target(&self, passes: f64) -> Target<T> {
+        // (ρ is at most tolerance + shift)
         Target {
-            tolerance: T::lit(0.5) * self.tolerance,
-            enough: T::lit(0.5) * self.tolerance,
+            tolerance: T::lit(0.45) * self.tolerance,
+            enough: T::lit(0.45) * self.tolerance,
             passes,
             sparse_only: false,
+            shift: T::lit(0.45) * self.tolerance,
         }
     }
 
@@ -525,6 +560,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             x: x.to_vec(),
             r: r.clone(),
             g: g.clone(),
+            gap: None,
         });
         (r, g)
     }

@@ -256,6 +256,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     fn damped(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
         let mut best = candidate;
         let mut x = self.origin(run);
+        let mut last = T::infinity();
         for _ in 0..damped::STEPS {
             let Some(damped) = Damped::new(self.problem, self.b, self.norms, &x, run) else {
                 break;
@@ -287,6 +288,11 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             if best.limit.is_some() || self.holds(&best.x, run) {
                 break;
             }
+            let reached = self.rho(&x, run);
+            if reached.is_nan() || reached > T::lit(0.5) * last {
+                break;
+            }
+            last = reached;
         }
         best
     }
@@ -294,7 +300,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     /// The same with residuals in twice the precision.
     pub(super) fn active_set_twice(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
         let face = QrFace::twice(self.problem, self.b, self.region, self.prepared.alpha);
-        self.grow_on(face, from, usize::MAX, run).0
+        self.grow_on(face, from, usize::MAX, f64::INFINITY, run).0
     }
 
     /// The active set for many right-hand sides: on the Gram matrix they share, refined with the residual in A; on a QR
@@ -329,6 +335,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             size,
             pool: 3,
             largest: usize::MAX,
+            cost: f64::INFINITY,
         };
         let outcome = active_set(&mut face, &mut x, self.region, &pricing, run);
         let members = face.members().to_vec();
@@ -360,17 +367,37 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         self.active_set(&candidate.x, run)
     }
 
+    /// From a solution that leaves much of f to be gained, as far as its gap tells: the active set, while that costs no more than the solve has
+    /// cost so far.
+    pub(super) fn sharpened(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+        let end = 2.0 * run.cost();
+        // the face of the start is built column by column
+        let k = self.inside(&candidate.x) as f64;
+        if run.cost() + 2.0 * k * k / self.problem.columns() as f64 > end {
+            return candidate;
+        }
+        let face = QrFace::new(self.problem, self.b, self.region, self.prepared.alpha);
+        let (next, done) = self.grow_on(face, &candidate.x, usize::MAX, end, run);
+        let better = done
+            && next.limit.is_none()
+            && self.distance(&next.x, run) < self.distance(&candidate.x, run)
+            && self.holds(&next.x, run);
+        if better { next } else { candidate }
+    }
+
     /// The active set until its face has more than `largest` members; whether it came to an end.
     fn grow(&self, from: &[T], largest: usize, run: &mut Run<'_>) -> (Candidate<T>, bool) {
         let face = QrFace::new(self.problem, self.b, self.region, self.prepared.alpha);
-        self.grow_on(face, from, largest, run)
+        self.grow_on(face, from, largest, f64::INFINITY, run)
     }
 
+    /// [`grow`](Self::grow) on a face of its own, for as long as the solve has cost less than `cost`, in passes.
     fn grow_on(
         &self,
         mut face: QrFace<'_, '_, T>,
         from: &[T],
         largest: usize,
+        cost: f64,
         run: &mut Run<'_>,
     ) -> (Candidate<T>, bool) {
         let (p, region) = (self.problem, self.region);
@@ -401,6 +428,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             size: self.size_of(&x),
             pool: if elements > 5_000_000 { 50 } else { 10 },
             largest,
+            cost,
         };
         let outcome = active_set(&mut face, &mut x, region, &pricing, run);
         let dual = self.wants_dual().then(|| {

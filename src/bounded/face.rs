@@ -173,6 +173,8 @@ impl<T: LinalgScalar> Face<T> for QrFace<'_, '_, T> {
             return false; // a basis is complete
         }
         self.problem.column(j, &mut self.column[..m], run);
+        // (8 m k operations)
+        run.factor_passes += 4.0 * self.members.len() as f64 / self.problem.columns() as f64;
         if rows > m {
             self.column[m] = self.alpha * self.region.weight(j);
         }

@@ -78,7 +78,10 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             g: &g,
         };
         let ended = candidate.limit.is_none() && candidate.phase.factors_its_face() && !run.damped;
-        let gap = primal.gap(candidate.dual.as_deref(), None, ended, &mut run);
+        let gap = match self.known_gap(&scaled) {
+            Some(gap) => gap,
+            None => primal.gap(candidate.dual.as_deref(), None, ended, &mut run),
+        };
         let rho = relative(seen.displacement, self.unit_of(&scaled));
         let error = relative(seen.lost, self.unit_of(&scaled));
         let (short, sizes) = outer.as_ref().map_or((T::zero(), T::zero()), |s| s.gap(&x));

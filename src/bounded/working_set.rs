@@ -101,6 +101,7 @@ pub(super) fn working_set<T: LinalgScalar>(
             size,
             pool: 10,
             largest: k,
+            cost: f64::INFINITY,
         };
         let outcome = active_set(&mut face, &mut z, &local, &pricing, run);
         let members: Vec<usize> = face.members().to_vec();

@@ -39,6 +39,8 @@ pub(super) struct Progress {
     /// Candidates of the passes before, and how many columns the face gained by them.
     pub(super) offered: usize,
     pub(super) gained: usize,
+    /// All that the solve has cost, in passes.
+    pub(super) cost: f64,
 }
 
 /// How the method ended without hitting a limit.
@@ -81,6 +83,7 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
         face: 0,
         offered: 0,
         gained: 0,
+        cost: 0.0,
     };
     // as many candidates as are likely to be taken: their inner products are formed together, wanted or not
     let mut pool = pricing.first;
@@ -121,6 +124,7 @@ pub(super) fn active_set<T: Scalar, F: Face<T>>(
         progress.rounds += 1;
         progress.gained = face.members().len().saturating_sub(started);
         progress.face = face.members().len();
+        progress.cost = run.cost();
         if !(pricing.go_on)(&progress) {
             return Ok(Ended::GivenUp);
         }

@@ -24,7 +24,7 @@ pub(crate) struct Damped<T> {
 }
 
 /// Steps of the proximal point method: the first from the origin is nearly always enough, and each costs as much.
-pub(crate) const STEPS: usize = 3;
+pub(crate) const STEPS: usize = 8;
 
 impl<T: LinalgScalar> Damped<T> {
     /// None where only products are known, or the matrix would be too large to be written out. `norms` are the c.

@@ -385,7 +385,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
 
     /// The active set on a growing QR factor, from a feasible point; where that loses its way in rounding, on that of the damped problem.
     fn growing_qr(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
-        let candidate = self.undamped_qr(from, run);
+        let candidate = self.undamped_qr(from, &|_| true, run);
         if candidate.limit.is_some() || self.holds(&candidate.x, run) {
             return candidate;
         }
@@ -397,6 +397,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let n = self.problem.columns();
         let mut best = candidate;
         let mut x = vec![T::zero(); n];
+        let mut last = T::infinity();
         for _ in 0..damped::STEPS {
             let Some(damped) = Damped::new(self.problem, self.b, self.problem.norms(), &x, run) else {
                 break;
@@ -415,7 +416,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 looked_at: RefCell::new(None),
                 correlations: OnceCell::new(),
             };
-            let mut next = inner.undamped_qr(&x, run);
+            let mut next = inner.undamped_qr(&x, &|_| true, run);
             if let Some(dual) = &mut next.dual {
                 dual.truncate(self.b.len());
             }
@@ -424,12 +425,32 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             if best.limit.is_some() || self.holds(&best.x, run) {
                 break;
             }
+            let reached = self.rho(&x, run);
+            if reached.is_nan() || reached > T::lit(0.5) * last {
+                break;
+            }
+            last = reached;
         }
         best
     }
 
-    /// The active set on a growing QR factor, from a feasible point.
-    fn undamped_qr(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
+    /// From a solution that leaves much of f to be gained, as far as its gap tells: the active set on a QR factor, which knows directions that
+    /// A hardly sees, while that costs no more than the solve has cost so far.
+    pub(super) fn sharpened(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+        let end = 2.0 * run.cost();
+        let face = QrFace::new(self.problem, self.b);
+        if run.cost() + face.passes_of_assign(support(&candidate.x)) > end {
+            return candidate;
+        }
+        let next = self.undamped_qr(&candidate.x, &|seen| seen.cost <= end, run);
+        let better = next.limit.is_none()
+            && self.distance(&next.x, run) < self.distance(&candidate.x, run)
+            && self.holds(&next.x, run);
+        if better { next } else { candidate }
+    }
+
+    /// The active set on a growing QR factor, from a feasible point, for as long as `go_on` says.
+    fn undamped_qr(&self, from: &[T], go_on: &dyn Fn(&Progress) -> bool, run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
         let mut face = QrFace::new(p, self.b);
         let mut x = Vec::new();
@@ -447,7 +468,11 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 }
             }
         }
-        let outcome = active_set(&mut face, &mut x, &self.pricing(), run);
+        let pricing = Pricing {
+            go_on,
+            ..self.pricing()
+        };
+        let outcome = active_set(&mut face, &mut x, &pricing, run);
         let norms: Vec<T> = face.members().iter().map(|j| p.norms()[*j]).collect();
         let dual = Some(face.dual_direction(norms));
         Candidate {

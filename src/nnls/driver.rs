@@ -26,6 +26,15 @@ const BEFORE_INTERIOR: f64 = 150.0;
 /// … which is one of more columns than this.
 const LARGE_WORKING_SET: usize = working_set::LARGEST / 2;
 
+/// A gap above this part of f is large beside it.
+pub(crate) const MUCH: f64 = 0.01;
+
+/// The f of a residual of ten times the tolerance: such a b was interpolated as well as was asked for.
+pub(crate) fn negligible<T: LinalgScalar>(tolerance: T, b_norm: T) -> T {
+    let size = T::lit(10.0) * tolerance * b_norm;
+    size * size
+}
+
 /// A feasible point on its way to judgement, in scaled units.
 pub(super) struct Candidate<T: LinalgScalar> {
     pub(super) x: Vec<T>,
@@ -123,6 +132,8 @@ pub(super) struct Looked<T: LinalgScalar> {
     error: T,
     /// r and g were formed in twice the precision.
     twice: bool,
+    /// The gap at x, once it was asked for.
+    gap: Option<T>,
 }
 
 impl<T: LinalgScalar> Context<'_, '_, T> {
@@ -201,7 +212,34 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 holds = self.holds(&best.x, run);
             }
         }
+        let may_go_on = holds && best.limit.is_none() && self.b_norm > T::zero();
+        if may_go_on && self.problem.dense().is_some() && self.leaves_much(&best, run) {
+            best = self.sharpened(best, run);
+        }
         best
+    }
+
+    /// Whether the gap of this solution, looked at last, is large beside f.
+    fn leaves_much(&self, candidate: &Candidate<T>, run: &mut Run<'_>) -> bool {
+        let Some(mut looked) = self.looked_at.take() else {
+            return false;
+        };
+        let factored = candidate.phase.factors_its_face() && !run.damped;
+        let own = candidate.dual.as_ref().map(|w| w.as_slice());
+        let known = self.correlations.get().map(|c| c.as_slice());
+        let primal = Primal {
+            problem: self.problem,
+            set: &NonNegative,
+            b: self.b,
+            x: &looked.x,
+            r: &looked.r,
+            g: &looked.g,
+        };
+        let gap = primal.gap(own, known, factored, run);
+        let f = T::lit(0.5) * dot(&looked.r, &looked.r);
+        looked.gap = Some(gap);
+        *self.looked_at.borrow_mut() = Some(looked);
+        gap > T::lit(MUCH) * f && f > negligible(self.tolerance, self.b_norm)
     }
 
     fn working_sets(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
@@ -386,11 +424,13 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
 
     /// The tolerance asked for, with a margin for what is computed afresh in the end.
     pub(super) fn target(&self, passes: f64) -> Target<T> {
+        // (ρ is at most tolerance + shift)
         Target {
-            tolerance: T::lit(0.5) * self.tolerance,
-            enough: T::lit(0.5) * self.tolerance,
+            tolerance: T::lit(0.45) * self.tolerance,
+            enough: T::lit(0.45) * self.tolerance,
             passes,
             sparse_only: false,
+            shift: T::lit(0.45) * self.tolerance,
         }
     }
 
@@ -574,6 +614,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             rho,
             error,
             twice: true,
+            gap: None,
             ..seen
         }
     }
@@ -618,6 +659,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             rho,
             error,
             twice: false,
+            gap: None,
         }
     }
 
@@ -712,6 +754,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             mut g,
             rho,
             error,
+            gap,
             ..
         } = self.look_at(&scaled, &mut run);
         let (rho, error) = if self.b_norm == T::zero() {
@@ -745,6 +788,8 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let factored = candidate.limit.is_none() && candidate.phase.factors_its_face() && !run.damped;
         let gap = if self.b_norm == T::zero() {
             T::zero()
+        } else if let Some(gap) = gap {
+            gap
         } else {
             let known = self.correlations.get().map(|c| c.as_slice());
             primal.gap(

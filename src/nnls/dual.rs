@@ -160,11 +160,10 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
             base = self.point(c, &nu, &projected, lambda);
         }
 
-        let mut least = T::infinity();
-        let needs_direction = (0..n).any(|j| self.is_half_open(j));
-        if !needs_direction {
-            least = self.cost(&base, None, loss);
-        } else {
+        // ν itself, where no infinite bound has an h_j of the wrong sign
+        let mut least = self.cost(&base, None, loss);
+        let may_turn = (0..n).any(|j| self.is_half_open(j));
+        if may_turn && least > enough {
             let certain = known.is_some_and(|c| c.iter().all(|v| *v > T::zero()));
             // (a small matrix is looked at as a whole)
             let elements = self.problem.rows().saturating_mul(self.problem.columns());

@@ -26,7 +26,8 @@
 //!
 //! Every fallback goes to a slower and more robust method, from the best point so far; an answer that fails its certificate is never called solved.
 //! An active set that loses its way in rounding goes on with a damped problem, ½‖A x − b‖² + ½μ² Σ c_j²(x_j − x̄_j)² with μ = √ε, whose solution is
-//! one of the problem itself but for rounding. Whatever ends a solve, its answer is never worse than x = 0, nor than the start.
+//! one of the problem itself but for rounding. Where a solution leaves a gap that is large beside f, an active set goes on from it for as long as the
+//! solve has taken. Whatever ends a solve, its answer is never worse than x = 0, nor than the start.
 
 pub(crate) mod active_set;
 mod block_exchange;
@@ -49,6 +50,8 @@ mod schur_exchange;
 mod twice;
 pub(crate) mod uniqueness;
 mod working_set;
+
+pub(crate) use driver::{MUCH, negligible};
 
 use crate::checks::{check_finite, check_len, check_memory, check_rhs, columns_of};
 use crate::clock::Instant;

@@ -169,6 +169,9 @@ pub(crate) struct Run<'a> {
     pub(crate) damped: bool,
     /// When a limit was first seen to be over.
     over: Cell<Option<Instant>>,
+    /// What factors have cost, in passes: operations over those of a pass, an eighth of them where they run in blocks (a Gram matrix of n
+    /// columns takes as long as n/16 passes).
+    pub(crate) factor_passes: f64,
 }
 
 #[cfg(test)]
@@ -192,6 +195,7 @@ impl<'a> Run<'a> {
             factorisations: 0,
             damped: false,
             over: Cell::new(None),
+            factor_passes: 0.0,
         }
     }
 
@@ -207,6 +211,11 @@ impl<'a> Run<'a> {
             self.over.set(Some(over));
             over.elapsed() >= GRACE
         }
+    }
+
+    /// All that was spent so far, in passes: a count and not a time, so that what depends on it is reproducible.
+    pub(crate) fn cost(&self) -> f64 {
+        self.passes + self.factor_passes
     }
 
     /// Whether a limit has been reached.

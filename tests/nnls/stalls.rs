@@ -156,3 +156,93 @@ fn no_method_over_bounds_hands_out_less_than_the_point_nearest_to_zero() {
         }
     }
 }
+
+/// Full rank, 2n×n, with a direction v ≥ 0 along which A is shorter by `weak` than elsewhere, and b with a part along A v: that part is most of what f has to lose, and
+/// makes a gradient that no tolerance of ρ sees.
+fn weak_direction(n: usize, weak: f64, seed: u64) -> (Vec<f64>, Vec<f64>) {
+    let m = 2 * n;
+    let mut random = Random::new(seed);
+    let mut a: Vec<f64> = random.normals(m * n);
+    let norm = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let mut v: Vec<f64> = random.normals::<f64>(n).iter().map(|v| v.abs()).collect();
+    let length = norm(&v);
+    v.iter_mut().for_each(|v| *v /= length);
+    let mut image = vec![0.0; m];
+    for (column, v) in a.chunks_exact(m).zip(&v) {
+        image.iter_mut().zip(column).for_each(|(i, a)| *i += a * v);
+    }
+    for (column, v) in a.chunks_exact_mut(m).zip(&v) {
+        column
+            .iter_mut()
+            .zip(&image)
+            .for_each(|(a, i)| *a -= (1.0 - weak) * i * v);
+    }
+    let mut b: Vec<f64> = random.normals::<f64>(m).iter().map(|v| 0.1 * v).collect();
+    let length = norm(&image);
+    b.iter_mut().zip(&image).for_each(|(b, i)| *b += 2.0 * i / length);
+    for column in a.chunks_exact(m) {
+        let x = 0.5 + random.uniform::<f64>();
+        b.iter_mut().zip(column).for_each(|(b, a)| *b += x * a);
+    }
+    (a, b)
+}
+
+/// Within the tolerance of ρ, and f far above its minimum: the gap tells, and the solve goes on.
+#[test]
+fn a_small_residual_is_not_enough_where_the_gap_is_large() {
+    for (n, weak, seed) in [(393, 1e-6, 1), (300, 1e-7, 2), (250, 3e-8, 3)] {
+        let (data, b) = weak_direction(n, weak, seed);
+        let a = Dense::column_major(&data, 2 * n, n).unwrap();
+        let exact = Nnls::new(&a).strategy(Strategy::ActiveSet).solve(&b).unwrap();
+        assert!(exact.status.is_solved() && exact.certificate.gap <= 0.01 * exact.objective);
+        let s = Nnls::new(&a).solve(&b).unwrap();
+        assert!(s.status.is_solved(), "{n}: {}", s.status);
+        assert!(
+            s.objective <= 1.01 * exact.objective && s.certificate.gap <= 0.02 * s.objective,
+            "{n}: f = {:e}, the minimum {:e}, gap {:e}",
+            s.objective,
+            exact.objective,
+            s.certificate.gap
+        );
+        let (lower, upper) = (vec![0.0; n], vec![f64::INFINITY; n]);
+        let s = BoundedLeastSquares::new(&a, &lower, &upper).solve(&b).unwrap();
+        assert!(
+            s.status.is_solved() && s.objective <= 1.01 * exact.objective,
+            "{n}, bounds: {}, f = {:e}, the minimum {:e}",
+            s.status,
+            s.objective,
+            exact.objective
+        );
+    }
+}
+
+/// Well-conditioned problems that conjugate gradients solve come with a bound of what is left of f, and it costs no factor.
+#[test]
+fn conjugate_gradients_prove_their_own_gap() {
+    for (m, n, seed) in [(600, 400, 1), (786, 393, 2), (900, 300, 3)] {
+        let mut random = Random::new(seed);
+        let b: Vec<f64> = random.normals(m);
+        let data: Vec<f64> = random.normals(m * n);
+        let a = Dense::column_major(&data, m, n).unwrap();
+        let s = Nnls::new(&a).solve(&b).unwrap();
+        assert!(
+            s.status.is_solved() && s.counts.factorisations == 0,
+            "{}",
+            s.status
+        );
+        assert!(
+            s.certificate.gap <= 1e-6 * s.objective,
+            "gap {:e} of f = {:e}",
+            s.certificate.gap,
+            s.objective
+        );
+        let (lower, upper) = (vec![0.0; n], vec![f64::INFINITY; n]);
+        let s = BoundedLeastSquares::new(&a, &lower, &upper).solve(&b).unwrap();
+        assert!(
+            s.certificate.gap <= 1e-6 * s.objective,
+            "bounds: gap {:e} of f = {:e}",
+            s.certificate.gap,
+            s.objective
+        );
+    }
+}

@@ -63,6 +63,9 @@ pub(crate) struct Target<T> {
     pub(crate) passes: f64,
     /// Give up early where nearly all columns stay positive: there a factor of them all is no detour.
     pub(crate) sparse_only: bool,
+    /// η, in units of ρ: what is minimised is f ∓ η‖b‖ Σ c_j x_j over the coordinates with one infinite bound. With a gradient of that within ±η
+    /// the gradient of f points away from every infinite bound, and x proves its own bound of f(x) − min f.
+    pub(crate) shift: T,
 }
 
 impl<T: LinalgScalar> Target<T> {
@@ -70,6 +73,7 @@ impl<T: LinalgScalar> Target<T> {
     pub(crate) fn at_least(self, tolerance: T) -> Self {
         Self {
             tolerance: self.tolerance.max(tolerance),
+            shift: T::zero(),
             ..self
         }
     }
@@ -116,7 +120,7 @@ pub(crate) fn projected_cg<T: LinalgScalar>(
     target: &Target<T>,
     run: &mut Run<'_>,
 ) -> Reached<T> {
-    let mut state = State::new(problem, b, bounds, unit, x);
+    let mut state = State::new(problem, b, bounds, unit, target.shift, x);
     if bounds.is_none() && x.iter().all(|v| *v == T::zero()) {
         state.begin(correlations, run);
     } else {
@@ -140,8 +144,8 @@ pub(crate) fn projected_cg<T: LinalgScalar>(
         }
     }
     let seen = (state.fresh && state.formed).then(|| {
-        for (q, c) in state.q.iter_mut().zip(problem.norms()) {
-            *q *= *c;
+        for ((q, s), c) in state.q.iter_mut().zip(&state.shift).zip(problem.norms()) {
+            *q = (*q + *s) * *c;
         }
         (state.r, state.q)
     });

@@ -37,7 +37,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
         for (r, i) in self.r.iter().zip(&self.trial_r) {
             f += (*r + *i) * (*r + *i);
         }
-        if f.is_nan() || T::lit(0.5) * f > ceiling || square == T::zero() {
+        if f.is_nan() || T::lit(0.5) * f - self.linear(&self.trial) > ceiling || square == T::zero() {
             return None;
         }
         let rest = self.rest_of(bend, self.along_trial());

@@ -21,16 +21,18 @@ pub(super) struct State<'p, 'a, T: LinalgScalar> {
     pub(super) b: &'p [T],
     /// What ρ is relative to: ‖b‖.
     pub(super) unit: T,
+    /// s_j = ±η‖b‖ where one bound is infinite, else 0: what is minimised is f − sᵀy.
+    pub(super) shift: Vec<T>,
     /// Bounds of y; both are y itself where a column is zero.
     pub(super) lo: Vec<T>,
     pub(super) hi: Vec<T>,
     pub(super) y: Vec<T>,
-    /// Everywhere when `fresh`, else on the face only.
+    /// Its gradient; everywhere when `fresh`, else on the face only.
     pub(super) q: Vec<T>,
     pub(super) fresh: bool,
     /// Whether q was formed from r, and not from a sum of what was known, which cancels.
     pub(super) formed: bool,
-    /// A x − b, and f = ½‖r‖².
+    /// A x − b, and ½‖r‖² − sᵀy.
     pub(super) r: Vec<T>,
     pub(super) f: T,
     /// Where lo < y < hi, ascending.
@@ -70,6 +72,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         b: &'p [T],
         bounds: Option<(&[T], &[T])>,
         unit: T,
+        shift: T,
         x: &[T],
     ) -> Self {
         let (m, n) = (problem.rows(), problem.columns());
@@ -85,10 +88,17 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             Some((lo, hi)) => (scaled(lo), scaled(hi)),
             None => (zeros(n), scaled(&vec![T::infinity(); n])),
         };
+        let shift_of = |(lo, hi): (&T, &T)| match (lo.is_finite(), hi.is_finite()) {
+            (true, false) => shift * unit,
+            (false, true) => -shift * unit,
+            _ => T::zero(),
+        };
+        let shift = lo.iter().zip(&hi).map(shift_of).collect();
         Self {
             problem,
             b,
             unit,
+            shift,
             y: (0..n)
                 .map(|j| crate::sets::clip(x[j] * norms[j], lo[j], hi[j]))
                 .collect(),
@@ -133,8 +143,9 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         }
         match correlations {
             Some(c) => {
-                for ((q, v), norm) in self.q.iter_mut().zip(c).zip(self.problem.norms()) {
-                    *q = over(-*v, *norm);
+                let terms = c.iter().zip(self.problem.norms()).zip(&self.shift);
+                for (q, ((v, norm), s)) in self.q.iter_mut().zip(terms) {
+                    *q = over(-*v, *norm) - *s;
                 }
             }
             None => self.gradient(Ahead::Nothing, run),
@@ -214,7 +225,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             || (y == self.hi[j] && q > T::zero() && y > self.lo[j])
     }
 
-    /// q ← Aᵀr / c everywhere, and what is wanted ahead.
+    /// q ← Aᵀr / c − s everywhere, and what is wanted ahead.
     pub(super) fn gradient(&mut self, ahead: Ahead<T>, run: &mut Run<'_>) {
         self.refresh(run);
         let norms = self.problem.norms();
@@ -222,9 +233,9 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         if self.ahead == Ahead::Nothing {
             self.problem.adjoint(&self.r, &mut self.q, run);
         } else {
-            let (y, lo, hi) = (&self.y, &self.lo, &self.hi);
+            let (y, lo, hi, shift) = (&self.y, &self.lo, &self.hi, &self.shift);
             let move_of = |j: usize, s: T| {
-                let q = s / norms[j];
+                let q = s / norms[j] - shift[j];
                 match ahead {
                     Ahead::Projected(t) => crate::sets::clip(y[j] - t * q, lo[j], hi[j]) - y[j],
                     _ if lo[j] < y[j] && y[j] < hi[j] => q,
@@ -241,8 +252,8 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                 run,
             );
         }
-        for (q, c) in self.q.iter_mut().zip(norms) {
-            *q = over(*q, *c);
+        for ((q, s), c) in self.q.iter_mut().zip(&self.shift).zip(norms) {
+            *q = over(*q, *c) - *s;
         }
         (self.fresh, self.formed) = (true, true);
     }
@@ -303,7 +314,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             }
         }
         self.face.truncate(k);
-        self.f = T::lit(0.5) * dot(&self.r, &self.r);
+        self.f = T::lit(0.5) * dot(&self.r, &self.r) - self.linear(&self.y);
         if self.f < self.best.0 {
             self.best.0 = self.f;
             self.best.1.copy_from_slice(&self.y);
@@ -313,6 +324,12 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             self.since += 1;
         }
         !(same && k == before)
+    }
+
+    /// sᵀy; where there is no shift y may be infinite.
+    pub(super) fn linear(&self, y: &[T]) -> T {
+        let shifted = self.shift.iter().zip(y).filter(|(s, _)| **s != T::zero());
+        shifted.map(|(s, y)| *s * *y).sum()
     }
 
     /// The image of p, and of that image on the face when it is likely to be needed. Column by column, the image of a direction that
@@ -417,7 +434,13 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             self.refresh(run);
         }
         let (k, norms) = (self.face.len(), self.problem.norms());
-        let Self { face, r, trial_r, .. } = self;
+        let Self {
+            face,
+            r,
+            trial_r,
+            shift,
+            ..
+        } = self;
         let (on_face, weights) = (&mut self.product[..k], &mut self.weights);
         if everywhere {
             weights.fill(T::zero());
@@ -425,20 +448,24 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                 weights[*j] = (norms[*j] * norms[*j]).recip();
             }
             let prices = &mut self.prices;
+            let weight = |j: usize, s: T| (s - shift[j] * norms[j]) * weights[j];
             self.problem
-                .adjoint_normal(None, r, prices, |j, s| s * weights[j], k, trial_r, run);
+                .adjoint_normal(None, r, prices, weight, k, trial_r, run);
             for (s, j) in on_face.iter_mut().zip(face.iter()) {
                 *s = prices[*j];
             }
         } else {
-            let weight = |f: usize, s: T| s / (norms[face[f]] * norms[face[f]]);
+            let weight = |f: usize, s: T| {
+                let c = norms[face[f]];
+                (s - shift[face[f]] * c) / (c * c)
+            };
             self.problem
                 .adjoint_normal(Some(face), r, on_face, weight, k, trial_r, run);
         }
         // ⟨q, AᵀA p⟩ with AᵀA p = (q before − q)/t
         let mut along = T::zero();
         for (j, s) in face.iter().zip(on_face) {
-            let q = *s / norms[*j];
+            let q = *s / norms[*j] - shift[*j];
             along += q * (self.q[*j] - q);
             self.q[*j] = q;
         }
@@ -450,8 +477,9 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             *i = *next - beta * *i;
         }
         if everywhere {
-            for ((q, s), c) in self.q.iter_mut().zip(&self.prices).zip(norms) {
-                *q = over(*s, *c);
+            let terms = self.prices.iter().zip(norms).zip(&*shift);
+            for (q, ((v, c), s)) in self.q.iter_mut().zip(terms) {
+                *q = over(*v, *c) - *s;
             }
             (self.fresh, self.formed) = (true, true);
         }
