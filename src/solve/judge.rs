@@ -305,7 +305,8 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         let gained = self.verify(lifted, c)?;
         let rho = self.residual(c);
         Ok(if gained > T::zero() {
-            rho.max((T::lit(2.0) * gained).sqrt() / self.size(c))
+            // (relative to f itself: a floor for f* = 0 is no excuse for a decrease that was seen)
+            rho.max((gained / c.point.value.abs()).sqrt())
         } else {
             rho
         })

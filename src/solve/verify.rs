@@ -278,9 +278,6 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
                 c.h.fill(h);
             }
             gained = gained.max(f - value);
-            if gained > noise {
-                break;
-            }
             let slope: T = (0..self.target.len())
                 .map(|j| self.nearby[j] * (self.target[j] - c.point.x[j]))
                 .sum();
