@@ -20,6 +20,9 @@ pub(super) struct Seen<T> {
     pub(super) twice: bool,
 }
 
+/// Operations on every term of a sum beside its product.
+const FEW: usize = 6;
+
 impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     /// From two passes, or from two more in twice the precision where rounding decides whether ρ is at most the tolerance.
     pub(super) fn look_at(&self, x: &[T], run: &mut Run<'_>) -> Seen<T> {
@@ -94,9 +97,9 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         };
         let (target, size) = sum.gap(x);
         let terms = || part.iter().map(|j| a(*j) * e[*j]);
-        let of_target = target.abs() * T::epsilon() + rounding_of_sums(n, rounding_of_sums(n, size));
+        let of_target = target.abs() * T::epsilon() + rounding_of_sums(n + FEW, rounding_of_sums(n + FEW, size));
         let eta = (terms().sum::<T>() - target).abs()
-            + rounding_of_sums(n, terms().map(|v| v.abs()).sum())
+            + rounding_of_sums(n + FEW, terms().map(|v| v.abs()).sum())
             + of_target;
         let whole = norm2(&part.iter().map(|j| delta(*j)).collect::<Vec<T>>());
         let has_room = |j: &&usize| {

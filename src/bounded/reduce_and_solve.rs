@@ -14,6 +14,9 @@ use crate::sets::{CappedSimplex, ConstraintSet, L1Ball, MonotoneCone};
 use crate::solve::{Halt, Run, Solution, Status, Stop, Unbegun, Uniqueness};
 use crate::{Error, LinalgScalar, Result};
 
+/// Operations on every entry of x and g/c beside the sums of a projection.
+const OF_PROJECTION: usize = 6;
+
 /// A and what is asked of it: the engine behind the interface, which [`Engines`](crate::engines::Engines) compiles for each
 /// number type.
 pub(crate) struct Question<'q, T> {
@@ -483,7 +486,7 @@ fn evidence<T: LinalgScalar>(
         let pulled = norm2(&inside().map(|j| g[j] / c[j]).collect::<Vec<f64>>());
         // (g is rounded to T)
         let lost = T::count(n).sqrt() * lost
-            + T::lit(rounding_of_sums(n, moved + pulled))
+            + T::lit(rounding_of_sums(n + OF_PROJECTION, moved + pulled))
             + T::epsilon() * T::lit(pulled)
             + rounding_of_norms(b.len(), T::count(n).sqrt() * T::lit(rho));
         (driver::relative(T::lit(rho), unit), driver::relative(lost, unit))

@@ -256,10 +256,10 @@ pub(crate) fn norm2_of_any_size<T: Scalar>(m: usize, v: impl Fn(usize) -> T) -> 
     sum.sqrt() * pow2::<T>(e)
 }
 
-/// What rounding may take from a vector of sums of so many terms: γ Σ‖terms‖ in norm with γ = k u/(1 − k u), k = terms + 8 for the
-/// rounding of a few more operations (Higham 2002, section 3.5). +∞ where the terms are too many for this precision.
+/// What rounding may take from a vector of sums of so many terms: γ Σ‖terms‖ in norm with γ = k u/(1 − k u), k = terms + 2 for the
+/// product in each term and what it is added to (Higham 2002, section 3.5). +∞ where the terms are too many for this precision.
 pub(crate) fn rounding_of_sums<T: Scalar>(terms: usize, size: T) -> T {
-    let lost = T::count(terms.saturating_add(8)) * T::lit(0.5) * T::epsilon();
+    let lost = T::count(terms.saturating_add(2)) * T::lit(0.5) * T::epsilon();
     if lost < T::lit(0.5) {
         lost / (T::one() - lost) * size
     } else {

@@ -182,6 +182,8 @@ impl<T: Scalar> BoxLbfgs<T> {
         // keeps B positive definite, and out of pairs that are only rounding
         if pair.sy > T::epsilon() * dot(&pair.y, &pair.y).sqrt() * dot(&pair.s, &pair.s).sqrt() {
             self.pairs.push(pair);
+            // (room for all of them, whenever they are forgotten: iterations under way allocate nothing)
+            self.work.spare.reserve(self.pairs.len() + 1);
         } else {
             self.work.spare.push(pair);
         }

@@ -228,17 +228,13 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
         let norms = self.problem.norms();
         let terms: T = self.x.iter().zip(norms).map(|(x, c)| (*c * *x).abs()).sum();
         // (a term that is zero rounds nothing)
-        let count = if self.problem.has_columns() {
-            self.x.iter().filter(|v| **v != T::zero()).count()
-        } else {
-            self.x.len().max(self.r.len())
-        };
-        rounding_of_sums(count, b_norm + terms)
+        let taking_part = self.x.iter().filter(|v| **v != T::zero()).count();
+        self.problem.rounding_of_residual(taking_part, b_norm + terms)
     }
 
     /// What rounding may take from ⟨a_j, v⟩, in units of the two norms (Higham 2002, section 3.1).
     fn rounding_of_products(&self) -> T {
-        T::count(self.problem.longest_column().saturating_add(2)) * T::lit(0.5) * T::epsilon()
+        self.problem.rounding_of_adjoint(T::one())
     }
 
     fn weight(&self, j: usize) -> T {

@@ -263,39 +263,31 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         }
     }
 
-    /// The largest number of entries that a column may have.
-    pub(crate) fn longest_column(&self) -> usize {
-        match &self.storage {
-            Storage::Sparse(s) => (0..self.columns).map(|j| s.entries(j).0.len()).max().unwrap_or(0),
-            _ => self.rows,
-        }
-    }
-
     /// Whether columns can be read without a product.
     pub(crate) fn has_columns(&self) -> bool {
         !matches!(self.storage, Storage::Products(_))
     }
 
     /// A bound of ‖δ(b − Â x)‖ when that is formed by the products of this problem, with `taking_part` entries of x that are not zero and
-    /// `size` = ‖b‖ + Σ‖â_j‖|x_j|. (An operator known by its products only is taken at its word that they are as good as sums by halves.)
+    /// `size` = ‖b‖ + Σ‖â_j‖|x_j|. (The products of an operator that is known by nothing else are assumed to be as good as sums by halves.)
     pub(crate) fn rounding_of_residual(&self, taking_part: usize, size: T) -> T {
-        let terms = match self.operator() {
-            Operator::Dense(d) if d.is_column_major() => taking_part / 8,
+        let depth = match self.operator() {
+            Operator::Dense(d) if d.is_column_major() => by_groups(taking_part),
             Operator::Dense(_) | Operator::Sparse(_) => taking_part,
             Operator::Products(_) => by_halves(self.columns),
         };
-        rounding_of_sums(terms.saturating_add(OF_GROUPS), size)
+        rounding_of_sums(depth, size)
     }
 
     /// A bound of |δ⟨â_j, r⟩|/‖â_j‖ for every j, with the norm of r.
     pub(crate) fn rounding_of_adjoint(&self, r: T) -> T {
-        let terms = match self.operator() {
-            Operator::Dense(d) if d.is_column_major() => self.rows / 8,
+        let depth = match self.operator() {
+            Operator::Dense(d) if d.is_column_major() => by_groups(self.rows),
             Operator::Dense(_) => self.rows,
             Operator::Sparse(s) => (0..self.columns).map(|j| s.entries(j).1.len()).max().unwrap_or(0),
             Operator::Products(_) => by_halves(self.rows),
         };
-        rounding_of_sums(terms.saturating_add(OF_GROUPS), r)
+        rounding_of_sums(depth, r)
     }
 
     fn operator(&self) -> Operator<'_, T> {
@@ -662,9 +654,14 @@ enum Operator<'b, T: LinalgScalar> {
     Products(&'b (dyn LinearOperator<T> + 'b)),
 }
 
-/// Additions on the way of each of k terms that are added up by halves.
+/// Additions on the way of each of k terms that are added up by groups of eight. In no order are there more than k.
+fn by_groups(k: usize) -> usize {
+    (k / 8 + OF_GROUPS).min(k)
+}
+
+/// The same of k terms that are added up by halves, and a few more.
 fn by_halves(k: usize) -> usize {
-    k.max(1).ilog2() as usize + 1
+    k.max(1).ilog2() as usize + OF_GROUPS
 }
 
 /// full ← v on the face, else zero.

@@ -339,7 +339,7 @@ fn paths_refuse_what_has_no_meaning() {
     ));
     assert!(matches!(
         AlphaPath::new(&a, &[1.0, 2.0], 2),
-        Err(Error::Dimension { .. })
+        Err(Error::Transposed { .. })
     ));
     let path = || AlphaPath::new(&a, &b, 2).unwrap();
     for bad in [0.0, -0.1, f64::NAN, f64::INFINITY, 1e-200] {

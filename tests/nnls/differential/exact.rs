@@ -154,7 +154,8 @@ pub fn worth(a: &[f64], b: &[f64], x: &[f64], lower: &[f64], upper: &[f64], sum:
     let outside = (0..n).map(|j| (lower[j] - x[j]).max(x[j] - upper[j]).max(0.0));
     Worth {
         f: half_square(&r),
-        rho: if displacement == 0.0 {
+        // (where A x = b exactly f has its least value, whatever x has lost of its sum: that is a violation)
+        rho: if displacement == 0.0 || r.iter().all(|r| r.value() == 0.0) {
             0.0
         } else {
             displacement / unit
