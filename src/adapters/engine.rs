@@ -1,13 +1,13 @@
 //! What the adapters of the first direction share: a method of ours, one iteration at a time.
 
-use crate::checks::{check_finite, check_len, check_positive};
+use crate::checks::{check_len, check_positive};
 use crate::clock::Instant;
 use crate::lifted::{Lifted, Point, Workspace};
 use crate::maps::Reparametrization;
 use crate::methods::{Method, State};
 use crate::objectives::{Convexity, Objective};
 use crate::solve::{
-    CancelToken, Checkpoint, Counts, Judge, Limits, Phase, Solution, Status, is_due, is_left, section,
+    CancelToken, Checkpoint, Counts, Judge, Limits, Phase, Solution, Status, is_due, is_left, start_point,
 };
 use crate::{Error, Result, Scalar};
 use std::sync::Arc;
@@ -107,27 +107,12 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T>> Engine<T, M, S> {
 }
 
 impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
-    /// u over the start, or the map's interior point.
-    pub(super) fn place(&self, start: Option<&[T]>) -> Result<Vec<T>> {
+    /// Where a run from this start begins, or from the map's interior point.
+    pub(super) fn place(&self, start: Option<&[T]>) -> Result<Point<T>> {
         check_positive("tolerance", self.tolerance)?;
-        let mut u = vec![T::zero(); self.map.dim_u()];
-        self.map.interior(&mut u);
-        if let Some(x) = start {
-            check_len("the start", self.map.dim_x(), x.len())?;
-            check_finite("start", x)?;
-            let mut work = vec![T::zero(); self.map.scratch_len()];
-            section(&self.map, x, &mut u, &mut work)?;
-        }
-        Ok(u)
-    }
-
-    /// φ(u)
-    #[cfg(feature = "argmin")]
-    pub(super) fn point(&self, u: &[T]) -> Vec<T> {
-        let mut x = vec![T::zero(); self.map.dim_x()];
-        self.map
-            .apply(u, &mut x, &mut vec![T::zero(); self.map.scratch_len()]);
-        x
+        let running = self.saved.run.as_ref().map(|run| &run.method);
+        let moves_in_x = self.method.as_ref().or(running).is_some_and(Method::moves_in_x);
+        start_point(&*self.map, start, moves_in_x)
     }
 
     /// The answer; None before a run. `stopped` is the status of a run that has not ended by itself.
@@ -169,8 +154,8 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         result
     }
 
-    /// A run from u, looked at once.
-    pub(super) fn start(&mut self, objective: &mut dyn Objective<T>, u: &[T]) -> Result<()> {
+    /// A run from a point that was placed, looked at once.
+    pub(super) fn start(&mut self, objective: &mut dyn Objective<T>, mut point: Point<T>) -> Result<()> {
         check_len("the variable of the objective", self.map.dim_x(), objective.dim())?;
         crate::solve::check_sizes(&*self.map)?;
         // a solver used again starts afresh
@@ -185,7 +170,6 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         self.judge.restart();
         self.restored = false;
         self.convex |= objective.convexity() == Convexity::Convex;
-        let mut point = Point::new(&self.map, u);
         let tolerance = self.tolerance;
         self.saved = self.on_lift(objective, Counts::default(), |judge, lifted| {
             if method.phase() == Phase::BoxLbfgs && lifted.bounds().is_none() {
@@ -195,7 +179,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
                 });
             }
             lifted.begin();
-            lifted.evaluate(&mut point)?;
+            lifted.evaluate_there(&mut point)?;
             lifted.check_start(&point)?;
             let mut run = Checkpoint::new(point, method, lifted.counts);
             let mut saved = Saved::default();

@@ -194,9 +194,10 @@ impl<T: Scalar> LevenbergMarquardt<T> {
         scale.resize(p, T::zero());
         lifted.curvature_diagonal(point, held);
         for k in 0..p {
-            held[k] = held[k].max(T::zero());
             let column = &columns[k * m..(k + 1) * m];
-            scale[k] = dot(column, column) + held[k];
+            // (the map's curvature of either sign: where J_u vanishes, at a bound, but for rounding, nothing else limits the step)
+            scale[k] = dot(column, column) + held[k].abs();
+            held[k] = held[k].max(T::zero());
         }
         if scale.iter().all(|d| *d <= T::zero()) {
             return Ok(Step::Stalled);

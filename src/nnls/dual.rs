@@ -43,6 +43,10 @@ const ROUNDS: usize = 3;
 /// The room for rounding in the choice of s, in units of the bound that is proved afterwards.
 const MARGIN: f64 = 1.25;
 
+/// What the few operations that form h_j − λ w_j and add a bound to it may take, in units of ε and of their terms: each term takes part in three
+/// of them.
+const FEW: f64 = 2.0;
+
 /// The set, in the units of the problem: what the bound asks of it.
 pub(crate) trait Bounds<T> {
     fn lower(&self, j: usize) -> T;
@@ -275,7 +279,7 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
     fn cost(&self, at: &Point<'_, T>, direction: Option<&Direction<'_, T>>, loss: T) -> T {
         let norms = self.problem.norms();
         let rounding = self.rounding_of_products();
-        let few = T::lit(4.0) * T::epsilon();
+        let few = T::lit(FEW) * T::epsilon();
         let skipped = |j: usize| at.complement.is_some_and(|c| c.is_member[j]);
         let alpha = at.complement.map_or_else(T::zero, |c| c.alpha);
 
@@ -390,7 +394,7 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
             .map(|j| {
                 let of_nu = at.h[*j] + direction.map_or_else(T::zero, |w| s * w.image[*j]);
                 let of_sum = lambda * self.weight(*j);
-                let few = T::lit(4.0) * T::epsilon() * (of_nu.abs() + of_sum.abs() + at.h[*j].abs());
+                let few = T::lit(FEW) * T::epsilon() * (of_nu.abs() + of_sum.abs() + at.h[*j].abs());
                 let off = (of_nu - of_sum).abs() + rounding * norms[*j] * size + few;
                 let off = off / self.size(*j, c.alpha);
                 off * off

@@ -2,28 +2,15 @@
 
 use super::minimize::Checkpoint;
 use super::verify::{CONTRADICTION, Suspect, VALUE_ROUNDING};
-use super::{Certificate, Phase, Solution, Status};
+use super::{Certificate, Phase, Solution, Status, section};
 use crate::clock::Instant;
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{max_abs, max_or_nan};
-use crate::maps::{Boundary, Reparametrization};
+use crate::maps::Reparametrization;
 use crate::methods::{Method, Step};
 use crate::objectives::{Convexity, Objective};
-use crate::{Error, MapError, Result, Scalar};
+use crate::{Error, Result, Scalar};
 use std::time::Duration;
-
-/// u with φ(u) = x; a map that never reaches the boundary starts as near to it as its size allows.
-pub(crate) fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(
-    map: &M,
-    x: &[T],
-    u: &mut [T],
-    work: &mut [T],
-) -> Result<(), MapError> {
-    match map.section(x, Boundary::Exact, u, work) {
-        Err(MapError::OnBoundary { .. }) => map.section(x, Boundary::Nudge(T::epsilon().sqrt()), u, work),
-        other => other,
-    }
-}
 
 /// How many past values of f are kept for the floor of the residual.
 pub(super) const RECENT: usize = 5;
@@ -31,6 +18,10 @@ pub(super) const RECENT: usize = 5;
 /// How much longer or shorter the next trial is where the scale of a step in x is not known, and at most how many there are.
 const GROWTH: f64 = 16.0;
 const TRIALS: usize = 100;
+
+/// After so many points in a row without a lower f or a smaller residual a run has stalled: at its end, rounding sends it round in circles of a few
+/// points.
+const STALLS: usize = 20;
 
 /// Within this times √ε one-sided differences are replaced by better ones.
 const ROUGH: f64 = 100.0;
@@ -486,6 +477,22 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             && self.map.set().frank_wolfe_gap(&c.point.x, &c.point.g).is_none()
     }
 
+    /// Counts the points in a row that have neither a lower f nor a smaller residual than all before them.
+    fn count_stalls<S>(c: &mut Checkpoint<T, S>, raw: T) {
+        let here = [c.point.value, raw];
+        let Some(least) = &mut c.least else {
+            c.least = here.iter().all(|v| v.is_finite()).then_some(here);
+            return;
+        };
+        c.stalls += 1;
+        for (least, here) in least.iter_mut().zip(here) {
+            if here < *least {
+                *least = here;
+                c.stalls = 0;
+            }
+        }
+    }
+
     /// One iteration: a step of the method, or one in x where the lift has nothing to offer.
     pub(crate) fn advance<S: Method<T>>(
         &mut self,
@@ -511,6 +518,9 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         let mut outcome = Step::Stalled;
         let in_x = c.method.moves_in_x();
         let pure = c.method.is_dynamics();
+        if !pure {
+            Self::count_stalls(c, raw);
+        }
         if in_x || pure || lift >= T::lit(1e-2) * raw * raw {
             outcome = c.method.step(lifted, &mut c.point, &c.h)?;
         }
@@ -528,9 +538,11 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         match outcome {
             Step::Moved => {
                 self.compare_step(c);
-                let moved = c.point.x != self.now.0;
-                c.stalls = if moved { 0 } else { c.stalls + 1 };
-                if c.stalls > 5 {
+                if pure {
+                    // (dynamics may climb)
+                    c.stalls = if c.point.x == self.now.0 { c.stalls + 1 } else { 0 };
+                }
+                if c.stalls > STALLS {
                     status = Some(Status::Stalled);
                 }
                 if self.at_infinity(c) {

@@ -1,8 +1,8 @@
 //! The one loop: any objective over any set, by a method on the lift, judged in x.
 
 use super::finish::{self, Finished};
-use super::judge::{Judge, RECENT, section};
-use super::{CancelToken, Counts, Limits, Phase, Solution, Status};
+use super::judge::{Judge, RECENT};
+use super::{CancelToken, Counts, Limits, Phase, Solution, Status, start_point};
 use crate::checks::check_len;
 use crate::clock::Instant;
 use crate::lifted::{Lifted, Point};
@@ -100,6 +100,8 @@ pub struct Checkpoint<T, S = State<T>> {
     pub(super) verified: Option<usize>,
     /// The last few values of f before this one.
     pub(super) recent: Vec<T>,
+    /// The least value of f and the least residual at a point that was left, and how many points in a row had neither.
+    pub(super) least: Option<[T; 2]>,
     pub(super) stalls: usize,
     /// How often the exact finish was tried.
     pub(super) attempts: usize,
@@ -123,6 +125,7 @@ impl<T: Scalar, S> Checkpoint<T, S> {
             estimated: false,
             verified: None,
             recent: Vec::with_capacity(RECENT),
+            least: None,
             stalls: 0,
             attempts: 0,
             finished: None,
@@ -522,27 +525,18 @@ impl<T: Scalar> Minimization<'_, T> {
         objective: &mut dyn Objective<T>,
         map: &dyn Reparametrization<T>,
     ) -> Result<Checkpoint<T>> {
-        let p = map.dim_u();
-        let mut u = vec![T::zero(); p];
-        map.interior(&mut u);
-        if let Some(x) = &self.start {
-            check_len("the start", map.dim_x(), x.len())?;
-            crate::checks::check_finite("start", x)?;
-            section(map, x, &mut u, &mut vec![T::zero(); map.scratch_len()])?;
-        }
-        let mut point = Point::new(map, &u);
-        let chosen = self.method.take();
         let mut lifted = Lifted::new(objective, map);
-        lifted.begin();
-        lifted.evaluate(&mut point)?;
-        lifted.check_start(&point)?;
-        let method = match chosen {
+        let method: State<T> = match self.method.take() {
             Some(method) => method,
             // measured on the reference problems: docs/methods.md
             None if lifted.objective().residuals().is_some() => LevenbergMarquardt::new().into(),
             None if lifted.bounds().is_some() => BoxLbfgs::new(10).into(),
             None => Lbfgs::new(10).into(),
         };
+        let mut point = start_point(map, self.start.as_deref(), method.moves_in_x())?;
+        lifted.begin();
+        lifted.evaluate_there(&mut point)?;
+        lifted.check_start(&point)?;
         let counts = lifted.counts;
         Ok(Checkpoint::new(point, method, counts))
     }

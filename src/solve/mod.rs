@@ -12,6 +12,7 @@ mod minimize;
 pub(crate) mod sealed;
 mod snapshot;
 mod solution;
+mod start;
 mod status;
 mod verify;
 
@@ -24,13 +25,13 @@ pub(crate) use integrate::Integration;
 pub use integrate::{Integrate, StopAnswer};
 #[cfg(any(feature = "argmin", feature = "basin"))]
 pub(crate) use judge::Judge;
-pub(crate) use judge::section;
 pub use limits::Limits;
 pub(crate) use limits::{Halt, Run, Stop, Together, Unbegun, is_over};
 pub(crate) use minimize::Minimization;
 pub use minimize::{Checkpoint, Minimize, Progress};
 pub use snapshot::{Integrated, Snapshot};
 pub use solution::{Counts, Phase, Solution};
+pub(crate) use start::{section, start_point};
 pub use status::Status;
 
 /// Vectors of the length of u and of x that every run needs, at least.

@@ -6,7 +6,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The layout that this crate writes and reads.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// Upper and lower half: some formats have no unsigned integers of 64 bits. (A text is no choice: bincode 1 reserves memory for
 /// whatever length a damaged file states.)

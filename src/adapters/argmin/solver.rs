@@ -278,10 +278,10 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<
         C: Access<O, T>,
     {
         self.cache.clear();
-        let u = self.engine.place(start)?;
-        self.at = self.engine.point(&u);
+        let point = self.engine.place(start)?;
+        self.at.clone_from(&point.x);
         let engine = &mut self.engine;
-        C::with_objective(problem, &mut self.cache, &self.at, |f| engine.start(f, &u))
+        C::with_objective(problem, &mut self.cache, &self.at, |f| engine.start(f, point))
     }
 
     /// One iteration.

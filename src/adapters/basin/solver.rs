@@ -193,9 +193,9 @@ where
     ) -> Result<FirstOrderState<X, T>, Self::Error> {
         let clock = Instant::now();
         let x = state.param().as_slice();
-        let u = self.engine.place(Some(x))?;
+        let point = self.engine.place(Some(x))?;
         let mut bridge = Bridge::<P, C>::new(problem.inner(), x.len());
-        let result = self.engine.start(&mut bridge, &u);
+        let result = self.engine.start(&mut bridge, point);
         let counts = bridge.counts;
         bridge.settle(result)?;
         problem.counts_mut().add(&counts);
