@@ -97,7 +97,8 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         };
         let (target, size) = sum.gap(x);
         let terms = || part.iter().map(|j| a(*j) * e[*j]);
-        let of_target = target.abs() * T::epsilon() + rounding_of_sums(n + FEW, rounding_of_sums(n + FEW, size));
+        let of_target =
+            target.abs() * T::epsilon() + rounding_of_sums(n + FEW, rounding_of_sums(n + FEW, size));
         let eta = (terms().sum::<T>() - target).abs()
             + rounding_of_sums(n + FEW, terms().map(|v| v.abs()).sum())
             + of_target;

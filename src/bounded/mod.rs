@@ -231,7 +231,7 @@ where
     }
 
     /// Demands Σ x = r besides the bounds. There is room for one sum: a second one, by this call, [`sum_over`](Self::sum_over) or a
-    /// constructor that demands a sum itself, is an error of [`solve`](Self::solve) ([`Error::Replaced`]).
+    /// constructor that demands a sum itself, is an error of [`solve`](Self::solve) ([`Error::Replaced`](crate::Error::Replaced)).
     ///
     /// ```
     /// use reparam::{BoundedLeastSquares, Error};
@@ -382,8 +382,22 @@ where
     /// # Errors
     /// [`Error::Empty`] when A has no rows or no columns; [`Error::Dimension`] for wrong lengths, [`Error::Transposed`] when b fits Aᵀ;
     /// [`Error::NotFinite`] and [`Error::NotFiniteEntry`] for NaN and infinities in A, b and the start; [`Error::CrossedBounds`] when
-    /// lo > hi or a bound is NaN; [`Error::Replaced`] for a second sum; [`Error::Infeasible`] when nothing between the bounds adds up to r; [`Error::InfeasibleStart`],
-    /// [`Error::InfeasibleStartSum`]; [`Error::Setting`]; [`Error::Unrepresentable`] when the solution exceeds the number type.
+    /// lo > hi or a bound is NaN; [`Error::Replaced`] for a second sum; [`Error::Infeasible`] when nothing between the bounds adds up to r;
+    /// [`Error::InfeasibleStart`], [`Error::InfeasibleStartSum`]; [`Error::Setting`]; [`Error::Unrepresentable`] when the solution exceeds
+    /// the number type.
+    ///
+    /// [`Error::Empty`]: crate::Error::Empty
+    /// [`Error::Dimension`]: crate::Error::Dimension
+    /// [`Error::Transposed`]: crate::Error::Transposed
+    /// [`Error::NotFinite`]: crate::Error::NotFinite
+    /// [`Error::NotFiniteEntry`]: crate::Error::NotFiniteEntry
+    /// [`Error::CrossedBounds`]: crate::Error::CrossedBounds
+    /// [`Error::Replaced`]: crate::Error::Replaced
+    /// [`Error::Infeasible`]: crate::Error::Infeasible
+    /// [`Error::InfeasibleStart`]: crate::Error::InfeasibleStart
+    /// [`Error::InfeasibleStartSum`]: crate::Error::InfeasibleStartSum
+    /// [`Error::Setting`]: crate::Error::Setting
+    /// [`Error::Unrepresentable`]: crate::Error::Unrepresentable
     ///
     /// ```
     /// let a = nalgebra::dmatrix![1.0, 2.0; 3.0, 4.0];
@@ -397,8 +411,8 @@ where
     /// on A alone is prepared once. A time limit is for all of them together, an iteration limit for each.
     ///
     /// # Errors
-    /// As [`solve`](Self::solve); [`Error::Dimension`] when the length of B is not a multiple of m;
-    /// [`Error::NotFiniteRightHandSide`] names the entry of B that is NaN or infinite.
+    /// As [`solve`](Self::solve); [`Error::Dimension`](crate::Error::Dimension) when the length of B is not a multiple of m;
+    /// [`Error::NotFiniteRightHandSide`](crate::Error::NotFiniteRightHandSide) names the entry of B that is NaN or infinite.
     ///
     /// ```
     /// use nalgebra::dmatrix;

@@ -4,9 +4,9 @@
 //! the Gram matrix where the face is large) solves on it and repairs what is wrong with it. The answer is judged in x like any
 //! other point, and thrown away when it is not better.
 
-use super::{Limits, section};
 use super::judge::Judge;
 use super::minimize::Checkpoint;
+use super::{Limits, section};
 use crate::bounded::finish::{Exact, Finish, Form};
 use crate::bounded::flat::Flat;
 use crate::clock::Instant;

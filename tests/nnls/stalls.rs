@@ -194,7 +194,10 @@ fn a_small_residual_is_not_enough_where_the_gap_is_large() {
         let (data, b) = weak_direction(n, weak, seed);
         let a = Dense::column_major(&data, 2 * n, n).unwrap();
         let exact = Nnls::new(&a).strategy(Strategy::ActiveSet).solve(&b).unwrap();
-        assert!(exact.status.is_solved() && exact.certificate.gap <= 0.01 * exact.objective);
+        assert!(
+            exact.status.is_solved() && exact.certificate.gap <= 0.01 * exact.objective,
+            "{n}: {exact}"
+        );
         let s = Nnls::new(&a).solve(&b).unwrap();
         assert!(s.status.is_solved(), "{n}: {}", s.status);
         assert!(

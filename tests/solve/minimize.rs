@@ -562,7 +562,7 @@ where
             assert_eq!(read, checkpoint);
             // of another version, or cut short: refused
             assert!(serde_json::from_str::<reparam::Checkpoint<f64>>(&text[..text.len() - 9]).is_err());
-            let newer = text.replacen("\"version\":3", "\"version\":99", 1);
+            let newer = text.replacen("\"version\":4", "\"version\":99", 1);
             assert_ne!(newer, text);
             let refused = serde_json::from_str::<reparam::Checkpoint<f64>>(&newer).unwrap_err();
             assert!(refused.to_string().contains("another version"), "{refused}");
