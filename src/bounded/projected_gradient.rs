@@ -7,6 +7,9 @@ use crate::linalg::{dot, max_or_nan};
 use crate::nnls::problem::Problem;
 use crate::solve::{Run, Status};
 
+/// Rounding of f in units of ε f.
+const VALUE_ROUNDING: f64 = 8.0;
+
 /// Improves x (feasible) until the natural residual is at most `target` (not divided by ‖b‖) or `most` iterations are over.
 ///
 /// # Errors
@@ -72,7 +75,15 @@ pub(super) fn projected_gradient<T: LinalgScalar>(
             metric.iter_mut().zip(norms).for_each(|(v, c)| *v = *c * root);
         };
         let f_next = objective(&image_next);
-        if f_next > f && momentum > T::one() {
+        // near the end f shows rounding only; then the gradient tells: in its metric, y − next against next − x
+        let noise = T::lit(VALUE_ROUNDING) * T::epsilon() * f;
+        let against = || -> T {
+            (0..n)
+                .map(|j| metric[j] * (y[j] - next[j]) * (metric[j] * (next[j] - x[j])))
+                .sum()
+        };
+        let climbs = f_next > f + noise || (f_next > f - noise && against() > T::zero());
+        if climbs && momentum > T::one() {
             // the momentum overshot: again from the best point, without it
             momentum = T::one();
             y.copy_from_slice(x);
@@ -88,8 +99,8 @@ pub(super) fn projected_gradient<T: LinalgScalar>(
         for i in 0..m {
             image_y[i] = image_next[i] + beta * (image_next[i] - image[i]);
         }
-        if f_next <= f {
-            f = f_next;
+        if f_next <= f + noise {
+            f = f.min(f_next);
             x.copy_from_slice(&next);
             image.copy_from_slice(&image_next);
         }
