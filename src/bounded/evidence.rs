@@ -50,11 +50,18 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     fn seen(&self, x: &[T], r: Vec<T>, g: Vec<T>, lost: T, twice: bool) -> Seen<T> {
         let mut e = vec![T::zero(); x.len()];
         let t = self.region.displacement(self.norms, x, &g, &mut e);
-        let displacement = max_or_nan(e.iter().map(|v| v.abs()));
+        // (f does not depend on coordinates of zero columns, whatever their sum asks of them)
+        let has_say = |j: usize| self.problem.norms()[j] > T::zero();
+        let displacement = max_or_nan((0..x.len()).filter(|j| has_say(*j)).map(|j| e[j].abs()));
+        let couples = self
+            .region
+            .sum
+            .as_ref()
+            .is_some_and(|sum| (0..x.len()).any(|j| sum.w[j] > T::zero() && has_say(j)));
         let lost = if self.unit_of(x) == T::zero() {
             // b = 0 and A x = 0: f = 0 at x, without rounding
             T::zero()
-        } else if self.region.sum.is_some() {
+        } else if couples {
             self.lost_with_sum(x, &g, &e, t, lost, twice)
         } else {
             // coordinate by coordinate clip(−g_j/c_j, c_j (lo_j − x_j), c_j (hi_j − x_j)), a Lipschitz function of g_j/c_j with constant 1

@@ -32,6 +32,8 @@ const LARGE: usize = 1 << 14;
 const SMALL: f64 = 1e-6;
 /// … and one that a better ν shall reach, in units of f: two digits of f are proved.
 const OF_F: f64 = 1e-2;
+/// Without a factor of the face a better ν is sought only where the gap is more than this part of f.
+const WEAK: f64 = 0.3;
 /// Where f is at most this part of ½‖b‖², four digits of b are fitted: f is gap enough, and no work is done for a better one.
 const FITTED: f64 = 1e-8;
 /// Elements of a QR factor that is made for the gap alone (200 MB of f64).
@@ -217,8 +219,9 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
                 }
             }
         }
-        // more work than a pass for each direction
-        let weak = least > enough.max(T::lit(OF_F) * f);
+        // more work than a pass for each direction; with the face already factored, another factor of it costs no more
+        let part = if factored { OF_F } else { WEAK };
+        let weak = least > enough.max(T::lit(part) * f);
         if weak && trivial > half * T::lit(FITTED) * b_norm * b_norm {
             least = least.min(self.improved(complement.as_ref(), spent, enough, loss, run));
         }

@@ -1,6 +1,7 @@
 //! What "solved" and the bound of ρ's rounding error claim, judged in twice the precision.
 
 use crate::differential::exact::{Sum, Worth, non_negative, worth};
+use nalgebra::DMatrix;
 use reparam::bounded::Strategy as BoundedStrategy;
 use reparam::nnls::Strategy;
 use reparam::operators::{Dense, MatrixFree, SparseColumns};
@@ -325,4 +326,27 @@ fn the_bound_is_small_on_ordinary_problems() {
     );
     let s = Nnls::new(&products).strategy(Strategy::Flow).solve(&b).unwrap();
     assert!(s.status.is_solved() && s.certificate.natural_residual_error < 1e-13);
+}
+
+/// A zero column does not change f, however large the sum makes its coordinate.
+#[test]
+fn a_zero_column_far_away_is_no_doubt() {
+    let b = [0.7, -0.9, 0.6];
+    for size in [1.0, 2.0_f64.powi(74)] {
+        let a = DMatrix::<f64>::zeros(3, 1);
+        let (lower, upper) = ([-3.0 * size], [-1.3 * size]);
+        let s = BoundedLeastSquares::new(&a, &lower, &upper)
+            .sum(-1.3 * size)
+            .solve(&b)
+            .unwrap();
+        assert!(s.status.is_solved() && s.x == upper, "{s}");
+        // beside a column that has a say
+        let a = DMatrix::from_row_slice(3, 2, &[1.0, 0.0, 2.0, 0.0, 0.5, 0.0]);
+        let (lower, upper) = ([0.0, -3.0 * size], [1.0, -1.3 * size]);
+        let s = BoundedLeastSquares::new(&a, &lower, &upper)
+            .sum_over(&[1], -1.3 * size)
+            .solve(&b)
+            .unwrap();
+        assert!(s.status.is_solved() && s.x == [0.0, upper[1]], "{s}");
+    }
 }
