@@ -14,7 +14,8 @@ use crate::nnls::Options;
 use crate::nnls::problem::Prepared;
 use crate::objectives::Objective;
 use crate::operators::LinearOperator;
-use crate::solve::{Checkpoint, Integration, Minimization, Solution};
+use crate::outcome::Solution;
+use crate::solve::{Checkpoint, Integration, Minimization};
 use crate::{Result, Scalar};
 
 /// The compiled engines of a number type. Public only as a hidden supertrait of [`LinalgScalar`](crate::LinalgScalar).

@@ -2,13 +2,13 @@
 
 use crate::checks::{check_len, check_positive};
 use crate::clock::Instant;
+use crate::lifted::start_point;
 use crate::lifted::{Lifted, Point, Workspace};
 use crate::maps::Reparametrization;
 use crate::methods::{Method, State};
 use crate::objectives::{Convexity, Objective};
-use crate::solve::{
-    CancelToken, Checkpoint, Counts, Judge, Limits, Phase, Solution, Status, is_due, is_left, start_point,
-};
+use crate::outcome::{CancelToken, Counts, Limits, Phase, Solution, Status};
+use crate::solve::{Checkpoint, Judge, is_due, is_left};
 use crate::{Error, Result, Scalar};
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +81,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T>> Engine<T, M, S> {
             method: Some(method),
             saved: Saved::default(),
             workspace: None,
-            tolerance: crate::solve::default_tolerance(),
+            tolerance: crate::outcome::default_tolerance(),
             convex: false,
             cancel: None,
             restored: false,

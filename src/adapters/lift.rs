@@ -2,11 +2,13 @@
 
 use crate::checks::{check_finite, check_len, check_positive};
 use crate::clock::Instant;
+use crate::lifted::section;
 use crate::lifted::{Lifted, Point};
 use crate::maps::{Boundary, Reparametrization};
 use crate::methods::{Method, Step};
 use crate::objectives::{Convexity, Objective};
-use crate::solve::{Checkpoint, Counts, Judge, Solution, Status, section};
+use crate::outcome::{Counts, Solution, Status};
+use crate::solve::{Checkpoint, Judge};
 use crate::{Error, MapError, Result, Scalar};
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use super::flat::Flat;
 use super::{BoundedLeastSquares, Strategy};
 use crate::linalg::{axpy, dot};
 use crate::operators::{Dense, LinearOperator, SparseColumns};
-use crate::solve::{Limits, Solution};
+use crate::outcome::{Limits, Solution};
 use crate::{LinalgScalar, Scalar};
 use std::any::Any;
 

@@ -44,7 +44,7 @@ mod working_set;
 pub(crate) use reduce_and_solve::Question;
 
 use crate::operators::{LinearOperator, checked_size};
-use crate::solve::{CancelToken, Limits, Solution};
+use crate::outcome::{CancelToken, Limits, Solution};
 use crate::{LinalgScalar, Result};
 use std::time::Duration;
 

@@ -56,8 +56,9 @@ pub(crate) use driver::{MUCH, negligible};
 use crate::checks::{check_finite, check_len, check_memory, check_rhs, columns_of};
 use crate::clock::Instant;
 use crate::operators::LinearOperator;
-use crate::solve::{CancelToken, Halt, Limits, Solution, Stop, Unbegun};
+use crate::outcome::{CancelToken, Halt, Limits, Solution, Stop};
 use crate::{Error, LinalgScalar, Result};
+use many::Unbegun;
 use problem::Problem;
 use std::time::Duration;
 

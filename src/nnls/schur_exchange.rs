@@ -15,7 +15,7 @@ use super::face::{gather, weak_pivot};
 use crate::LinalgScalar;
 use crate::linalg::{axpy, backward, dot, forward, solve_lower};
 use crate::operators::{Dense, dense_products};
-use crate::solve::Run;
+use crate::outcome::Run;
 
 /// Rounds in all, of which those of Murty's rule change one column each.
 const ROUNDS: usize = 200;

@@ -6,15 +6,16 @@
 
 use super::judge::Judge;
 use super::minimize::Checkpoint;
-use super::{Limits, section};
 use crate::bounded::finish::{Exact, Finish, Form};
 use crate::bounded::flat::Flat;
 use crate::clock::Instant;
+use crate::lifted::section;
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{max_abs, max_or_nan};
 use crate::maps::Reparametrization;
 use crate::objectives::{CompositeView, Convexity, Objective};
 use crate::operators::{SparseColumns, checked_dense, checked_sparse};
+use crate::outcome::Limits;
 use crate::{Error, Result, Scalar};
 
 /// At most this many numbers (200 MB of f64) are written out, …
@@ -279,7 +280,7 @@ fn rows_of<T: Scalar>(view: &CompositeView<'_, T>, flat: &Flat<T>, passes: &mut 
             None => a.column(j, column),
         };
         if !read {
-            if n > COLUMNS || elements > WRITTEN || super::is_over() {
+            if n > COLUMNS || elements > WRITTEN || crate::outcome::is_over() {
                 return None;
             }
             unit[j] = T::one();
@@ -306,7 +307,7 @@ fn normal<T: Scalar>(lifted: &mut Lifted<'_, T>, point: &Point<T>) -> Result<Opt
     let mut q = vec![T::zero(); n * n];
     let mut unit = vec![T::zero(); n];
     for (j, column) in q.chunks_exact_mut(n).enumerate() {
-        if super::is_over() {
+        if crate::outcome::is_over() {
             return Ok(None);
         }
         unit[j] = T::one();

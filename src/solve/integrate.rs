@@ -2,7 +2,7 @@
 
 use super::judge::Judge;
 use super::minimize::{Checkpoint, limit};
-use super::{CancelToken, Integrated, Limits, Phase, Progress, Snapshot, Solution, Status};
+use super::{Integrated, Progress, Snapshot};
 use crate::checks::{check_finite, check_len, check_positive};
 use crate::clock::Instant;
 use crate::flows::monitors::Moment;
@@ -13,6 +13,7 @@ use crate::lifted::{Lifted, Point};
 use crate::maps::{Boundary, Reparametrization};
 use crate::methods::{Lbfgs, Step};
 use crate::objectives::{Convexity, Objective};
+use crate::outcome::{CancelToken, Limits, Phase, Solution, Status};
 use crate::{LinalgScalar, Result, Scalar};
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -544,7 +545,7 @@ impl<T: Scalar> Integration<'_, T> {
         from: Option<(usize, T)>,
     ) -> Result<(Solution<T>, Trajectory<T>, Checkpoint<T>)> {
         let clock = Instant::now();
-        let _watch = super::limits::watch(&self.limits, clock);
+        let _watch = crate::outcome::watch(&self.limits, clock);
         // (an earlier run's end is not that of this one)
         integrator.stop_at(self.until.unwrap_or_else(T::infinity));
         let n = map.dim_x();
@@ -654,7 +655,10 @@ impl<T: Scalar> Integration<'_, T> {
             }
             if failed.is_some() {
                 // (a step that a limit cut short has not failed)
-                failed = super::Stop::new(&self.limits, clock).check().err().or(failed);
+                failed = crate::outcome::Stop::new(&self.limits, clock)
+                    .check()
+                    .err()
+                    .or(failed);
             }
         }
         let status = status.unwrap_or(Status::Stalled);

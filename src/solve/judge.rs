@@ -2,13 +2,14 @@
 
 use super::minimize::Checkpoint;
 use super::verify::{CONTRADICTION, Suspect, VALUE_ROUNDING};
-use super::{Certificate, Phase, Solution, Status, section};
 use crate::clock::Instant;
+use crate::lifted::section;
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{max_abs, max_or_nan};
 use crate::maps::Reparametrization;
 use crate::methods::{Method, Step};
 use crate::objectives::{Convexity, Objective};
+use crate::outcome::{Certificate, Phase, Solution, Status};
 use crate::{Error, Result, Scalar};
 use std::time::Duration;
 

@@ -2,14 +2,15 @@
 
 use super::finish::{self, Finished};
 use super::judge::{Judge, RECENT};
-use super::{CancelToken, Counts, Limits, Phase, Solution, Status, start_point};
 use crate::checks::check_len;
 use crate::clock::Instant;
+use crate::lifted::start_point;
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{max_abs, max_or_nan};
 use crate::maps::Reparametrization;
 use crate::methods::{BoxLbfgs, Lbfgs, LevenbergMarquardt, Method, State};
 use crate::objectives::Objective;
+use crate::outcome::{CancelToken, Counts, Limits, Phase, Solution, Status};
 use crate::{Error, LinalgScalar, Result, Scalar};
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -298,7 +299,7 @@ where
             objective,
             map,
             asked: Minimization {
-                tolerance: super::default_tolerance(),
+                tolerance: crate::outcome::default_tolerance(),
                 limits: Limits {
                     iterations: Some(10_000),
                     ..Limits::default()
@@ -558,7 +559,7 @@ impl<T: Scalar> Minimization<'_, T> {
         mut c: Checkpoint<T>,
     ) -> Result<Solution<T>> {
         let clock = Instant::now();
-        let _watch = super::limits::watch(&self.limits, clock);
+        let _watch = crate::outcome::watch(&self.limits, clock);
         let mut judge = Judge::new(map);
         let mut status = None;
         let mut rho = T::nan();
@@ -625,7 +626,10 @@ impl<T: Scalar> Minimization<'_, T> {
             status = judge.advance(&mut lifted, &mut c)?;
             if matches!(status, Some(Status::Stalled | Status::NotFinite)) {
                 // (a step that a limit cut short is no stall)
-                status = super::Stop::new(&self.limits, clock).check().err().or(status);
+                status = crate::outcome::Stop::new(&self.limits, clock)
+                    .check()
+                    .err()
+                    .or(status);
             }
             if status == Some(Status::Stalled) && self.exact_finish && finish::is_left(&c) {
                 judge.curvature(&mut lifted, &mut c)?;

@@ -1,9 +1,10 @@
 //! What a run of the dynamics gives, and the state from which it goes on.
 
-use super::{Checkpoint, Solution};
+use super::Checkpoint;
 use crate::Scalar;
 use crate::flows::Trajectory;
 use crate::integrators::Integrator;
+use crate::outcome::Solution;
 
 /// What a run of [`Integrate`](crate::Integrate) gives.
 ///

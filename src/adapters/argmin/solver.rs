@@ -6,7 +6,7 @@ use super::{Access, Cache, FirstOrder, FullObjective, Residuals, SecondOrder, th
 use crate::clock::Instant;
 use crate::maps::Reparametrization;
 use crate::methods::Method;
-use crate::solve::{CancelToken, Solution, Status};
+use crate::outcome::{CancelToken, Solution, Status};
 use crate::{Result, Scalar};
 use argmin::core::{
     ArgminFloat, IterState, KV, KvValue, Problem, Solver, State, TerminationReason, TerminationStatus,

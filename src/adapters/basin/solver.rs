@@ -8,7 +8,7 @@ use crate::Scalar;
 use crate::clock::Instant;
 use crate::maps::Reparametrization;
 use crate::methods::Method;
-use crate::solve::{Solution, Status};
+use crate::outcome::{Solution, Status};
 use basin::core::math::VectorLen;
 use basin::core::problem::Problem;
 use basin::core::termination::{Convergence, ConvergenceCriterion, ConvergenceEvidence, ConvergenceTest};
