@@ -13,7 +13,7 @@ pub(crate) use limits::{Halt, Run, Stop, Together, is_over, watch};
 pub use solution::{Counts, Phase, Solution};
 pub use status::Status;
 
-/// 1e-8 in `f64`, 1e-4 in `f32`.
+/// 1e-8 in `f64`, 1e-4 in `f32`: the accuracy that every method reaches. The exact ones do far better by themselves.
 pub(crate) fn default_tolerance<T: crate::Scalar>() -> T {
     if T::epsilon().as_f64() < 1e-10 {
         T::lit(1e-8)

@@ -5,7 +5,7 @@
 //! other point, and thrown away when it is not better.
 
 use super::judge::Judge;
-use super::minimize::Checkpoint;
+use super::minimize::Iterate;
 use crate::bounded::finish::{Exact, Finish, Form};
 use crate::bounded::flat::Flat;
 use crate::clock::Instant;
@@ -49,7 +49,7 @@ impl<T: Scalar> Finished<T> {
 }
 
 /// Whether ρ says that the next attempt is due: the first one when the face may be known, the last one at convergence.
-pub(crate) fn is_due<T: Scalar, S>(c: &Checkpoint<T, S>, rho: T, tolerance: T) -> bool {
+pub(crate) fn is_due<T: Scalar>(c: &Iterate<T>, rho: T, tolerance: T) -> bool {
     let early = T::epsilon().sqrt().sqrt();
     c.finished.is_none()
         && match c.attempts {
@@ -59,16 +59,16 @@ pub(crate) fn is_due<T: Scalar, S>(c: &Checkpoint<T, S>, rho: T, tolerance: T) -
 }
 
 /// Whether an attempt is left for a run that has stalled.
-pub(crate) fn is_left<T, S>(c: &Checkpoint<T, S>) -> bool {
+pub(crate) fn is_left<T>(c: &Iterate<T>) -> bool {
     c.finished.is_none() && c.attempts < ATTEMPTS
 }
 
 impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     /// Replaces c by the exact answer; false (and c as it was, but for its counters) when there is none or it is no better.
-    pub(crate) fn exact_finish<S: Clone>(
+    pub(crate) fn exact_finish(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
+        c: &mut Iterate<T>,
         rho: T,
         tolerance: T,
         limits: &Limits,
@@ -136,10 +136,10 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// Moves `there` to the answer and evaluates; false where that gives no numbers.
-    fn stand_at<S>(
+    fn stand_at(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        there: &mut Checkpoint<T, S>,
+        there: &mut Iterate<T>,
         exact: &Exact<T>,
         by_products: bool,
     ) -> Result<bool> {
@@ -165,11 +165,11 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         Ok(terms.is_finite())
     }
 
-    fn accept<S>(
+    fn accept(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
-        mut there: Checkpoint<T, S>,
+        c: &mut Iterate<T>,
+        mut there: Iterate<T>,
         after: T,
         before: T,
         tolerance: T,

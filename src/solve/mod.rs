@@ -18,6 +18,7 @@ pub(crate) use integrate::Integration;
 pub use integrate::{Integrate, StopAnswer};
 #[cfg(any(feature = "argmin", feature = "basin"))]
 pub(crate) use judge::Judge;
+pub(crate) use minimize::Iterate;
 pub(crate) use minimize::Minimization;
 pub use minimize::{Checkpoint, Minimize, Progress};
 pub use snapshot::{Integrated, Snapshot};
