@@ -235,7 +235,7 @@ fn violators<T: LinalgScalar>(
 mod tests {
     use super::super::block_exchange::block_exchange;
     use super::*;
-    use crate::linalg::Kernels;
+    use crate::operators::Kernels;
     use crate::testing::Random;
 
     /// The face and the solution are those of the exchange that factorises every face anew, and so is what the factor solves.
