@@ -6,9 +6,9 @@
 
 use divan::{Bencher, black_box};
 use reparam::kernels::{GrowingFactor, gather_face};
-use reparam::lifted::{Quartic, minimise_quartic};
 use reparam::nnls::{Nnls, Strategy};
 use reparam::operators::{Dense, LinearOperator, SparseColumns};
+use reparam::search::{Quartic, minimise_quartic};
 use reparam::testing::Random;
 
 fn main() {

@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout)]
 
 use nalgebra::DMatrix;
-use reparam::flows::bias::AlphaPath;
+use reparam::implicit_bias::AlphaPath;
 use reparam::testing::Random;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

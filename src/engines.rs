@@ -14,7 +14,8 @@ use crate::nnls::Options;
 use crate::nnls::problem::Prepared;
 use crate::objectives::Objective;
 use crate::operators::LinearOperator;
-use crate::solve::{Checkpoint, Integration, Minimization, Solution};
+use crate::outcome::Solution;
+use crate::solve::{Checkpoint, Integration, Iterate, Minimization};
 use crate::{Result, Scalar};
 
 /// The compiled engines of a number type. Public only as a hidden supertrait of [`LinalgScalar`](crate::LinalgScalar).
@@ -77,8 +78,8 @@ pub trait Engines: Scalar {
         objective: &mut dyn Objective<Self>,
         map: &dyn Reparametrization<Self>,
         integrator: &mut dyn Integrator<Self>,
-        from: Option<Checkpoint<Self>>,
-    ) -> Result<(Solution<Self>, Trajectory<Self>, Checkpoint<Self>)>;
+        from: Option<Iterate<Self>>,
+    ) -> Result<(Solution<Self>, Trajectory<Self>, Iterate<Self>)>;
 }
 
 macro_rules! engines {
@@ -130,8 +131,8 @@ macro_rules! engines {
                 objective: &mut dyn Objective<Self>,
                 map: &dyn Reparametrization<Self>,
                 integrator: &mut dyn Integrator<Self>,
-                from: Option<Checkpoint<Self>>,
-            ) -> Result<(Solution<Self>, Trajectory<Self>, Checkpoint<Self>)> {
+                from: Option<Iterate<Self>>,
+            ) -> Result<(Solution<Self>, Trajectory<Self>, Iterate<Self>)> {
                 asked.run(objective, map, integrator, from)
             }
         }

@@ -9,7 +9,7 @@
 //! 2. **Everything else**: a map onto the set ([`maps`]), an objective ([`objectives`], made of [`losses`] and [`operators`], or a
 //!    closure), and [`Minimize`], which picks a method ([`methods`]).
 //! 3. **The answer** is a [`Solution`]: x in the set, a [`Status`], and a [`Certificate`] computed from the problem and x alone.
-//! 4. **The dynamics**: [`Integrate`], [`flows`], [`integrators`], [`steps`]; the implicit bias of small starts: [`flows::bias`].
+//! 4. **The dynamics**: [`Integrate`], [`flows`], [`integrators`], [`steps`]; the implicit bias of small starts: [`implicit_bias`].
 //! 5. **Your own** map, set, operator or objective implements a trait, and [`testing`] checks it.
 //! 6. **Other libraries** (features `argmin`, `basin`): `reparam::adapters`.
 //!
@@ -47,6 +47,7 @@ mod clock;
 mod engines;
 mod error;
 pub mod flows;
+pub mod implicit_bias;
 pub mod integrators;
 #[doc(hidden)]
 pub mod kernels;
@@ -58,7 +59,9 @@ pub mod methods;
 pub mod nnls;
 pub mod objectives;
 pub mod operators;
+mod outcome;
 mod scalar;
+pub mod search;
 pub mod sets;
 mod solve;
 pub mod steps;
@@ -69,10 +72,10 @@ mod threads;
 pub use bounded::BoundedLeastSquares;
 pub use error::{BoxError, Error, MapError, Result};
 pub use nnls::{Nnls, nnls};
+pub use outcome::{CancelToken, Certificate, Counts, Limits, Phase, Solution, Status, Uniqueness};
 pub use scalar::{LinalgScalar, Scalar};
 pub use solve::{
-    CancelToken, Certificate, Checkpoint, Counts, History, Integrate, Integrated, Limits, Minimize, Phase,
-    Progress, Record, Snapshot, Solution, Status, StopAnswer, Uniqueness,
+    Checkpoint, History, Integrate, Integrated, Minimize, Progress, Record, Snapshot, StopAnswer,
 };
 
 /// What most programs need.

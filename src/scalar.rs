@@ -61,7 +61,7 @@ where
 /// }
 /// # assert_eq!(solve(&nalgebra::dmatrix![2.0_f32], &[4.0]).unwrap(), vec![2.0]);
 /// ```
-pub trait LinalgScalar: Scalar + crate::linalg::Kernels + crate::engines::Engines + Send + Sync {}
+pub trait LinalgScalar: Scalar + crate::operators::Kernels + crate::engines::Engines + Send + Sync {}
 
 impl LinalgScalar for f32 {}
 impl LinalgScalar for f64 {}

@@ -1,9 +1,11 @@
-//! The Markdown pages: what they show can be pasted, and is compiled and run as it is shown.
+//! The Markdown pages: what they show can be pasted, and is compiled and run as it is shown. And the folders of the source: none depends on
+//! one that depends on it.
 #![allow(clippy::unwrap_used)]
 
 use reparam::maps::Bounds;
 use reparam::objectives::FromFn;
 use reparam::{Minimize, Status};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -122,4 +124,85 @@ fn a_closure_without_its_gradient() {
     let zeros = solve(|g| g.fill(0.0));
     assert_eq!(zeros.status, Status::Stationary);
     assert!(zeros.x.iter().all(|x| (x - 0.5).abs() < 1e-12), "{:?}", zeros.x);
+}
+
+/// The folders (and files) of `src` that a text names after `crate::`.
+fn folders_named(text: &str, folders: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        let list = match rest.strip_prefix('{') {
+            Some(list) => &list[..list.find("};").unwrap()],
+            None => rest,
+        };
+        // the first word of every item of a list that is not in braces of its own
+        let mut depth = 0;
+        let mut word = String::new();
+        let mut first = true;
+        for c in list.chars().chain([',']) {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                c if first && depth == 0 && (c.is_alphanumeric() || c == '_') => word.push(c),
+                ' ' | '\n' if word.is_empty() => {}
+                c => {
+                    if folders.contains(&word) {
+                        named.insert(word.clone());
+                    }
+                    word.clear();
+                    first = c == ',' && depth == 0;
+                    if !rest.starts_with('{') {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    named
+}
+
+#[test]
+fn folders_form_no_cycle() {
+    let src = root().join("src");
+    let mut sources = Vec::new();
+    files(&src, "rs", &mut sources);
+    let top = |path: &Path| {
+        let first = path.strip_prefix(&src).unwrap().iter().next().unwrap();
+        first.to_str().unwrap().trim_end_matches(".rs").to_owned()
+    };
+    let folders: BTreeSet<String> = sources
+        .iter()
+        .map(|path| top(path))
+        .filter(|name| !["lib", "bin"].contains(&name.as_str()))
+        .collect();
+    assert!(folders.len() > 15);
+    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in &sources {
+        let name = top(path);
+        if !folders.contains(&name) {
+            continue;
+        }
+        let text = fs::read_to_string(path).unwrap();
+        let text = text.split("#[cfg(test)]\nmod ").next().unwrap();
+        let code: String = text
+            .lines()
+            .map(|line| format!("{}\n", line.split("//").next().unwrap()))
+            .collect();
+        let mut named = folders_named(&code, &folders);
+        named.remove(&name);
+        uses.entry(name).or_default().extend(named);
+    }
+    assert!(uses["solve"].contains("methods") && uses["methods"].contains("lifted"));
+    // take away, again and again, what depends on nothing that is left
+    while let Some(lowest) = uses
+        .iter()
+        .find(|(_, named)| named.is_empty())
+        .map(|(name, _)| name.clone())
+    {
+        uses.remove(&lowest);
+        uses.values_mut().for_each(|named| {
+            named.remove(&lowest);
+        });
+    }
+    assert!(uses.is_empty(), "these depend on each other: {uses:#?}");
 }

@@ -9,9 +9,9 @@ mod figure;
 
 use figure::{Axis, Figure, Panel, Style};
 use nalgebra::{DMatrix, DVector};
-use reparam::flows::bias::AlphaPath;
 use reparam::flows::monitors::Bregman;
 use reparam::flows::{GradientFlow, Recording};
+use reparam::implicit_bias::AlphaPath;
 use reparam::integrators::RungeKutta;
 use reparam::losses::Poisson;
 use reparam::maps::{NormalizedSquares, Squares};

@@ -2,13 +2,13 @@
 
 use crate::checks::{check_len, check_positive};
 use crate::clock::Instant;
+use crate::lifted::start_point;
 use crate::lifted::{Lifted, Point, Workspace};
 use crate::maps::Reparametrization;
 use crate::methods::{Method, State};
 use crate::objectives::{Convexity, Objective};
-use crate::solve::{
-    CancelToken, Checkpoint, Counts, Judge, Limits, Phase, Solution, Status, is_due, is_left, start_point,
-};
+use crate::outcome::{CancelToken, Counts, Limits, Phase, Solution, Status};
+use crate::solve::{Checkpoint, Iterate, Judge, is_due, is_left};
 use crate::{Error, Result, Scalar};
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +81,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T>> Engine<T, M, S> {
             method: Some(method),
             saved: Saved::default(),
             workspace: None,
-            tolerance: crate::solve::default_tolerance(),
+            tolerance: crate::outcome::default_tolerance(),
             convex: false,
             cancel: None,
             restored: false,
@@ -102,7 +102,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T>> Engine<T, M, S> {
     pub(super) fn gap(&self) -> T {
         let convex = self.convex && self.map.set().is_convex();
         let run = self.saved.run.as_ref();
-        run.map_or_else(T::infinity, |run| self.judge.gap(run, convex))
+        run.map_or_else(T::infinity, |run| self.judge.gap(&run.iterate, convex))
     }
 }
 
@@ -122,17 +122,22 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         let claimed = self.saved.status.filter(|_| !self.restored);
         let status = claimed.unwrap_or(stopped);
         let (rho, elapsed) = (self.natural_residual(), self.saved.elapsed);
-        Some(
-            self.judge
-                .certify(run, self.convex, rho, status, self.tolerance, elapsed),
-        )
+        Some(self.judge.certify(
+            run.iterate,
+            run.method.phase(),
+            self.convex,
+            rho,
+            status,
+            self.tolerance,
+            elapsed,
+        ))
     }
 
     /// Continues from what a checkpoint holds.
     #[cfg(feature = "argmin")]
     pub(super) fn restore(&mut self, saved: Saved<T, S>) -> Result<()> {
         if let Some(run) = &saved.run {
-            run.check(self.map.dim_u(), self.map.dim_x())?;
+            run.iterate.check(self.map.dim_u(), self.map.dim_x())?;
         }
         self.saved = saved;
         self.restored = true;
@@ -181,9 +186,12 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
             lifted.begin();
             lifted.evaluate_there(&mut point)?;
             lifted.check_start(&point)?;
-            let mut run = Checkpoint::new(point, method, lifted.counts);
+            let mut run = Checkpoint {
+                iterate: Iterate::new(point, lifted.counts),
+                method,
+            };
             let mut saved = Saved::default();
-            if run.point.is_finite() {
+            if run.iterate.point.is_finite() {
                 look(judge, lifted, &mut run, &mut saved, tolerance)?;
             } else {
                 saved.status = Some(Status::NotFinite);
@@ -204,14 +212,14 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         let restored = std::mem::take(&mut self.restored);
         if restored {
             Lifted::new(&mut *objective, &*self.map).begin();
-            run.check_problem(objective, &*self.map)?;
+            run.iterate.check_problem(objective, &*self.map)?;
             if self.status().is_some() {
                 self.saved.run = Some(run);
                 return Ok(());
             }
         }
         let mut saved = std::mem::take(&mut self.saved);
-        let (tolerance, counts) = (self.tolerance, run.counts);
+        let (tolerance, counts) = (self.tolerance, run.iterate.counts);
         let limits = Limits {
             cancel: self.cancel.clone(),
             ..Limits::default()
@@ -219,33 +227,33 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         self.saved = self.on_lift(objective, counts, |judge, lifted| {
             if restored {
                 // the judge of this process has not looked at the point yet: it lacks the scales of x
-                judge.curvature(lifted, &mut run)?;
+                judge.curvature(lifted, &mut run.iterate)?;
             }
             if std::mem::take(&mut saved.due) {
                 let rho = saved.rho.unwrap_or_else(T::nan);
-                if judge.exact_finish(lifted, &mut run, rho, tolerance, &limits, Instant::now())? {
-                    run.iteration += 1;
+                if judge.exact_finish(lifted, &mut run.iterate, rho, tolerance, &limits, Instant::now())? {
+                    run.iterate.iteration += 1;
                     look(judge, lifted, &mut run, &mut saved, tolerance)?;
                     saved.run = Some(run);
                     return Ok(saved);
                 }
-                run.counts = lifted.counts;
+                run.iterate.counts = lifted.counts;
                 if saved.status.is_some() || rho <= tolerance {
                     saved.run = Some(run);
                     return Ok(saved);
                 }
             }
-            run.iteration += 1;
-            saved.status = judge.advance(lifted, &mut run)?;
-            if saved.status == Some(Status::Stalled) && can_finish(lifted) && is_left(&run) {
-                judge.curvature(lifted, &mut run)?;
-                let rho = judge.residual(&run);
+            run.iterate.iteration += 1;
+            saved.status = judge.advance(lifted, &mut run.iterate, &mut run.method)?;
+            if saved.status == Some(Status::Stalled) && can_finish(lifted) && is_left(&run.iterate) {
+                judge.curvature(lifted, &mut run.iterate)?;
+                let rho = judge.residual(&run.iterate);
                 saved.rho = Some(rho);
-                if judge.exact_finish(lifted, &mut run, rho, tolerance, &limits, Instant::now())? {
+                if judge.exact_finish(lifted, &mut run.iterate, rho, tolerance, &limits, Instant::now())? {
                     saved.status = None;
                 }
             }
-            run.counts = lifted.counts;
+            run.iterate.counts = lifted.counts;
             if saved.status.is_none() {
                 look(judge, lifted, &mut run, &mut saved, tolerance)?;
             }
@@ -279,11 +287,26 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         let Some(mut run) = self.saved.run.take() else {
             return Ok(());
         };
-        let (tolerance, convex, counts) = (self.tolerance, self.convex, run.counts);
+        let (tolerance, convex, counts) = (self.tolerance, self.convex, run.iterate.counts);
         let (run, rho, status) = self.on_lift(objective, counts, |judge, lifted| {
-            let status = judge.touch(lifted, &mut run, &mut rho, status, tolerance)?;
+            let status = judge.touch(
+                lifted,
+                &mut run.iterate,
+                Some(&run.method),
+                &mut rho,
+                status,
+                tolerance,
+            )?;
             // where f and the set are convex this is `Solved`, unless the gap contradicts
-            let judged = judge.certify(run.clone(), convex, rho, status, tolerance, Duration::ZERO);
+            let judged = judge.certify(
+                run.iterate.clone(),
+                run.method.phase(),
+                convex,
+                rho,
+                status,
+                tolerance,
+                Duration::ZERO,
+            );
             Ok((run, rho, judged.status))
         })?;
         self.saved.run = Some(run);
@@ -307,9 +330,10 @@ fn look<T: Scalar, M: Reparametrization<T>, S: Method<T>>(
     saved: &mut Saved<T, S>,
     tolerance: T,
 ) -> Result<()> {
-    let (rho, found) = judge.look(lifted, run, tolerance)?;
+    let (rho, found) = judge.look(lifted, &mut run.iterate, Some(&mut run.method), tolerance)?;
     saved.rho = Some(rho);
     saved.status = found.then_some(Status::AtPrecision);
-    saved.due = can_finish(lifted) && (is_due(run, rho, tolerance) || (found && is_left(run)));
+    saved.due =
+        can_finish(lifted) && (is_due(&run.iterate, rho, tolerance) || (found && is_left(&run.iterate)));
     Ok(())
 }

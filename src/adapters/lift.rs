@@ -2,11 +2,11 @@
 
 use crate::checks::{check_finite, check_len, check_positive};
 use crate::clock::Instant;
-use crate::lifted::{Lifted, Point};
+use crate::lifted::{Lifted, Point, section};
 use crate::maps::{Boundary, Reparametrization};
-use crate::methods::{Method, Step};
 use crate::objectives::{Convexity, Objective};
-use crate::solve::{Checkpoint, Counts, Judge, Solution, Status, section};
+use crate::outcome::{Counts, Phase, Solution, Status};
+use crate::solve::{Iterate, Judge};
 use crate::{Error, MapError, Result, Scalar};
 use std::time::Duration;
 
@@ -83,20 +83,6 @@ impl<T: Scalar> Memory<T> {
     }
 }
 
-/// The part of a method in a run that another library's solver has made.
-#[derive(Debug, Clone)]
-struct Theirs(&'static str);
-
-impl<T: Scalar> Method<T> for Theirs {
-    fn name(&self) -> &'static str {
-        self.0
-    }
-    fn step(&mut self, _: &mut Lifted<'_, T>, _: &mut Point<T>, _: &[T]) -> Result<Step> {
-        Ok(Step::Stalled)
-    }
-    fn reset(&mut self) {}
-}
-
 /// How far inside of a boundary a run starts, relative to the size of x: far enough for the lift to have a gradient there.
 fn inside<T: Scalar>() -> T {
     T::epsilon().cbrt()
@@ -125,9 +111,9 @@ where
     lifted.begin();
     lifted.evaluate(&mut point)?;
     if point.is_finite() {
-        let mut run = Checkpoint::new(point, Theirs(""), lifted.counts);
+        let mut run = Iterate::new(point, lifted.counts);
         let mut judge = Judge::new(map);
-        judge.look(&mut lifted, &mut run, T::zero())?;
+        judge.look(&mut lifted, &mut run, None, T::zero())?;
         judge.step_in_x(&mut lifted, &mut run)?;
         point = run.point;
     }
@@ -170,23 +156,31 @@ where
     lifted.begin();
     lifted.evaluate(&mut point)?;
     let finite = point.is_finite();
-    let mut run = Checkpoint::new(point, Theirs(how.name), lifted.counts);
+    let mut run = Iterate::new(point, lifted.counts);
     run.iteration = how.iterations;
     if let Some(first) = how.first {
         run.first_value = first;
     }
     let mut judge = Judge::new(map);
+    let phase = Phase::Custom(how.name);
     if !finite {
         let status = Status::NotFinite;
-        return Ok(judge.certify(run, convex, T::nan(), status, how.tolerance, how.elapsed));
+        return Ok(judge.certify(run, phase, convex, T::nan(), status, how.tolerance, how.elapsed));
     }
-    let (mut rho, _) = judge.look(&mut lifted, &mut run, how.tolerance)?;
+    let (mut rho, _) = judge.look(&mut lifted, &mut run, None, how.tolerance)?;
     // whatever ended the run: nothing is left to come but the last touch
-    let status = match judge.touch(&mut lifted, &mut run, &mut rho, Status::Stalled, how.tolerance)? {
+    let status = match judge.touch(
+        &mut lifted,
+        &mut run,
+        None,
+        &mut rho,
+        Status::Stalled,
+        how.tolerance,
+    )? {
         Status::Stalled => how.status,
         converged => converged,
     };
-    Ok(judge.certify(run, convex, rho, status, how.tolerance, how.elapsed))
+    Ok(judge.certify(run, phase, convex, rho, status, how.tolerance, how.elapsed))
 }
 
 /// The candidate with the lowest finite f.

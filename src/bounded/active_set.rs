@@ -9,7 +9,7 @@ use super::face::Face;
 use super::region::Region;
 use crate::Scalar;
 use crate::nnls::active_set::noise;
-use crate::solve::{Run, Status};
+use crate::outcome::{Run, Status};
 
 /// How coordinates are chosen.
 pub(super) struct Pricing<'s, T> {

@@ -9,7 +9,7 @@ use super::region::Region;
 use crate::LinalgScalar;
 use crate::linalg::{axpy, solve_lower};
 use crate::nnls::face::{gather, weak_pivot};
-use crate::solve::{Run, Status};
+use crate::outcome::{Run, Status};
 
 /// Where a coordinate is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

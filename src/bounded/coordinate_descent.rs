@@ -12,7 +12,7 @@ use crate::LinalgScalar;
 use crate::linalg::max_or_nan;
 use crate::nnls::coordinate_descent::{Outcome, Watch};
 use crate::nnls::problem::Problem;
-use crate::solve::{Run, Status};
+use crate::outcome::{Run, Status};
 
 /// Sweeps from x (feasible, changed in place; r = b − A x kept in step) until the largest step in column-norm units is at
 /// most `tolerance`, or it is clear that this will take more than `patience` further sweeps.
@@ -80,7 +80,7 @@ mod tests {
             let (m, n) = (6, 5);
             let entries: Vec<f32> = (0..m * n).map(|_| random.uniform()).collect();
             let a = Dense::column_major(&entries, m, n).unwrap();
-            let problem = Problem::new(&a, true, crate::solve::Stop::never()).unwrap();
+            let problem = Problem::new(&a, true, crate::outcome::Stop::never()).unwrap();
             let region = Region {
                 lo: vec![-1.0; n],
                 hi: vec![1.0; n],

@@ -13,7 +13,7 @@ use crate::nnls::dual::Primal;
 use crate::nnls::problem::Problem;
 use crate::nnls::projected_cg::{Ended, Target, projected_cg};
 use crate::nnls::{MUCH, negligible};
-use crate::solve::{Phase, Run, Solution, Status};
+use crate::outcome::{Phase, Run, Solution, Status};
 use crate::{LinalgScalar, Result};
 use std::cell::RefCell;
 

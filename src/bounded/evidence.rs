@@ -4,7 +4,7 @@ use super::driver::{Candidate, Context, relative};
 use crate::LinalgScalar;
 use crate::linalg::{max_or_nan, norm2, rounding_of_sums};
 use crate::nnls::driver::rounding_of_norms;
-use crate::solve::Run;
+use crate::outcome::Run;
 
 /// A point with b − A x and Aᵀ(A x − b), and what that says.
 pub(super) struct Seen<T> {

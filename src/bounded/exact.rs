@@ -12,7 +12,7 @@ use crate::linalg::{dot, max_or_nan, norm2};
 use crate::nnls::damped::{self, Damped};
 use crate::nnls::problem::Problem;
 use crate::nnls::projected_cg::instead_of_a_gram_matrix;
-use crate::solve::{Phase, Run, Status};
+use crate::outcome::{Phase, Run, Status};
 use std::cell::RefCell;
 
 /// From so many columns on projected conjugate gradients are tried before a Gram matrix of them all.

@@ -14,7 +14,7 @@ use crate::LinalgScalar;
 use crate::linalg::{PackedUpper, axpy, dot, max_or_nan, norm2};
 use crate::nnls::face::{dependence, gather, gram_dependence, orthogonalise_fully, weak_pivot};
 use crate::nnls::problem::Problem;
-use crate::solve::Run;
+use crate::outcome::Run;
 
 /// Coordinates F with a factor of A_F that grows and shrinks.
 pub(super) trait Face<T> {

@@ -4,10 +4,11 @@
 //! the number type can be asked at run time.
 
 use super::flat::Flat;
-use super::{BoundedLeastSquares, Strategy};
+use super::reduce_and_solve::Question;
+use super::{Request, Shape, Strategy};
 use crate::linalg::{axpy, dot};
 use crate::operators::{Dense, LinearOperator, SparseColumns};
-use crate::solve::{Limits, Solution};
+use crate::outcome::{Limits, Solution};
 use crate::{LinalgScalar, Scalar};
 use std::any::Any;
 
@@ -126,17 +127,16 @@ fn run<T: LinalgScalar, A: LinearOperator<T>>(
     limits: &Limits,
     proximal: bool,
 ) -> Option<Exact<T>> {
-    let solved = |start: Option<&[T]>, strategy: Strategy| -> Option<Solution<T>> {
-        let mut solver = BoundedLeastSquares::new(a, &set.lower, &set.upper)
-            .limits(limits.clone())
-            .strategy(strategy);
-        if let Some((part, r)) = &set.sum {
-            solver = solver.sum_over(part, *r);
-        }
-        if let Some(z) = start {
-            solver = solver.start(z);
-        }
-        solver.solve(b).ok().filter(|s| s.status.is_solved())
+    let mut request = Request::new(Shape::Bounds(set.lower.clone(), set.upper.clone()));
+    request.settings.limits = limits.clone();
+    if let Some((part, r)) = &set.sum {
+        request.demand(*r, Some(part.clone()), "`sum_over`");
+    }
+    let mut solved = |start: Option<&[T]>, strategy: Strategy| -> Option<Solution<T>> {
+        request.settings.strategy = strategy;
+        request.start = start.map(<[T]>::to_vec);
+        let question = Question { a, request: &request };
+        question.solve(b).ok().filter(|s| s.status.is_solved())
     };
     let warm = start.and_then(|z| {
         let inside = (0..z.len()).filter(|j| set.lower[*j] < z[*j] && z[*j] < set.upper[*j]);

@@ -6,8 +6,8 @@ use super::region::Sum;
 use crate::linalg::norm2;
 use crate::nnls::dual::Primal;
 use crate::nnls::uniqueness::Known;
+use crate::outcome::{Certificate, Run, Solution, Status, Uniqueness};
 use crate::sets::clip;
-use crate::solve::{Certificate, Run, Solution, Status, Uniqueness};
 use crate::{Error, LinalgScalar, Result};
 
 impl<T: LinalgScalar> Context<'_, '_, '_, T> {
@@ -121,7 +121,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             iterations: run.iterations,
             counts: run.counts(),
             phase: if failed {
-                crate::solve::Phase::Start
+                crate::outcome::Phase::Start
             } else {
                 candidate.phase
             },

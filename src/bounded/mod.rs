@@ -44,7 +44,7 @@ mod working_set;
 pub(crate) use reduce_and_solve::Question;
 
 use crate::operators::{LinearOperator, checked_size};
-use crate::solve::{CancelToken, Limits, Solution};
+use crate::outcome::{CancelToken, Limits, Solution, default_tolerance};
 use crate::{LinalgScalar, Result};
 use std::time::Duration;
 
@@ -111,6 +111,30 @@ pub(crate) struct Request<T> {
     second: Option<&'static str>,
     settings: Settings<T>,
     start: Option<Vec<T>>,
+}
+
+impl<T: LinalgScalar> Request<T> {
+    fn new(shape: Shape<T>) -> Self {
+        Self {
+            shape,
+            sum: None,
+            second: None,
+            settings: Settings {
+                tolerance: default_tolerance(),
+                strategy: Strategy::Auto,
+                limits: Limits::default(),
+            },
+            start: None,
+        }
+    }
+
+    fn demand(&mut self, r: T, part: Option<Vec<usize>>, call: &'static str) {
+        if self.sum.is_some() {
+            self.second = self.second.or(Some(call));
+        } else {
+            self.sum = Some(SumOver { r, part, call });
+        }
+    }
 }
 
 /// A least-squares problem over bounds for one matrix: options, then [`solve`](Self::solve) as often as wanted.
@@ -208,25 +232,9 @@ where
     }
 
     fn over(a: &'a A, shape: Shape<T>) -> Self {
-        // what every method reaches; the exact ones do far better by themselves
-        let tolerance = if T::epsilon().as_f64() < 1e-10 {
-            T::lit(1e-8)
-        } else {
-            T::lit(1e-4)
-        };
         Self {
             a,
-            request: Request {
-                shape,
-                sum: None,
-                second: None,
-                settings: Settings {
-                    tolerance,
-                    strategy: Strategy::Auto,
-                    limits: Limits::default(),
-                },
-                start: None,
-            },
+            request: Request::new(shape),
         }
     }
 
@@ -262,11 +270,7 @@ where
     }
 
     fn demand(mut self, r: T, part: Option<Vec<usize>>, call: &'static str) -> Self {
-        if self.request.sum.is_some() {
-            self.request.second = self.request.second.or(Some(call));
-        } else {
-            self.request.sum = Some(SumOver { r, part, call });
-        }
+        self.request.demand(r, part, call);
         self
     }
 

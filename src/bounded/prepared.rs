@@ -3,8 +3,8 @@
 use super::region::{Region, Sum, add};
 use crate::linalg::{exponent, norm2, safe_exponent};
 use crate::nnls::problem::Problem;
+use crate::outcome::{Run, Status};
 use crate::sets::{check_bounds, clip};
-use crate::solve::{Run, Status};
 use crate::{Error, LinalgScalar, Result};
 use std::cell::OnceCell;
 

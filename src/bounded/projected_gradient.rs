@@ -5,7 +5,7 @@ use super::region::Region;
 use crate::LinalgScalar;
 use crate::linalg::{dot, max_or_nan};
 use crate::nnls::problem::Problem;
-use crate::solve::{Run, Status};
+use crate::outcome::{Run, Status};
 
 /// Rounding of f in units of ε f.
 const VALUE_ROUNDING: f64 = 8.0;

@@ -7,11 +7,12 @@ use crate::checks::{check_finite, check_len, check_memory, check_not_empty, chec
 use crate::clock::Instant;
 use crate::linalg::{max_or_nan, norm2, rounding_of_sums};
 use crate::nnls::driver::rounding_of_norms;
+use crate::nnls::many::Unbegun;
 use crate::nnls::many::{Answer, in_order};
 use crate::nnls::problem::Problem;
 use crate::operators::{Dense, LinearOperator, checked_norms, checked_size};
+use crate::outcome::{Halt, Run, Solution, Status, Stop, Uniqueness};
 use crate::sets::{CappedSimplex, ConstraintSet, L1Ball, MonotoneCone};
-use crate::solve::{Halt, Run, Solution, Status, Stop, Unbegun, Uniqueness};
 use crate::{Error, LinalgScalar, Result};
 
 /// Operations on every entry of x and g/c beside the sums of a projection.

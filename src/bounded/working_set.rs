@@ -11,7 +11,7 @@ use crate::LinalgScalar;
 use crate::linalg::axpy;
 use crate::nnls::active_set::noise;
 use crate::nnls::problem::Problem;
-use crate::solve::{Run, Status};
+use crate::outcome::{Run, Status};
 
 /// A dense Gram matrix of more columns than this would not fit the memory of a small machine.
 pub(super) const LARGEST: usize = 6000;

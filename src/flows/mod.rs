@@ -14,7 +14,6 @@
 //! Scales: with x = u^{∘L} the flow of L identical factors (Chou, Maly, Verdun, Freitas Paulo da Costa & Mirandola, AISTATS 2025)
 //! is u′ = −u^{∘(L−1)}∘∇f, which is s = 1/L of the full gradient ∇F = L u^{∘(L−1)}∘∇f. `per_factor(L)` says that by name.
 
-pub mod bias;
 mod gradient;
 mod mirror;
 pub mod monitors;

@@ -6,16 +6,14 @@
 //! g = \nabla f(\varphi(u)), \quad J = D\varphi(u)
 //! ```
 
-mod rational_search;
-mod ray_search;
+mod start;
 
-pub use rational_search::{RationalQuartic, minimise_rational};
-pub use ray_search::{Quartic, minimise_quartic};
+pub(crate) use start::{section, start_point};
 
 use crate::linalg::max_abs;
 use crate::maps::{Boundary, Reparametrization};
 use crate::objectives::{Nearby, Objective};
-use crate::solve::Counts;
+use crate::outcome::Counts;
 use crate::{Error, Result, Scalar};
 use std::sync::Arc;
 
@@ -79,7 +77,7 @@ impl<T: Scalar> Point<T> {
 /// After a limit nothing is evaluated any more: f is +∞ there, which no method takes for a step, and a search over dear evaluations ends at
 /// once.
 fn refused<T: Scalar>(point: &mut Point<T>) -> bool {
-    let refused = crate::solve::is_over();
+    let refused = crate::outcome::is_over();
     if refused {
         point.value = T::infinity();
         point.g.fill(T::nan());
@@ -335,7 +333,7 @@ impl<'a, T: Scalar> Lifted<'a, T> {
     pub(crate) fn value_gradient(&mut self, x: &[T], g: &mut [T]) -> Result<T> {
         if self.objective.uses_nearby() && !self.map.set().is_separable() {
             let mut u = vec![T::zero(); self.map.dim_u()];
-            if crate::solve::section(&self.map, x, &mut u, &mut self.work).is_err() {
+            if crate::lifted::section(&self.map, x, &mut u, &mut self.work).is_err() {
                 // (a point that φ does not reach, a rank too high: any points of a convex set will do)
                 self.map.interior(&mut u);
             }

@@ -1,7 +1,6 @@
 //! Private dense kernels. Plain loops where a library call costs more than it saves; factorisations and
 //! matrix products by faer (or nalgebra without that feature).
 
-mod backend;
 pub(crate) mod conjugate_gradient;
 mod jacobi;
 mod packed;
@@ -9,7 +8,6 @@ mod quasi_newton;
 pub(crate) mod scratch;
 pub(crate) mod twice;
 
-pub(crate) use backend::Kernels;
 pub(crate) use jacobi::{compose, symmetric_eigen, symmetric_eigenvalues};
 pub(crate) use packed::PackedUpper;
 pub(crate) use quasi_newton::two_loops;

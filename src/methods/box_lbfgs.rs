@@ -9,7 +9,7 @@ use super::wolfe::{Reach, bracket, first_trial};
 use super::{Method, Outlook, Search, Step};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{axpy, dot, max_abs, norm2};
-use crate::solve::Phase;
+use crate::outcome::Phase;
 use crate::{Result, Scalar};
 
 /// Quasi-Newton with a memory of m pairs (Δx, Δ∇f), its model minimised over the box in each step (as sequential quadratic

@@ -6,7 +6,7 @@ use super::wolfe::first_trial;
 use super::{Method, Search, Step, curve_search, wolfe_search};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{dot, max_abs};
-use crate::solve::Phase;
+use crate::outcome::Phase;
 use crate::{Result, Scalar};
 
 /// d ← −D⁻¹∇F + β d with β = max(0, ⟨D⁻¹∇F, ∇F − ∇F₋⟩ / ⟨D₋⁻¹∇F₋, ∇F₋⟩).

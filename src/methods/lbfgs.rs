@@ -8,7 +8,7 @@ use super::wolfe::first_trial;
 use super::{Method, Search, Step, wolfe_search};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{dot, two_loops};
-use crate::solve::Phase;
+use crate::outcome::Phase;
 use crate::{Result, Scalar};
 
 /// L-BFGS with a memory of m pairs (s, y) = (Δu, Δ∇F).

@@ -11,7 +11,7 @@ use super::buffers::Buffers;
 use super::{Method, Step};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{PackedUpper, axpy, dot, norm2};
-use crate::solve::Phase;
+use crate::outcome::Phase;
 use crate::{Error, Result, Scalar};
 
 /// The first damping, relative to the scale.

@@ -28,7 +28,7 @@ pub use trust_region::TrustRegion;
 pub use wolfe::{Search, curve_search, wolfe_search};
 
 use crate::lifted::{Lifted, Point};
-use crate::solve::Phase;
+use crate::outcome::Phase;
 use crate::{Result, Scalar};
 
 /// What one step of a method did.

@@ -7,7 +7,7 @@ use super::buffers::Buffers;
 use super::{Method, Step};
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{axpy, dot, max_abs};
-use crate::solve::Phase;
+use crate::outcome::Phase;
 use crate::{Result, Scalar};
 
 /// Trust-region Newton with truncated conjugate gradients.
@@ -77,7 +77,7 @@ impl<T: Scalar> TrustRegion<T> {
         let target = start * T::lit(0.1).min(close.sqrt());
         for _ in 0..(2 * p).max(10) {
             // (a truncated step is one of descent, too)
-            if crate::solve::is_over() {
+            if crate::outcome::is_over() {
                 break;
             }
             product(lifted, point, d, hd, scratch)?;

@@ -1,10 +1,11 @@
 //! Searches along a line in u: strong Wolfe conditions, with a way back from points where f is not finite, and the
 //! search along the lifted curve that needs no further products.
 
-use crate::lifted::{CurveWork, Lifted, Point, minimise_quartic, minimise_rational};
+use crate::lifted::{CurveWork, Lifted, Point};
 use crate::linalg::{axpy, dot, max_abs};
 use crate::maps::Ray;
 use crate::objectives::Curve;
+use crate::search::{minimise_quartic, minimise_rational};
 use crate::{Result, Scalar};
 
 /// The outcome of a line search.

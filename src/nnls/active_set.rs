@@ -7,7 +7,7 @@
 use super::face::{Face, drop_rounding};
 use crate::Scalar;
 use crate::linalg::not_positive;
-use crate::solve::{Run, Status};
+use crate::outcome::{Run, Status};
 use std::cmp::Ordering;
 
 /// The least number of candidates of a pass after the first.

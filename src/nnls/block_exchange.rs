@@ -9,7 +9,7 @@ use super::face::{gather, weak_pivot};
 use crate::LinalgScalar;
 use crate::linalg::scratch::{self, Scratch};
 use crate::linalg::solve_lower;
-use crate::solve::{Run, Status};
+use crate::outcome::{Run, Status};
 
 /// The face at which the exchange ended, its factor, and the solution on it.
 pub(super) struct Exchange<T: LinalgScalar> {

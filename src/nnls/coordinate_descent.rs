@@ -10,7 +10,7 @@
 use super::problem::Problem;
 use crate::LinalgScalar;
 use crate::linalg::max_or_nan;
-use crate::solve::{Run, Status};
+use crate::outcome::{Run, Status};
 
 /// How the descent ended without hitting a limit.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -152,7 +152,7 @@ mod tests {
     fn orthogonal_columns_take_one_sweep() {
         let data = [2.0, 0.0, 0.0, 0.0, 3.0, 0.0];
         let a = Dense::column_major(&data, 3, 2).unwrap();
-        let problem = Problem::new(&a, true, crate::solve::Stop::never()).unwrap();
+        let problem = Problem::new(&a, true, crate::outcome::Stop::never()).unwrap();
         let limits = Limits::default();
         let mut run = Run::new(
             &limits,

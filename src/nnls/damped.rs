@@ -13,7 +13,7 @@ use super::driver::QR_ELEMENTS;
 use super::problem::Problem;
 use crate::LinalgScalar;
 use crate::operators::Dense;
-use crate::solve::Run;
+use crate::outcome::Run;
 
 /// A with μ diag(c) below it, and b with μ c x̄.
 pub(crate) struct Damped<T> {

@@ -11,7 +11,7 @@ use super::projected_cg::{Target, few_products, instead_of_a_gram_matrix, projec
 use crate::LinalgScalar;
 use crate::linalg::scratch::{self, Scratch};
 use crate::linalg::{dot, norm2};
-use crate::solve::{Phase, Run, Status};
+use crate::outcome::{Phase, Run, Status};
 use std::cell::{Cell, OnceCell, RefCell};
 
 /// Up to so many columns the Gram matrix of them all costs less than to find out which are needed.

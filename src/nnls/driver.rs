@@ -11,8 +11,8 @@ use super::{Options, Strategy};
 use crate::clock::Instant;
 use crate::linalg::scratch::{self, Scratch};
 use crate::linalg::{dot, exponent, norm2, pow2, rounding_of_sums, safe_exponent};
+use crate::outcome::{Certificate, Phase, Run, Solution, Status, Uniqueness};
 use crate::sets::{ConstraintSet, Orthant};
-use crate::solve::{Certificate, Phase, Run, Solution, Status, Uniqueness};
 use crate::{Error, LinalgScalar, Result};
 use std::cell::{OnceCell, RefCell};
 

@@ -22,7 +22,7 @@
 use super::problem::Problem;
 use crate::linalg::scratch::{self, Scratch};
 use crate::linalg::{axpy, dot, norm2, rounding_of_half_square, rounding_of_sums};
-use crate::solve::Run;
+use crate::outcome::Run;
 use crate::{LinalgScalar, Scalar};
 use std::collections::HashMap;
 

@@ -5,7 +5,7 @@ use crate::checks::check_memory;
 use crate::linalg::{
     PackedUpper, axpy, axpy_body, dot, dot_body, dots_body, exponent, max_or_nan, norm2, pow2, wide,
 };
-use crate::solve::Run;
+use crate::outcome::Run;
 use crate::{LinalgScalar, Scalar};
 
 /// Columns F with a factor of A_F that grows and shrinks, for the monotone active-set method.
@@ -590,7 +590,7 @@ mod tests {
             let data: Vec<f64> = random.normals(m * n);
             let b = random.normals(m);
             let a = Dense::column_major(&data, m, n).unwrap();
-            let problem = Problem::new(&a, true, crate::solve::Stop::never()).unwrap();
+            let problem = Problem::new(&a, true, crate::outcome::Stop::never()).unwrap();
             let mut run = Run::unlimited();
             let members: Vec<usize> = (0..n).filter(|j| j % 2 == 0).collect();
             let (mut whole, mut grown) = (QrFace::new(&problem, &b), QrFace::new(&problem, &b));
@@ -620,7 +620,7 @@ mod tests {
     fn dependent_columns_are_not_assigned() {
         let data = [1.0_f64, 0.0, 0.0, 1.0, 1e-14, 0.0, 0.0, 1.0, 0.0];
         let a = Dense::column_major(&data, 3, 3).unwrap();
-        let problem = Problem::new(&a, true, crate::solve::Stop::never()).unwrap();
+        let problem = Problem::new(&a, true, crate::outcome::Stop::never()).unwrap();
         let mut run = Run::unlimited();
         let mut face = QrFace::new(&problem, &[1.0, 2.0, 3.0]);
         assert!(!face.assign(&[0, 1, 2], &mut run));

@@ -4,7 +4,7 @@ use super::active_set::{Pricing, active_set, best_first};
 use super::driver::Context;
 use super::face::{Face, GramFace};
 use crate::LinalgScalar;
-use crate::solve::Run;
+use crate::outcome::Run;
 
 /// Columns that are looked at, and of them those compared with the best.
 const LOOKED_AT: usize = 32;

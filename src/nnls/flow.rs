@@ -10,10 +10,10 @@
 //! nothing but products: two for the images of the ray's two coefficients, one for the gradient.
 
 use super::problem::Problem;
-use crate::lifted::{Quartic, minimise_quartic};
 use crate::linalg::{dot, not_positive};
 use crate::maps::{Reparametrization, Squares};
-use crate::solve::{Run, Status};
+use crate::outcome::{Run, Status};
+use crate::search::{Quartic, minimise_quartic};
 use crate::{LinalgScalar, Scalar};
 
 /// What the flow reached.

@@ -6,7 +6,7 @@ use crate::LinalgScalar;
 use crate::linalg::scratch::Scratch;
 use crate::linalg::{PackedUpper, dot, max_or_nan, norm2};
 use crate::operators::{Dense, dense_products};
-use crate::solve::Run;
+use crate::outcome::Run;
 use std::cell::OnceCell;
 
 /// RᵀR = A_FᵀA_F, where F grows by the best candidates of a pricing pass and only what they need of the Gram matrix is formed: one
@@ -315,7 +315,7 @@ mod tests {
             let data = random.normals(m * n);
             let b = random.normals(m);
             let a = Dense::column_major(&data, m, n).unwrap();
-            let problem = Problem::new(&a, true, crate::solve::Stop::never()).unwrap();
+            let problem = Problem::new(&a, true, crate::outcome::Stop::never()).unwrap();
             let mut run = Run::unlimited();
             let correlations = OnceCell::new();
             let mut gram = GrowingGram::new(&problem, &b, &correlations);
@@ -366,7 +366,7 @@ mod tests {
     fn dependent_columns_are_refused() {
         let data = [1.0, 0.0, 0.0, 1.0, 1e-7, 0.0];
         let a = Dense::column_major(&data, 3, 2).unwrap();
-        let problem = Problem::new(&a, true, crate::solve::Stop::never()).unwrap();
+        let problem = Problem::new(&a, true, crate::outcome::Stop::never()).unwrap();
         let mut run = Run::unlimited();
         let correlations = OnceCell::new();
         let mut face = GrowingGram::new(&problem, &[1.0, 1.0, 1.0], &correlations);

@@ -21,8 +21,8 @@ use super::problem::Problem;
 use crate::LinalgScalar;
 use crate::linalg::{axpy, dot};
 use crate::operators::sparse_inverse::SparseInverse;
+use crate::outcome::{Phase, Run, Status};
 use crate::sets::{ConstraintSet, Orthant};
-use crate::solve::{Phase, Run, Status};
 
 /// Steps, and those without the residual halved, after which that is all that can be had.
 const STEPS: usize = 150;

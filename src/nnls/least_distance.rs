@@ -19,7 +19,7 @@ use super::driver::{Candidate, Context, support};
 use super::problem::{Problem, over};
 use crate::LinalgScalar;
 use crate::linalg::{axpy, dot, max_or_nan, norm2, two_loops};
-use crate::solve::{Phase, Run, Status};
+use crate::outcome::{Phase, Run, Status};
 
 /// x̄ in units of what makes Ā x̄ as long as b, for an Ā x̄ that has nothing to do with b.
 const INSIDE: f64 = 4.0;
@@ -478,7 +478,7 @@ mod tests {
 
     /// Where it ends, if that is good.
     fn solve(a: &Dense<'_, f64>, b: &[f64]) -> Option<Vec<f64>> {
-        let problem = Problem::new(a, true, crate::solve::Stop::never()).unwrap();
+        let problem = Problem::new(a, true, crate::outcome::Stop::never()).unwrap();
         let reached = least_distance(&problem, b, norm2(b), None, 1e-9, &mut Run::unlimited());
         reached.good.map(|_| reached.x)
     }
@@ -532,7 +532,7 @@ mod tests {
             .collect();
         let found = solve(&a, &b).unwrap();
         let mut run = Run::unlimited();
-        let problem = Problem::new(&a, true, crate::solve::Stop::never()).unwrap();
+        let problem = Problem::new(&a, true, crate::outcome::Stop::never()).unwrap();
         let start = State::new(&problem, &b, norm2(&b), None, &mut run);
         let scaled: Vec<f64> = found.iter().zip(&norms).map(|(x, c)| x * c).collect();
         assert!(scaled.contains(&0.0));

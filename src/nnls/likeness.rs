@@ -88,7 +88,7 @@ mod tests {
         let columns: Vec<f64> = (0..m * n).map(|k| entry(k % m, k / m)).collect();
         let rows: Vec<f64> = (0..m * n).map(|k| entry(k / n, k % n)).collect();
         let look = |a: &Dense<'_, f64>| {
-            let problem = Problem::new(a, true, crate::solve::Stop::never()).unwrap();
+            let problem = Problem::new(a, true, crate::outcome::Stop::never()).unwrap();
             (problem.alike(), problem.has_common_direction())
         };
         let seen = look(&Dense::column_major(&columns, m, n).unwrap());

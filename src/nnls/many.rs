@@ -1,7 +1,10 @@
 //! Many right-hand sides with one matrix: what they share is made once, and threads take the rest in chunks.
 
-use crate::solve::{Status, Stop};
-use crate::{Result, Scalar};
+use crate::linalg::norm2;
+use crate::operators::LinearOperator;
+use crate::outcome::{Certificate, Counts, Phase, Solution, Status, Stop};
+use crate::{LinalgScalar, Result, Scalar};
+use std::time::Duration;
 
 /// So many right-hand sides a thread takes at once.
 #[cfg(feature = "rayon")]
@@ -56,4 +59,57 @@ pub(crate) fn in_order<T: Scalar, S: Send, P: Sync>(
         solutions.push(begun(ahead + k, b)?);
     }
     Ok(solutions)
+}
+
+/// The feasible point of least-squares problems that were not begun: those whose turn came after a limit, or whose matrix was still being
+/// prepared.
+///
+/// x, its residual and f are known, and f itself bounds f − min f, as no f is below zero. What would take products of its own is not: ρ is
+/// +∞ (nothing is known of x) and the multipliers are NaN.
+pub(crate) struct Unbegun<T> {
+    x: Vec<T>,
+    /// A x; empty for x = 0.
+    image: Vec<T>,
+    violation: T,
+}
+
+impl<T: LinalgScalar> Unbegun<T> {
+    /// At x, which breaks its constraints by `violation`; one product unless x = 0.
+    pub(crate) fn at<A: LinearOperator<T> + ?Sized>(a: &A, x: Vec<T>, violation: T) -> Self {
+        let mut image = Vec::new();
+        if x.iter().any(|v| *v != T::zero()) {
+            image.resize(a.rows(), T::zero());
+            a.apply(&x, &mut image);
+        }
+        Self { x, image, violation }
+    }
+
+    /// The answer to b.
+    pub(crate) fn answer(&self, b: &[T], status: Status) -> Solution<T> {
+        let mut residual = b.to_vec();
+        residual.iter_mut().zip(&self.image).for_each(|(r, z)| *r -= *z);
+        let residual_norm = norm2(&residual);
+        let objective = T::lit(0.5) * residual_norm * residual_norm;
+        // f = 0 is its least value, and Aᵀ0 = 0 are the multipliers
+        let least = residual_norm == T::zero() && self.violation == T::zero();
+        let (status, rho, multiplier) = if least {
+            (Status::Solved, T::zero(), T::zero())
+        } else {
+            (status, T::infinity(), T::nan())
+        };
+        // (with the rounding of f itself)
+        let gap = objective * (T::one() + T::count(b.len() + 8) * T::epsilon());
+        Solution {
+            residual,
+            residual_norm,
+            objective,
+            status,
+            certificate: Certificate::new(rho, rho, gap, self.violation, vec![multiplier; self.x.len()]),
+            iterations: 0,
+            counts: Counts::default(),
+            phase: Phase::Start,
+            elapsed: Duration::ZERO,
+            x: self.x.clone(),
+        }
+    }
 }

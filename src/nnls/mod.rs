@@ -56,8 +56,9 @@ pub(crate) use driver::{MUCH, negligible};
 use crate::checks::{check_finite, check_len, check_memory, check_rhs, columns_of};
 use crate::clock::Instant;
 use crate::operators::LinearOperator;
-use crate::solve::{CancelToken, Halt, Limits, Solution, Stop, Unbegun};
+use crate::outcome::{CancelToken, Halt, Limits, Solution, Stop, default_tolerance};
 use crate::{Error, LinalgScalar, Result};
+use many::Unbegun;
 use problem::Problem;
 use std::time::Duration;
 
@@ -166,16 +167,10 @@ where
     /// assert_eq!(reparam::Nnls::new(&a).solve(&[4.0]).unwrap().residual, vec![0.0]);
     /// ```
     pub fn new(a: &'a A) -> Self {
-        // the accuracy every method reaches; the exact ones do far better by themselves
-        let tolerance = if T::epsilon().as_f64() < 1e-10 {
-            T::lit(1e-8)
-        } else {
-            T::lit(1e-4)
-        };
         Self {
             a,
             options: Options {
-                tolerance,
+                tolerance: default_tolerance(),
                 strategy: Strategy::Auto,
                 limits: Limits::default(),
                 start: None,

@@ -11,7 +11,7 @@ use crate::operators::{
     ColumnScaled, Dense, LinearOperator, SparseColumns, checked_dense, checked_norms, checked_size,
     checked_sparse, not_finite, power_of_two_factor, sparse_products,
 };
-use crate::solve::{Halt, Run, Status, Stop};
+use crate::outcome::{Halt, Run, Status, Stop};
 use crate::{LinalgScalar, Result};
 use std::cell::RefCell;
 use std::sync::Arc;

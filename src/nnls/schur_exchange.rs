@@ -15,7 +15,7 @@ use super::face::{gather, weak_pivot};
 use crate::LinalgScalar;
 use crate::linalg::{axpy, backward, dot, forward, solve_lower};
 use crate::operators::{Dense, dense_products};
-use crate::solve::Run;
+use crate::outcome::Run;
 
 /// Rounds in all, of which those of Murty's rule change one column each.
 const ROUNDS: usize = 200;
@@ -235,7 +235,7 @@ fn violators<T: LinalgScalar>(
 mod tests {
     use super::super::block_exchange::block_exchange;
     use super::*;
-    use crate::linalg::Kernels;
+    use crate::operators::Kernels;
     use crate::testing::Random;
 
     /// The face and the solution are those of the exchange that factorises every face anew, and so is what the factor solves.

@@ -8,7 +8,7 @@ use crate::LinalgScalar;
 use crate::linalg::twice::{Twice, dot_of_numbers, dot_of_sums};
 use crate::linalg::{norm2, wide};
 use crate::operators::{Dense, SparseColumns};
-use crate::solve::{Phase, Run};
+use crate::outcome::{Phase, Run};
 
 impl<T: LinalgScalar> Problem<'_, T> {
     /// b − Â x in twice the precision; None where A is known by its products only.

@@ -7,7 +7,7 @@ use super::dual::{Bounds, Primal};
 use super::face::{dependence, orthogonalise_fully};
 use crate::linalg::norm2;
 use crate::linalg::scratch::Scratch;
-use crate::solve::{Run, Uniqueness};
+use crate::outcome::{Run, Uniqueness};
 use crate::{LinalgScalar, Scalar};
 
 /// So many columns are always examined: microseconds to a few milliseconds.

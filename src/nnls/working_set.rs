@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::schur_exchange::{SchurExchange, schur_exchange};
 use crate::LinalgScalar;
 use crate::linalg::not_positive;
-use crate::solve::{Run, Status};
+use crate::outcome::{Run, Status};
 
 /// A dense Gram matrix of more columns than this would not fit the memory of a small machine.
 pub(super) const LARGEST: usize = 6000;

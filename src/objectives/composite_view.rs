@@ -1,10 +1,10 @@
 //! What a search needs of ℓ(A x + a) + ½λ‖x‖² + ⟨c, x⟩: f along a curve of which the image is known.
 
 use crate::Scalar;
-use crate::lifted::{Quartic, RationalQuartic};
 use crate::linalg::{axpy, dot};
 use crate::losses::Loss;
 use crate::operators::LinearOperator;
+use crate::search::{Quartic, RationalQuartic};
 
 /// The parts of an objective ℓ(A x + a) + ½λ‖x‖² + ⟨c, x⟩, and what a search needs of them.
 ///
@@ -140,7 +140,7 @@ impl<T: Scalar> CompositeView<'_, T> {
     /// ```
     ///
     /// ```
-    /// use reparam::lifted::minimise_quartic;
+    /// use reparam::search::minimise_quartic;
     /// use reparam::objectives::{Curve, LeastSquares, Objective};
     /// let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[4.0]).unwrap();
     /// // x = u² from u = 1 along d = 1: x + 2t + t²
@@ -161,7 +161,7 @@ impl<T: Scalar> CompositeView<'_, T> {
     /// The same for any denominator: a quartic over its square.
     ///
     /// ```
-    /// use reparam::lifted::minimise_rational;
+    /// use reparam::search::minimise_rational;
     /// use reparam::objectives::{Curve, LeastSquares, Objective};
     /// let f = LeastSquares::new(nalgebra::dmatrix![1.0], &[1.0]).unwrap();
     /// // x = t/(1 + t²) comes nearest to 1 at t = 1

@@ -4,6 +4,7 @@
 //! also asks for columns, which opens the exact methods. nalgebra matrices, sprs matrices and slices
 //! ([`Dense`]) are operators as they are; closures become one through [`MatrixFree`].
 
+mod backend;
 mod column_scaled;
 mod dense;
 pub(crate) mod dense_products;
@@ -14,6 +15,7 @@ mod sparse_columns;
 pub(crate) mod sparse_inverse;
 pub(crate) mod sparse_products;
 
+pub(crate) use backend::Kernels;
 pub use column_scaled::ColumnScaled;
 pub(crate) use column_scaled::power_of_two_factor;
 pub use dense::Dense;

@@ -14,7 +14,7 @@ use super::dense_products::each;
 use super::sparse_products::Rows;
 use super::{LinearOperator, SparseColumns};
 use crate::LinalgScalar;
-use crate::solve::{Status, Stop, Together};
+use crate::outcome::{Status, Stop, Together};
 
 /// Columns of a row of W, itself among them, at most.
 const WIDTH: usize = 20;

@@ -5,7 +5,7 @@
 use super::dense_products::{add_up, each};
 use super::{LinearOperator, SparseColumns};
 use crate::LinalgScalar;
-use crate::solve::{Status, Stop, Together};
+use crate::outcome::{Status, Stop, Together};
 
 /// Parts into which columns are split for sums over columns: each needs a vector of its own, so they are few.
 pub(crate) const PARTS: usize = 4;

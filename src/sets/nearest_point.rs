@@ -260,7 +260,7 @@ impl<T: Scalar> Image<'_, T> {
         let mut largest = norm2(corral.last());
         let mut best = T::infinity();
         for _ in 0..100 + 20 * (d + n) {
-            if crate::solve::is_over() {
+            if crate::outcome::is_over() {
                 return Search::Stopped;
             }
             corral.point(x);
@@ -344,7 +344,7 @@ impl<T: Scalar> Image<'_, T> {
         ahead.copy_from_slice(y);
         let (mut momentum, mut best) = (T::one(), T::infinity());
         for _ in 0..20_000 {
-            if crate::solve::is_over() {
+            if crate::outcome::is_over() {
                 return Search::Stopped;
             }
             gradient(ahead, r, g);

@@ -5,16 +5,17 @@
 //! other point, and thrown away when it is not better.
 
 use super::judge::Judge;
-use super::minimize::Checkpoint;
-use super::{Limits, section};
+use super::minimize::Iterate;
 use crate::bounded::finish::{Exact, Finish, Form};
 use crate::bounded::flat::Flat;
 use crate::clock::Instant;
+use crate::lifted::section;
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{max_abs, max_or_nan};
 use crate::maps::Reparametrization;
 use crate::objectives::{CompositeView, Convexity, Objective};
 use crate::operators::{SparseColumns, checked_dense, checked_sparse};
+use crate::outcome::Limits;
 use crate::{Error, Result, Scalar};
 
 /// At most this many numbers (200 MB of f64) are written out, …
@@ -48,7 +49,7 @@ impl<T: Scalar> Finished<T> {
 }
 
 /// Whether ρ says that the next attempt is due: the first one when the face may be known, the last one at convergence.
-pub(crate) fn is_due<T: Scalar, S>(c: &Checkpoint<T, S>, rho: T, tolerance: T) -> bool {
+pub(crate) fn is_due<T: Scalar>(c: &Iterate<T>, rho: T, tolerance: T) -> bool {
     let early = T::epsilon().sqrt().sqrt();
     c.finished.is_none()
         && match c.attempts {
@@ -58,16 +59,16 @@ pub(crate) fn is_due<T: Scalar, S>(c: &Checkpoint<T, S>, rho: T, tolerance: T) -
 }
 
 /// Whether an attempt is left for a run that has stalled.
-pub(crate) fn is_left<T, S>(c: &Checkpoint<T, S>) -> bool {
+pub(crate) fn is_left<T>(c: &Iterate<T>) -> bool {
     c.finished.is_none() && c.attempts < ATTEMPTS
 }
 
 impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     /// Replaces c by the exact answer; false (and c as it was, but for its counters) when there is none or it is no better.
-    pub(crate) fn exact_finish<S: Clone>(
+    pub(crate) fn exact_finish(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
+        c: &mut Iterate<T>,
         rho: T,
         tolerance: T,
         limits: &Limits,
@@ -135,10 +136,10 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// Moves `there` to the answer and evaluates; false where that gives no numbers.
-    fn stand_at<S>(
+    fn stand_at(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        there: &mut Checkpoint<T, S>,
+        there: &mut Iterate<T>,
         exact: &Exact<T>,
         by_products: bool,
     ) -> Result<bool> {
@@ -164,11 +165,11 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         Ok(terms.is_finite())
     }
 
-    fn accept<S>(
+    fn accept(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
-        mut there: Checkpoint<T, S>,
+        c: &mut Iterate<T>,
+        mut there: Iterate<T>,
         after: T,
         before: T,
         tolerance: T,
@@ -279,7 +280,7 @@ fn rows_of<T: Scalar>(view: &CompositeView<'_, T>, flat: &Flat<T>, passes: &mut 
             None => a.column(j, column),
         };
         if !read {
-            if n > COLUMNS || elements > WRITTEN || super::is_over() {
+            if n > COLUMNS || elements > WRITTEN || crate::outcome::is_over() {
                 return None;
             }
             unit[j] = T::one();
@@ -306,7 +307,7 @@ fn normal<T: Scalar>(lifted: &mut Lifted<'_, T>, point: &Point<T>) -> Result<Opt
     let mut q = vec![T::zero(); n * n];
     let mut unit = vec![T::zero(); n];
     for (j, column) in q.chunks_exact_mut(n).enumerate() {
-        if super::is_over() {
+        if crate::outcome::is_over() {
             return Ok(None);
         }
         unit[j] = T::one();

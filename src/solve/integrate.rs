@@ -1,8 +1,8 @@
 //! The loop of the dynamics: an integrator moves, and what it reaches is judged in x.
 
 use super::judge::Judge;
-use super::minimize::{Checkpoint, limit};
-use super::{CancelToken, Integrated, Limits, Phase, Progress, Snapshot, Solution, Status};
+use super::minimize::{Iterate, limit};
+use super::{Integrated, Progress, Snapshot};
 use crate::checks::{check_finite, check_len, check_positive};
 use crate::clock::Instant;
 use crate::flows::monitors::Moment;
@@ -11,8 +11,9 @@ use crate::flows::{GradientFlow, Recording, Trajectory};
 use crate::integrators::{Integrator, RungeKutta};
 use crate::lifted::{Lifted, Point};
 use crate::maps::{Boundary, Reparametrization};
-use crate::methods::{Lbfgs, Step};
+use crate::methods::Step;
 use crate::objectives::{Convexity, Objective};
+use crate::outcome::{CancelToken, Limits, Phase, Solution, Status};
 use crate::{LinalgScalar, Result, Scalar};
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -106,8 +107,8 @@ type Engine<T> = fn(
     &mut dyn Objective<T>,
     &dyn Reparametrization<T>,
     &mut dyn Integrator<T>,
-    Option<Checkpoint<T>>,
-) -> Result<(Solution<T>, Trajectory<T>, Checkpoint<T>)>;
+    Option<Iterate<T>>,
+) -> Result<(Solution<T>, Trajectory<T>, Iterate<T>)>;
 
 impl<T: std::fmt::Debug, O, M, I: std::fmt::Debug> std::fmt::Debug for Integrate<'_, T, O, M, I> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -447,17 +448,17 @@ where
     /// See [`Snapshot`] for an example.
     pub fn resume(mut self, snapshot: Snapshot<T, I>) -> Result<Integrated<T, I>> {
         self.integrator = snapshot.integrator;
-        self.go(Some(snapshot.checkpoint))
+        self.go(Some(snapshot.iterate))
     }
 
-    fn go(mut self, from: Option<Checkpoint<T>>) -> Result<Integrated<T, I>> {
+    fn go(mut self, from: Option<Iterate<T>>) -> Result<Integrated<T, I>> {
         let (f, map, integrator) = (&mut self.objective, &self.map, &mut self.integrator);
-        let (solution, trajectory, checkpoint) = (self.engine)(self.asked, f, map, integrator, from)?;
+        let (solution, trajectory, iterate) = (self.engine)(self.asked, f, map, integrator, from)?;
         Ok(Integrated {
             solution,
             trajectory,
             snapshot: Snapshot {
-                checkpoint,
+                iterate,
                 integrator: self.integrator,
             },
         })
@@ -472,15 +473,15 @@ impl<T: Scalar> Integration<'_, T> {
         objective: &mut dyn Objective<T>,
         map: &dyn Reparametrization<T>,
         integrator: &mut dyn Integrator<T>,
-        from: Option<Checkpoint<T>>,
-    ) -> Result<(Solution<T>, Trajectory<T>, Checkpoint<T>)> {
+        from: Option<Iterate<T>>,
+    ) -> Result<(Solution<T>, Trajectory<T>, Iterate<T>)> {
         self.check()?;
-        if let Some(checkpoint) = from {
-            checkpoint.check(map.dim_u(), map.dim_x())?;
+        if let Some(iterate) = from {
+            iterate.check(map.dim_u(), map.dim_x())?;
             Lifted::new(&mut *objective, map).begin();
-            checkpoint.check_problem(objective, map)?;
-            let from = (checkpoint.iteration, integrator.time());
-            return self.drive(objective, map, integrator, checkpoint, Some(from));
+            iterate.check_problem(objective, map)?;
+            let from = (iterate.iteration, integrator.time());
+            return self.drive(objective, map, integrator, iterate, Some(from));
         }
         let u = self.start_u(map)?;
         let mut point = Point::new(map, &u);
@@ -492,8 +493,8 @@ impl<T: Scalar> Integration<'_, T> {
             integrator.reset();
             integrator.begin(&mut lifted, &point)?;
         }
-        let checkpoint = Checkpoint::new(point, Lbfgs::new(10).into(), lifted.counts);
-        self.drive(objective, map, integrator, checkpoint, None)
+        let start = Iterate::new(point, lifted.counts);
+        self.drive(objective, map, integrator, start, None)
     }
 
     fn check(&self) -> Result<()> {
@@ -540,11 +541,11 @@ impl<T: Scalar> Integration<'_, T> {
         objective: &mut dyn Objective<T>,
         map: &dyn Reparametrization<T>,
         integrator: &mut dyn Integrator<T>,
-        mut c: Checkpoint<T>,
+        mut c: Iterate<T>,
         from: Option<(usize, T)>,
-    ) -> Result<(Solution<T>, Trajectory<T>, Checkpoint<T>)> {
+    ) -> Result<(Solution<T>, Trajectory<T>, Iterate<T>)> {
         let clock = Instant::now();
-        let _watch = super::limits::watch(&self.limits, clock);
+        let _watch = crate::outcome::watch(&self.limits, clock);
         // (an earlier run's end is not that of this one)
         integrator.stop_at(self.until.unwrap_or_else(T::infinity));
         let n = map.dim_x();
@@ -570,7 +571,7 @@ impl<T: Scalar> Integration<'_, T> {
             if let Some(tolerance) = self.tolerance
                 && rho <= tolerance
             {
-                rho = judge.confirm(&mut lifted, &mut c, rho)? + judge.doubt(&c);
+                rho = judge.confirm(&mut lifted, &mut c, None, rho)? + judge.doubt(&c);
             }
             c.counts = lifted.counts;
             let time = integrator.time();
@@ -582,7 +583,8 @@ impl<T: Scalar> Integration<'_, T> {
                 counts: c.counts,
                 elapsed: clock.elapsed(),
                 time: Some(time),
-                checkpoint: &c,
+                iterate: &c,
+                method: None,
             };
             #[cfg(feature = "tracing")]
             tracing::debug!(
@@ -654,7 +656,10 @@ impl<T: Scalar> Integration<'_, T> {
             }
             if failed.is_some() {
                 // (a step that a limit cut short has not failed)
-                failed = super::Stop::new(&self.limits, clock).check().err().or(failed);
+                failed = crate::outcome::Stop::new(&self.limits, clock)
+                    .check()
+                    .err()
+                    .or(failed);
             }
         }
         let status = status.unwrap_or(Status::Stalled);
@@ -663,15 +668,14 @@ impl<T: Scalar> Integration<'_, T> {
         let phase = Phase::Integrator(integrator.name());
         let reached = c.clone();
         let convex = lifted.objective().convexity() == Convexity::Convex;
-        let mut solution = judge
-            .certify(c, convex, rho, status, tolerance, clock.elapsed())
+        let solution = judge
+            .certify(c, phase, convex, rho, status, tolerance, clock.elapsed())
             .with_residual(lifted.objective())?;
-        solution.phase = phase;
         Ok((solution, recorder.trajectory, reached))
     }
 }
 
-fn moment<'m, T: Scalar>(c: &'m Checkpoint<T>, t: T, rho: T, second: Option<&'m [T]>) -> Moment<'m, T> {
+fn moment<'m, T: Scalar>(c: &'m Iterate<T>, t: T, rho: T, second: Option<&'m [T]>) -> Moment<'m, T> {
     Moment {
         k: c.iteration,
         t,

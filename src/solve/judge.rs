@@ -1,14 +1,15 @@
 //! What a run of [`Minimize`](super::Minimize) does in x: the residual, the steps that leave a face, the last touch.
 
-use super::minimize::Checkpoint;
+use super::minimize::Iterate;
 use super::verify::{CONTRADICTION, Suspect, VALUE_ROUNDING};
-use super::{Certificate, Phase, Solution, Status, section};
 use crate::clock::Instant;
+use crate::lifted::section;
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{max_abs, max_or_nan};
 use crate::maps::Reparametrization;
 use crate::methods::{Method, Step};
 use crate::objectives::{Convexity, Objective};
+use crate::outcome::{Certificate, Phase, Solution, Status};
 use crate::{Error, Result, Scalar};
 use std::time::Duration;
 
@@ -183,10 +184,11 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
 
     /// The residual ρ at the point, the curvature updated, a ρ within the tolerance confirmed; and whether x has converged for another
     /// reason ([`at_its_digits`](Self::at_its_digits)): [`Status::AtPrecision`].
-    pub(crate) fn look<S: Method<T>>(
+    pub(crate) fn look(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
+        c: &mut Iterate<T>,
+        method: Option<&mut dyn Method<T>>,
         tolerance: T,
     ) -> Result<(T, bool)> {
         self.curvature(lifted, c)?;
@@ -202,12 +204,12 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             rho = self.residual(c);
         }
         if rho <= tolerance {
-            rho = self.confirm(lifted, c, rho)?;
+            rho = self.confirm(lifted, c, method, rho)?;
             if rho <= tolerance && !self.errors.is_empty() {
                 rho = self.trust(lifted, c, rho, tolerance)?;
             }
         } else {
-            found = self.at_its_digits(lifted, c, tolerance);
+            found = self.at_its_digits(lifted, c, method, tolerance);
         }
         c.counts = lifted.counts;
         Ok((rho, found))
@@ -215,11 +217,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
 
     /// h ← diag ∇²f where f offers it; else what [`verify`](Self::verify) has estimated, or the secant
     /// ⟨Δx, Δg⟩/⟨Δx, Δx⟩ of the last move, when that is positive.
-    pub(crate) fn curvature<S>(
-        &mut self,
-        lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
-    ) -> Result<()> {
+    pub(crate) fn curvature(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Iterate<T>) -> Result<()> {
         let mut diagonal = std::mem::take(&mut self.diagonal);
         diagonal.resize(c.point.x.len(), T::zero());
         lifted.surround(&c.point.u, &c.point.x);
@@ -270,10 +268,11 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     /// The residual with which convergence may be claimed, `rho` as it stands. A model of f that has seen all free directions is
     /// asked first: its promise, in the same units, costs nothing. Else [`verify`](Self::verify), once per iteration (a run
     /// resumed here must not count it twice).
-    pub(super) fn confirm<S: Method<T>>(
+    pub(super) fn confirm(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
+        c: &mut Iterate<T>,
+        method: Option<&mut dyn Method<T>>,
         rho: T,
     ) -> Result<T> {
         if c.verified == Some(c.iteration) {
@@ -283,7 +282,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         let plausible = self.terms(&c.point.x) <= T::lit(PLAUSIBLE) * c.point.value.abs().sqrt();
         if !self.known
             && plausible
-            && let Some(outlook) = c.method.outlook(lifted, &c.point, &c.h)
+            && let Some(outlook) = method.and_then(|m| m.outlook(lifted, &c.point, &c.h))
             && !outlook.decrease.is_nan()
         {
             if outlook.decrease <= T::zero() {
@@ -312,7 +311,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// How much the errors of the gradient may change the residual; 0 where they are those of rounding.
-    pub(super) fn doubt<S>(&self, c: &Checkpoint<T, S>) -> T {
+    pub(super) fn doubt(&self, c: &Iterate<T>) -> T {
         if self.errors.is_empty() {
             return T::zero();
         }
@@ -328,10 +327,10 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
 
     /// The residual with the error of the gradient, before convergence is claimed on it: a gradient below its own error is no evidence.
     /// Where that is too large, f is asked for a better one.
-    fn trust<S: Method<T>>(
+    fn trust(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
+        c: &mut Iterate<T>,
         mut rho: T,
         tolerance: T,
     ) -> Result<T> {
@@ -347,14 +346,15 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// No step of the method is left: with a better gradient there may be (None), and below its error there is none.
-    fn after_stall<S: Method<T>>(
+    fn after_stall(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
+        c: &mut Iterate<T>,
+        method: &mut dyn Method<T>,
     ) -> Result<Option<Status>> {
         if lifted.objective().sharpen() {
             lifted.evaluate_there(&mut c.point)?;
-            c.method.reset();
+            method.reset();
             c.stalls = 0;
             return Ok((!c.point.is_finite()).then_some(Status::NotFinite));
         }
@@ -378,14 +378,18 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     /// f* = 0 (a model of f which has seen all free directions expects to lose a good part of f in one more step) leaves no
     /// residual relative to f: x is found when no coordinate would move by more than `tolerance` of itself,
     /// neither by the projected step nor by that of the model, which promises no decrease that shows beside what f has lost so far.
-    fn at_its_digits<S: Method<T>>(
+    fn at_its_digits(
         &mut self,
         lifted: &Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
+        c: &mut Iterate<T>,
+        method: Option<&mut dyn Method<T>>,
         tolerance: T,
     ) -> bool {
         let fallen = (c.first_value - c.point.value).abs();
-        if !c.method.moves_in_x() || c.point.value.abs() > tolerance * fallen {
+        let Some(method) = method.filter(|m| m.moves_in_x()) else {
+            return false;
+        };
+        if c.point.value.abs() > tolerance * fallen {
             return false;
         }
         let (x, g, h) = (&c.point.x, &c.point.g, &c.h);
@@ -393,7 +397,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             && x.iter()
                 .zip(&self.target)
                 .all(|(a, b)| (*a - *b).abs() <= tolerance * a.abs());
-        near && c.method.outlook(lifted, &c.point, &c.h).is_some_and(|o| {
+        near && method.outlook(lifted, &c.point, &c.h).is_some_and(|o| {
             let to_zero = o.decrease >= T::lit(0.1) * c.point.value.abs();
             to_zero && o.relative_move <= tolerance && o.decrease <= tolerance * tolerance * fallen
         })
@@ -411,7 +415,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
 
     /// √(2 max(|f|, what f has changed by lately, scaled by √ε)): f* = 0 needs a floor. Only recent values count: against
     /// those of a far start everything would look converged.
-    pub(super) fn size<S>(&self, c: &Checkpoint<T, S>) -> T {
+    pub(super) fn size(&self, c: &Iterate<T>) -> T {
         let f = c.point.value;
         let (root, eps) = (T::epsilon().sqrt(), T::epsilon());
         let mut changes: [T; RECENT] = [T::zero(); RECENT];
@@ -440,14 +444,14 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         c.finished.as_ref().map_or(size, |e| size.max(e.terms))
     }
 
-    pub(crate) fn residual<S>(&mut self, c: &Checkpoint<T, S>) -> T {
+    pub(crate) fn residual(&mut self, c: &Iterate<T>) -> T {
         let raw = self.raw_residual(&c.point);
         self.settled = raw <= T::lit(SETTLED) * self.terms(&c.point.x);
         if raw == T::zero() { raw } else { raw / self.size(c) }
     }
 
     /// Adds f(x) to the recent values.
-    fn remember_value<S>(c: &mut Checkpoint<T, S>) {
+    fn remember_value(c: &mut Iterate<T>) {
         if c.recent.len() >= RECENT {
             c.recent.remove(0);
         }
@@ -456,7 +460,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
 
     /// Before a step that is nobody's business here (an integrator's): f(x) joins the recent values, x and ∇f(x) are kept for
     /// the secant. Allocates once.
-    pub(super) fn note<S>(&mut self, c: &mut Checkpoint<T, S>) {
+    pub(super) fn note(&mut self, c: &mut Iterate<T>) {
         Self::remember_value(c);
         let (x, g) = self
             .before
@@ -468,7 +472,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     /// Whether x runs away: the set is not bounded, f still fell in the last step, and numbers end here, either those of x, whose
     /// squares overflow, or those of f, which has fallen below all that it was. Before that nothing tells a problem without a
     /// solution from one whose solution is far away: only the unit of x says what is far.
-    pub(super) fn at_infinity<S>(&self, c: &Checkpoint<T, S>) -> bool {
+    pub(super) fn at_infinity(&self, c: &Iterate<T>) -> bool {
         let (f, edge) = (c.point.value, T::max_value().sqrt());
         let fallen = f < -edge && f < -c.first_value.abs() / T::epsilon();
         (fallen || max_abs(&c.point.x) > edge)
@@ -478,7 +482,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// Counts the points in a row that have neither a lower f nor a smaller residual than all before them.
-    fn count_stalls<S>(c: &mut Checkpoint<T, S>, raw: T) {
+    fn count_stalls(c: &mut Iterate<T>, raw: T) {
         let here = [c.point.value, raw];
         let Some(least) = &mut c.least else {
             c.least = here.iter().all(|v| v.is_finite()).then_some(here);
@@ -494,10 +498,11 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// One iteration: a step of the method, or one in x where the lift has nothing to offer.
-    pub(crate) fn advance<S: Method<T>>(
+    pub(crate) fn advance(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
+        c: &mut Iterate<T>,
+        method: &mut dyn Method<T>,
     ) -> Result<Option<Status>> {
         if std::mem::take(&mut self.noisy) {
             return Ok(Some(Status::NoiseLimit));
@@ -516,23 +521,24 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             .sum();
         let raw = self.raw_residual(&c.point);
         let mut outcome = Step::Stalled;
-        let in_x = c.method.moves_in_x();
-        let pure = c.method.is_dynamics();
+        let in_x = method.moves_in_x();
+        let pure = method.is_dynamics();
         if !pure {
             Self::count_stalls(c, raw);
         }
         if in_x || pure || lift >= T::lit(1e-2) * raw * raw {
-            outcome = c.method.step(lifted, &mut c.point, &c.h)?;
+            outcome = method.step(lifted, &mut c.point, &c.h)?;
         }
         let mut status = None;
         if outcome != Step::Moved && !pure {
             if self.step_in_x(lifted, c)? {
+                method.reset();
                 c.counts = lifted.counts;
                 lifted.counts.releases += 1;
                 outcome = Step::Moved;
             } else if outcome == Step::Stalled && !in_x && lift < T::lit(1e-2) * raw * raw {
                 // the face could not be left in x: whatever the lift still has is worth a try
-                outcome = c.method.step(lifted, &mut c.point, &c.h)?;
+                outcome = method.step(lifted, &mut c.point, &c.h)?;
             }
         }
         match outcome {
@@ -557,7 +563,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             Step::Stalled => status = Some(Status::Stalled),
         }
         if status == Some(Status::Stalled) && !pure {
-            status = self.after_stall(lifted, c)?;
+            status = self.after_stall(lifted, c, method)?;
         }
         Ok(status)
     }
@@ -585,11 +591,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
 
     /// A projected step in x, lifted back by the section: leaves any face. It is searched for along the segment to the target; where f
     /// does not fall on the way (one large h is that of all coordinates of a coupled set, and rounding may hide so near a target), further out along the projection arc, and last towards a vertex, where the smallest step stays a number.
-    pub(crate) fn step_in_x<S: Method<T>>(
-        &mut self,
-        lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
-    ) -> Result<bool> {
+    pub(crate) fn step_in_x(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Iterate<T>) -> Result<bool> {
         if !self.project(&c.point.x, &c.point.g, &c.h) {
             return self.release(lifted, c);
         }
@@ -606,10 +608,10 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// P(x − α g/h) for growing α, as long as f falls. What a step cannot show in f is not evaluated.
-    fn along_arc<S: Method<T>>(
+    fn along_arc(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
+        c: &mut Iterate<T>,
         next: &mut Point<T>,
     ) -> Result<bool> {
         let mut foot = std::mem::take(&mut self.arc);
@@ -620,11 +622,11 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         found
     }
 
-    fn along_arc_from<S: Method<T>>(
+    fn along_arc_from(
         &mut self,
         (x, g): (&[T], &[T]),
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
+        c: &mut Iterate<T>,
         next: &mut Point<T>,
     ) -> Result<bool> {
         let noise = rounding_of(c.point.value);
@@ -651,7 +653,6 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
                 break;
             }
             std::mem::swap(&mut c.point, next);
-            c.method.reset();
             found = true;
             factor *= factor.min(T::lit(GROWTH));
         }
@@ -659,10 +660,10 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// x + t (s − x) with s the vertex to which f falls most steeply, t = 1 and shorter, as long as f could show it.
-    fn towards_vertex<S: Method<T>>(
+    fn towards_vertex(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
+        c: &mut Iterate<T>,
         next: &mut Point<T>,
     ) -> Result<bool> {
         let set = self.map.set();
@@ -684,7 +685,6 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
                 lifted.evaluate(next)?;
                 if next.is_finite() && next.value < c.point.value - noise {
                     std::mem::swap(&mut c.point, next);
-                    c.method.reset();
                     return Ok(true);
                 }
             }
@@ -694,10 +694,10 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// The search of [`step_in_x`](Self::step_in_x) towards the target.
-    fn project_to<S: Method<T>>(
+    fn project_to(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
+        c: &mut Iterate<T>,
         next: &mut Point<T>,
     ) -> Result<bool> {
         let mut t = T::one();
@@ -726,7 +726,6 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
                 && next.value < c.point.value
             {
                 std::mem::swap(&mut c.point, next);
-                c.method.reset();
                 return Ok(true);
             }
             t *= T::lit(0.25);
@@ -735,11 +734,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// Where the set has no projection: the map's own way off a face.
-    fn release<S: Method<T>>(
-        &mut self,
-        lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
-    ) -> Result<bool> {
+    fn release(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Iterate<T>) -> Result<bool> {
         let du = &mut self.du;
         du.fill(T::zero());
         if self
@@ -758,7 +753,6 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             lifted.evaluate(&mut next)?;
             if next.is_finite() && next.value < c.point.value {
                 std::mem::swap(&mut c.point, &mut next);
-                c.method.reset();
                 better = true;
                 break;
             }
@@ -769,10 +763,10 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// A projected step of 1/`shorter` of its length, evaluated in x; whether it was kept (or nothing was left to do).
-    fn last_touch<S: Clone>(
+    fn last_touch(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
+        c: &mut Iterate<T>,
         rho: &mut T,
         tolerance: T,
         shorter: T,
@@ -811,19 +805,20 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// Whether a projected step would change which bounds are met; methods that move in x have nothing else to gain from it.
-    fn is_worth_a_touch<S: Method<T>>(&mut self, c: &Checkpoint<T, S>) -> bool {
+    fn is_worth_a_touch(&mut self, c: &Iterate<T>, moves_in_x: bool) -> bool {
         let (x, g, h) = (&c.point.x, &c.point.g, &c.h);
-        !c.method.moves_in_x()
+        !moves_in_x
             || (self.project(x, g, h)
                 && (0..x.len()).any(|j| self.target[j] != x[j] && self.target[j] != x[j] - g[j] / h[j]))
     }
 
     /// One more projected step, evaluated in x: coordinates held down by their multipliers land exactly on their bounds. Kept
     /// when neither f nor the residual suffers. The status then.
-    pub(crate) fn touch<S: Method<T> + Clone>(
+    pub(crate) fn touch(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
+        c: &mut Iterate<T>,
+        method: Option<&dyn Method<T>>,
         rho: &mut T,
         status: Status,
         tolerance: T,
@@ -833,9 +828,9 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             Status::Solved | Status::Stationary | Status::AtPrecision | Status::Stalled
         );
         if touch
-            && !c.method.is_dynamics()
+            && !method.is_some_and(Method::is_dynamics)
             && c.finished.is_none()
-            && self.is_worth_a_touch(c)
+            && self.is_worth_a_touch(c, method.is_some_and(Method::moves_in_x))
             && c.point.is_finite()
         {
             // shorter and shorter: all coordinates at once may overshoot where they are strongly coupled
@@ -866,26 +861,28 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// The last touch, and the answer with its certificate.
-    pub(super) fn finish<S: Method<T> + Clone>(
+    pub(super) fn finish(
         &mut self,
         lifted: &mut Lifted<'_, T>,
-        mut c: Checkpoint<T, S>,
+        mut c: Iterate<T>,
+        method: &dyn Method<T>,
         mut rho: T,
         status: Status,
         tolerance: T,
         clock: Instant,
     ) -> Result<Solution<T>> {
-        let status = self.touch(lifted, &mut c, &mut rho, status, tolerance)?;
+        let status = self.touch(lifted, &mut c, Some(method), &mut rho, status, tolerance)?;
         let convex = lifted.objective().convexity() == Convexity::Convex;
-        self.certify(c, convex, rho, status, tolerance, clock.elapsed())
+        self.certify(c, method.phase(), convex, rho, status, tolerance, clock.elapsed())
             .with_residual(lifted.objective())
     }
 
     /// The answer at a point that is handed out as it is, without an evaluation. `Stationary` becomes `Solved` where f (as
     /// `convex` says) and the set are convex.
-    pub(crate) fn certify<S: Method<T>>(
+    pub(crate) fn certify(
         &self,
-        c: Checkpoint<T, S>,
+        c: Iterate<T>,
+        phase: Phase,
         convex: bool,
         rho: T,
         mut status: Status,
@@ -920,7 +917,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             phase: if c.finished.is_some() {
                 Phase::ExactFinish
             } else {
-                c.method.phase()
+                phase
             },
             elapsed,
             x: c.point.x,
@@ -959,7 +956,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// A bound of f − min f, for convex problems only; +∞ where there is none.
-    pub(crate) fn gap<S>(&self, c: &Checkpoint<T, S>, convex: bool) -> T {
+    pub(crate) fn gap(&self, c: &Iterate<T>, convex: bool) -> T {
         match self.map.set().frank_wolfe_gap(&c.point.x, &c.point.g) {
             Some(gap) if convex && !gap.is_nan() => gap + self.doubt_of_gap(&c.point.x),
             _ => c

@@ -2,14 +2,15 @@
 
 use super::finish::{self, Finished};
 use super::judge::{Judge, RECENT};
-use super::{CancelToken, Counts, Limits, Phase, Solution, Status, start_point};
 use crate::checks::check_len;
 use crate::clock::Instant;
+use crate::lifted::start_point;
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{max_abs, max_or_nan};
 use crate::maps::Reparametrization;
 use crate::methods::{BoxLbfgs, Lbfgs, LevenbergMarquardt, Method, State};
 use crate::objectives::Objective;
+use crate::outcome::{CancelToken, Counts, Limits, Phase, Solution, Status};
 use crate::{Error, LinalgScalar, Result, Scalar};
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -47,7 +48,8 @@ pub struct Progress<'p, T> {
     pub elapsed: Duration,
     /// The time t of the dynamics, of a run of [`Integrate`](crate::Integrate).
     pub time: Option<T>,
-    pub(super) checkpoint: &'p Checkpoint<T>,
+    pub(super) iterate: &'p Iterate<T>,
+    pub(super) method: Option<&'p State<T>>,
 }
 
 impl<T: Scalar> Progress<'_, T> {
@@ -69,7 +71,10 @@ impl<T: Scalar> Progress<'_, T> {
     /// assert_eq!(resumed.iterations, whole.iterations);
     /// ```
     pub fn checkpoint(&self) -> Checkpoint<T> {
-        self.checkpoint.clone()
+        Checkpoint {
+            iterate: self.iterate.clone(),
+            method: self.method.cloned().unwrap_or_else(default_method),
+        }
     }
 }
 
@@ -87,8 +92,23 @@ impl<T: Scalar> Progress<'_, T> {
     serde(remote = "Self")
 )]
 pub struct Checkpoint<T, S = State<T>> {
-    pub(crate) point: Point<T>,
+    pub(crate) iterate: Iterate<T>,
     pub(crate) method: S,
+}
+
+#[cfg(feature = "serde")]
+super::sealed::sealed!(Checkpoint<T, S>);
+
+/// The method that goes on from a point that another one has reached.
+pub(super) fn default_method<T: Scalar>() -> State<T> {
+    Lbfgs::new(10).into()
+}
+
+/// The current point of a run, its counters, and what is known of f there: all of its state but that of the method.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Iterate<T> {
+    pub(crate) point: Point<T>,
     pub(crate) iteration: usize,
     pub(crate) counts: Counts,
     /// The diagonal of ∇²f, or a guess of it.
@@ -109,17 +129,13 @@ pub struct Checkpoint<T, S = State<T>> {
     pub(super) finished: Option<Finished<T>>,
 }
 
-#[cfg(feature = "serde")]
-super::sealed::sealed!(Checkpoint<T, S>);
-
-impl<T: Scalar, S> Checkpoint<T, S> {
+impl<T: Scalar> Iterate<T> {
     /// The beginning of a run at an evaluated point.
-    pub(crate) fn new(point: Point<T>, method: S, counts: Counts) -> Self {
+    pub(crate) fn new(point: Point<T>, counts: Counts) -> Self {
         Self {
             first_value: point.value,
             h: vec![T::one(); point.x.len()],
             point,
-            method,
             iteration: 0,
             counts,
             estimated: false,
@@ -298,7 +314,7 @@ where
             objective,
             map,
             asked: Minimization {
-                tolerance: super::default_tolerance(),
+                tolerance: crate::outcome::default_tolerance(),
                 limits: Limits {
                     iterations: Some(10_000),
                     ..Limits::default()
@@ -509,9 +525,9 @@ impl<T: Scalar> Minimization<'_, T> {
         self.check()?;
         let checkpoint = match from {
             Some(checkpoint) => {
-                checkpoint.check(map.dim_u(), map.dim_x())?;
+                checkpoint.iterate.check(map.dim_u(), map.dim_x())?;
                 Lifted::new(&mut *objective, map).begin();
-                checkpoint.check_problem(objective, map)?;
+                checkpoint.iterate.check_problem(objective, map)?;
                 checkpoint
             }
             None => self.begin(objective, map)?,
@@ -531,14 +547,17 @@ impl<T: Scalar> Minimization<'_, T> {
             // measured on the reference problems: docs/methods.md
             None if lifted.objective().residuals().is_some() => LevenbergMarquardt::new().into(),
             None if lifted.bounds().is_some() => BoxLbfgs::new(10).into(),
-            None => Lbfgs::new(10).into(),
+            None => default_method(),
         };
         let mut point = start_point(map, self.start.as_deref(), method.moves_in_x())?;
         lifted.begin();
         lifted.evaluate_there(&mut point)?;
         lifted.check_start(&point)?;
         let counts = lifted.counts;
-        Ok(Checkpoint::new(point, method, counts))
+        Ok(Checkpoint {
+            iterate: Iterate::new(point, counts),
+            method,
+        })
     }
 
     fn check(&self) -> Result<()> {
@@ -555,10 +574,14 @@ impl<T: Scalar> Minimization<'_, T> {
         mut self,
         objective: &mut dyn Objective<T>,
         map: &dyn Reparametrization<T>,
-        mut c: Checkpoint<T>,
+        from: Checkpoint<T>,
     ) -> Result<Solution<T>> {
+        let Checkpoint {
+            iterate: mut c,
+            mut method,
+        } = from;
         let clock = Instant::now();
-        let _watch = super::limits::watch(&self.limits, clock);
+        let _watch = crate::outcome::watch(&self.limits, clock);
         let mut judge = Judge::new(map);
         let mut status = None;
         let mut rho = T::nan();
@@ -567,7 +590,7 @@ impl<T: Scalar> Minimization<'_, T> {
         }
         let mut lifted = Lifted::new(objective, map);
         lifted.counts = c.counts;
-        if c.method.phase() == Phase::BoxLbfgs && lifted.bounds().is_none() {
+        if method.phase() == Phase::BoxLbfgs && lifted.bounds().is_none() {
             return Err(Error::Setting {
                 name: "method",
                 why: "needs a map that acts coordinate by coordinate",
@@ -575,7 +598,7 @@ impl<T: Scalar> Minimization<'_, T> {
         }
         while status.is_none() {
             let found;
-            (rho, found) = judge.look(&mut lifted, &mut c, self.tolerance)?;
+            (rho, found) = judge.look(&mut lifted, &mut c, Some(&mut method), self.tolerance)?;
             status = found.then_some(Status::AtPrecision);
             let progress = Progress {
                 iteration: c.iteration,
@@ -585,7 +608,8 @@ impl<T: Scalar> Minimization<'_, T> {
                 counts: c.counts,
                 elapsed: clock.elapsed(),
                 time: None,
-                checkpoint: &c,
+                iterate: &c,
+                method: Some(&method),
             };
             #[cfg(feature = "tracing")]
             tracing::debug!(
@@ -622,10 +646,13 @@ impl<T: Scalar> Minimization<'_, T> {
                 break;
             }
             c.iteration += 1;
-            status = judge.advance(&mut lifted, &mut c)?;
+            status = judge.advance(&mut lifted, &mut c, &mut method)?;
             if matches!(status, Some(Status::Stalled | Status::NotFinite)) {
                 // (a step that a limit cut short is no stall)
-                status = super::Stop::new(&self.limits, clock).check().err().or(status);
+                status = crate::outcome::Stop::new(&self.limits, clock)
+                    .check()
+                    .err()
+                    .or(status);
             }
             if status == Some(Status::Stalled) && self.exact_finish && finish::is_left(&c) {
                 judge.curvature(&mut lifted, &mut c)?;
@@ -638,14 +665,14 @@ impl<T: Scalar> Minimization<'_, T> {
             c.counts = lifted.counts;
         }
         let status = status.unwrap_or(Status::Stalled);
-        judge.finish(&mut lifted, c, rho, status, self.tolerance, clock)
+        judge.finish(&mut lifted, c, &method, rho, status, self.tolerance, clock)
     }
 }
 
 pub(super) fn limit<T>(
     limits: &Limits,
     evaluations: Option<usize>,
-    c: &Checkpoint<T>,
+    c: &Iterate<T>,
     clock: Instant,
 ) -> Option<Status> {
     if limits.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {

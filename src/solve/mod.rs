@@ -1,23 +1,16 @@
-//! What every solver shares: status, certificate, solution, limits, cancellation.
+//! The general engines: [`Minimize`] and [`Integrate`].
 
-mod cancel;
-mod certificate;
 mod finish;
 mod history;
 mod integrate;
 mod judge;
-mod limits;
 mod minimize;
+mod residual;
 #[cfg(feature = "serde")]
 pub(crate) mod sealed;
 mod snapshot;
-mod solution;
-mod start;
-mod status;
 mod verify;
 
-pub use cancel::CancelToken;
-pub use certificate::{Certificate, Uniqueness};
 #[cfg(any(feature = "argmin", feature = "basin"))]
 pub(crate) use finish::{is_due, is_left};
 pub use history::{History, Record};
@@ -25,14 +18,10 @@ pub(crate) use integrate::Integration;
 pub use integrate::{Integrate, StopAnswer};
 #[cfg(any(feature = "argmin", feature = "basin"))]
 pub(crate) use judge::Judge;
-pub use limits::Limits;
-pub(crate) use limits::{Halt, Run, Stop, Together, Unbegun, is_over};
+pub(crate) use minimize::Iterate;
 pub(crate) use minimize::Minimization;
 pub use minimize::{Checkpoint, Minimize, Progress};
 pub use snapshot::{Integrated, Snapshot};
-pub use solution::{Counts, Phase, Solution};
-pub(crate) use start::{section, start_point};
-pub use status::Status;
 
 /// Vectors of the length of u and of x that every run needs, at least.
 const VECTORS: usize = 4;
@@ -49,13 +38,4 @@ where
     check_memory::<T>("points of the set", map.dim_x().saturating_mul(VECTORS))?;
     check_memory::<T>("scratch of the map", map.scratch_len())?;
     check_memory::<T>("scratch of the set", map.set().scratch_len())
-}
-
-/// 1e-8 in `f64`, 1e-4 in `f32`.
-pub(crate) fn default_tolerance<T: crate::Scalar>() -> T {
-    if T::epsilon().as_f64() < 1e-10 {
-        T::lit(1e-8)
-    } else {
-        T::lit(1e-4)
-    }
 }

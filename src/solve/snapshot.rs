@@ -1,9 +1,11 @@
 //! What a run of the dynamics gives, and the state from which it goes on.
 
-use super::{Checkpoint, Solution};
+use super::Checkpoint;
+use super::minimize::{Iterate, default_method};
 use crate::Scalar;
 use crate::flows::Trajectory;
 use crate::integrators::Integrator;
+use crate::outcome::Solution;
 
 /// What a run of [`Integrate`](crate::Integrate) gives.
 ///
@@ -49,7 +51,7 @@ pub struct Integrated<T, I> {
     )
 )]
 pub struct Snapshot<T, I> {
-    pub(super) checkpoint: Checkpoint<T>,
+    pub(super) iterate: Iterate<T>,
     pub(super) integrator: I,
 }
 
@@ -61,7 +63,7 @@ impl<T: Scalar, I: Integrator<T>> Snapshot<T, I> {
     ///
     /// See [`Integrated`] for an example.
     pub fn iteration(&self) -> usize {
-        self.checkpoint.iteration
+        self.iterate.iteration
     }
 
     /// t.
@@ -101,6 +103,9 @@ impl<T: Scalar, I: Integrator<T>> Snapshot<T, I> {
     /// assert!(exact.status.is_solved() && exact.x[1] == 0.0);
     /// ```
     pub fn into_checkpoint(self) -> Checkpoint<T> {
-        self.checkpoint
+        Checkpoint {
+            iterate: self.iterate,
+            method: default_method(),
+        }
     }
 }

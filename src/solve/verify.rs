@@ -2,7 +2,7 @@
 //! what is found there.
 
 use super::judge::{GRADIENT_ROUNDING, Judge, own_length, own_size, positive, reach, secant};
-use super::minimize::Checkpoint;
+use super::minimize::Iterate;
 use crate::lifted::Lifted;
 use crate::linalg::{max_abs, max_or_nan};
 use crate::maps::Reparametrization;
@@ -58,7 +58,7 @@ impl<T: Scalar> Suspect<T> {
 impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     /// (Differences of f cannot contradict it, but for their errors.) Compares the change of f along the step just made with the trapezoid rule for ∇f. Only a step that f shows well above its rounding
     /// says anything; the latest such step counts.
-    pub(super) fn compare_step<S>(&mut self, c: &Checkpoint<T, S>) {
+    pub(super) fn compare_step(&mut self, c: &Iterate<T>) {
         let Some(before) = c.recent.last().filter(|_| !self.known && self.errors.is_empty()) else {
             return;
         };
@@ -127,11 +127,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     /// ```
     ///
     /// with r = max c |x − P(x − g/c²)|.
-    pub(super) fn at_precision<S>(
-        &mut self,
-        lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
-    ) -> Result<bool> {
+    pub(super) fn at_precision(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Iterate<T>) -> Result<bool> {
         if !c.point.is_finite() || (c.verified != Some(c.iteration) && self.verify(lifted, c)? > T::zero()) {
             return Ok(false);
         }
@@ -158,7 +154,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
 
     /// New curvatures from evaluations near x, and the decrease of f that a projected step was seen to make (0 where none did beyond
     /// rounding).
-    pub(super) fn verify<S>(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T, S>) -> Result<T> {
+    pub(super) fn verify(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Iterate<T>) -> Result<T> {
         if self.known {
             return Ok(T::zero());
         }
@@ -175,11 +171,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// f and ∇f (into `nearby`) at the target; false where they are not finite: the edge of the domain.
-    fn evaluate_target<S>(
-        &mut self,
-        lifted: &mut Lifted<'_, T>,
-        c: &mut Checkpoint<T, S>,
-    ) -> Result<Option<T>> {
+    fn evaluate_target(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Iterate<T>) -> Result<Option<T>> {
         let value = lifted.value_gradient(&self.target, &mut self.nearby)?;
         c.counts = lifted.counts;
         Ok((value.is_finite() && self.nearby.iter().all(|v| v.is_finite())).then_some(value))
@@ -187,7 +179,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
 
     /// Where coordinates are independent: one gradient nearby gives a curvature for each. (One secant for all is that of the stiffest
     /// direction, and hides the others.)
-    fn verify_coordinates<S>(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T, S>) -> Result<()> {
+    fn verify_coordinates(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Iterate<T>) -> Result<()> {
         let set = self.map.set();
         let x = &c.point.x;
         let n = x.len();
@@ -242,7 +234,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     ///
     /// With p(s) = ⟨g, x − P(x − s g)⟩ no point within R of x is lower than f(x) − p(s) − R²/(2s), for convex f: where p is below
     /// rounding of f at a long step, nothing has to be evaluated.
-    fn verify_steps<S>(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T, S>) -> Result<T> {
+    fn verify_steps(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Iterate<T>) -> Result<T> {
         let f = c.point.value;
         let noise = T::lit(VALUE_ROUNDING) * T::epsilon() * f.abs();
         let longer = T::lit(LONGER);
@@ -296,7 +288,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// Where the set has no projection: a short step against the gradient of the lift, which stays in the set.
-    fn verify_lift<S>(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Checkpoint<T, S>) -> Result<T> {
+    fn verify_lift(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Iterate<T>) -> Result<T> {
         let size = max_abs(&c.point.u) * T::epsilon().cbrt() / max_abs(&c.point.gradient);
         if !size.is_finite() || size <= T::zero() {
             return Ok(T::zero());
@@ -323,7 +315,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// target ← P(x − s g); the decrease ⟨g, x − target⟩ that f promises to first order. None without a projection.
-    fn projected_step<S>(&mut self, c: &Checkpoint<T, S>, s: T) -> Option<T> {
+    fn projected_step(&mut self, c: &Iterate<T>, s: T) -> Option<T> {
         let (x, g) = (&c.point.x, &c.point.g);
         for (t, (x, g)) in self.target.iter_mut().zip(x.iter().zip(g)) {
             *t = *x - s * *g;
@@ -336,7 +328,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// The longest of s, s/16, s/256, … whose projected step stays within the [`reach`] of the point.
-    fn step_within_reach<S>(&mut self, c: &Checkpoint<T, S>, mut s: T) -> Option<T> {
+    fn step_within_reach(&mut self, c: &Iterate<T>, mut s: T) -> Option<T> {
         let limit = reach(&c.point);
         loop {
             let finite = self.projected_step(c, s).is_some();

@@ -4,7 +4,7 @@
 use crate::common::data;
 use nalgebra::DMatrix;
 use reparam::flows::GradientFlow;
-use reparam::flows::bias::{AlphaPath, HeldOut, discrepancy, weighted_start};
+use reparam::implicit_bias::{AlphaPath, HeldOut, discrepancy, weighted_start};
 use reparam::integrators::{Implicit, RungeKutta};
 use reparam::maps::{Power, Squares};
 use reparam::objectives::LeastSquares;

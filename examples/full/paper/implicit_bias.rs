@@ -4,7 +4,7 @@ use crate::baselines::{Descent, projected_gradient};
 use crate::figure::{Axis, Figure, Panel, Style};
 use crate::problems::{gaussian, least_l1, sparse_truth, squared_norm, times};
 use crate::report::{Outcome, Report, Size, e, median, slope};
-use reparam::flows::bias::AlphaPath;
+use reparam::implicit_bias::AlphaPath;
 use reparam::testing::Random;
 
 pub(crate) fn run(size: Size) -> Outcome {

@@ -4,7 +4,8 @@ use crate::baselines::{Counting, Descent, projected_gradient};
 use crate::figure::{Axis, Figure, Panel, Style};
 use crate::problems::{distance, gaussian, judged, norm, sparse_truth, squared_norm, times};
 use crate::report::{Outcome, Report, Size, e};
-use reparam::flows::{GradientFlow, Space, bias::AlphaPath};
+use reparam::flows::{GradientFlow, Space};
+use reparam::implicit_bias::AlphaPath;
 use reparam::integrators::{
     AcceleratedMirror, BregmanProximal, Euler, Implicit, Integrator, Nesterov, Restart, RungeKutta, Simple,
     Stochastic,

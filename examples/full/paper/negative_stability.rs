@@ -3,7 +3,7 @@
 use crate::figure::{Axis, Figure, Panel, Style};
 use crate::problems::{choose, distance, gaussian, norm, sparse_truth, times};
 use crate::report::{Outcome, Report, Size, e, median, slope};
-use reparam::flows::bias::AlphaPath;
+use reparam::implicit_bias::AlphaPath;
 use reparam::testing::Random;
 
 pub(crate) fn run(size: Size) -> Outcome {

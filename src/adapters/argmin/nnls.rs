@@ -7,7 +7,7 @@ use crate::nnls::problem::Prepared;
 use crate::nnls::{Nnls, Strategy};
 use crate::objectives::{LeastSquares, Objective};
 use crate::operators::LinearOperator;
-use crate::solve::{CancelToken, Counts, Solution, Status};
+use crate::outcome::{CancelToken, Counts, Solution, Status};
 use crate::{Error, LinalgScalar};
 use argmin::core::{
     ArgminFloat, IterState, KV, KvValue, Problem, Solver, State, TerminationReason, TerminationStatus,
@@ -97,7 +97,7 @@ impl<T: LinalgScalar> NnlsSolver<T> {
     /// ```
     pub fn new() -> Self {
         Self {
-            tolerance: crate::solve::default_tolerance(),
+            tolerance: crate::outcome::default_tolerance(),
             strategy: Strategy::Auto,
             steps: None,
             report: false,

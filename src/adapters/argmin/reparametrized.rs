@@ -7,7 +7,7 @@ use super::solver::status_of;
 use super::{Access, Cache, FirstOrder, LiftedHessian, Residuals, SecondOrder, ours};
 use crate::maps::Reparametrization;
 use crate::objectives::Objective;
-use crate::solve::{Counts, Solution, Status};
+use crate::outcome::{Counts, Solution, Status};
 use crate::{Result, Scalar};
 use argmin::core::{
     CostFunction, Error as ArgminError, Gradient, Hessian, Jacobian, Operator, OptimizationResult, Problem,
@@ -88,7 +88,7 @@ where
             memory: Mutex::new(Memory::new(&map)),
             problem: Arc::new(problem),
             map: Arc::new(map),
-            tolerance: crate::solve::default_tolerance(),
+            tolerance: crate::outcome::default_tolerance(),
             convex: false,
             access: PhantomData,
         }

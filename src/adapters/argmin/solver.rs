@@ -6,7 +6,7 @@ use super::{Access, Cache, FirstOrder, FullObjective, Residuals, SecondOrder, th
 use crate::clock::Instant;
 use crate::maps::Reparametrization;
 use crate::methods::Method;
-use crate::solve::{CancelToken, Solution, Status};
+use crate::outcome::{CancelToken, Solution, Status};
 use crate::{Result, Scalar};
 use argmin::core::{
     ArgminFloat, IterState, KV, KvValue, Problem, Solver, State, TerminationReason, TerminationStatus,
@@ -290,7 +290,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<
         C: Access<O, T>,
     {
         if let Some(run) = &self.engine.saved.run {
-            self.at.clone_from(&run.point.x);
+            self.at.clone_from(&run.iterate.point.x);
         }
         let engine = &mut self.engine;
         C::with_objective(problem, &mut self.cache, &self.at, |f| engine.step(f))
@@ -305,9 +305,9 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<
         let Some(run) = &self.engine.saved.run else {
             return (state, None);
         };
-        let x = refill(state.take_prev_param(), &run.point.x);
-        let g = refill(state.take_prev_gradient(), &run.point.g);
-        state = state.param(x).gradient(g).cost(run.point.value);
+        let x = refill(state.take_prev_param(), &run.iterate.point.x);
+        let g = refill(state.take_prev_gradient(), &run.iterate.point.g);
+        state = state.param(x).gradient(g).cost(run.iterate.point.value);
         if state.best_param.is_none() {
             // argmin fills it at the first cost that is below +∞: where all are NaN that never happens
             state.best_param = state.param.clone();
@@ -373,7 +373,12 @@ where
         if self.engine.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
             return TerminationStatus::Terminated(TerminationReason::Interrupt);
         }
-        let evaluations = self.engine.saved.run.as_ref().map_or(0, |run| run.counts.values);
+        let evaluations = self
+            .engine
+            .saved
+            .run
+            .as_ref()
+            .map_or(0, |run| run.iterate.counts.values);
         if self.evaluations.is_some_and(|limit| evaluations >= limit) {
             self.engine.saved.status = Some(Status::EvaluationLimit);
             return TerminationStatus::Terminated(reason_of(Status::EvaluationLimit));

@@ -19,7 +19,7 @@ pub use bridge::{Access, Failure, FirstOrder, SecondOrder};
 pub use reparametrized::Reparametrized;
 pub use solver::ReparamSolver;
 
-use crate::solve::Status;
+use crate::outcome::Status;
 use basin::{ExecutionLimit, Termination};
 
 /// What basin's explanation means for an answer that did not meet our own tolerance.

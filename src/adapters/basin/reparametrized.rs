@@ -6,7 +6,7 @@ use super::bridge::Bridge;
 use super::{Access, Failure, FirstOrder, SecondOrder, status_of};
 use crate::maps::Reparametrization;
 use crate::objectives::Objective;
-use crate::solve::{Counts, Solution, Status};
+use crate::outcome::{Counts, Solution, Status};
 use crate::{Result, Scalar};
 use basin::{CostFunction, Gradient, HessianProduct, OptimizationResult, State};
 use std::marker::PhantomData;
@@ -81,7 +81,7 @@ where
             memory: Mutex::new(Memory::new(&map)),
             problem,
             map,
-            tolerance: crate::solve::default_tolerance(),
+            tolerance: crate::outcome::default_tolerance(),
             convex: false,
             access: PhantomData,
         }

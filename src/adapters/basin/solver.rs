@@ -8,7 +8,7 @@ use crate::Scalar;
 use crate::clock::Instant;
 use crate::maps::Reparametrization;
 use crate::methods::Method;
-use crate::solve::{Solution, Status};
+use crate::outcome::{Solution, Status};
 use basin::core::math::VectorLen;
 use basin::core::problem::Problem;
 use basin::core::termination::{Convergence, ConvergenceCriterion, ConvergenceEvidence, ConvergenceTest};
@@ -229,9 +229,12 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone, C> ReparamSolver<
         X: ParamVec<Entry = T> + VectorLen,
     {
         if let Some(run) = &self.engine.saved.run {
-            let (x, g) = (refill(None::<X>, &run.point.x), refill(None::<X>, &run.point.g));
+            let (x, g) = (
+                refill(None::<X>, &run.iterate.point.x),
+                refill(None::<X>, &run.iterate.point.g),
+            );
             state
-                .replace(x, run.point.value, g)
+                .replace(x, run.iterate.point.value, g)
                 .map_err(|error| Failure::Reparam(crate::Error::Evaluation(error.into())))?;
         }
         Ok(state)

@@ -13,8 +13,8 @@
 use super::super::problem::{Problem, over};
 use crate::LinalgScalar;
 use crate::linalg::{dot, norm2};
+use crate::outcome::Run;
 use crate::sets::clip;
-use crate::solve::Run;
 
 /// Part of Σ‖â_j‖² that lies along u from which on the direction is worth the trouble.
 const SHARE: f64 = 0.2;
@@ -169,7 +169,7 @@ mod tests {
         let found = |shift: f64| {
             let data: Vec<f64> = normals.iter().map(|v| v + shift).collect();
             let a = crate::operators::Dense::column_major(&data, m, n).unwrap();
-            let problem = Problem::new(&a, true, crate::solve::Stop::never()).unwrap();
+            let problem = Problem::new(&a, true, crate::outcome::Stop::never()).unwrap();
             Dominant::find(&problem, &b, &mut Run::unlimited())
         };
         assert!(found(0.0).is_none());

@@ -21,7 +21,7 @@ mod state;
 use super::problem::Problem;
 use crate::LinalgScalar;
 use crate::linalg::{dot, not_positive};
-use crate::solve::{Run, Status};
+use crate::outcome::{Run, Status};
 use dominant::Dominant;
 use state::{Ahead, State};
 

@@ -4,7 +4,7 @@ use super::dominant::Dominant;
 use super::state::{Ahead, State};
 use crate::LinalgScalar;
 use crate::linalg::{dot, not_positive};
-use crate::solve::Run;
+use crate::outcome::Run;
 
 impl<T: LinalgScalar> State<'_, '_, T> {
     /// trial_r ← A ((trial − y)/c); its squared norm, and that of the move. Columns that do not move are not touched.

@@ -4,7 +4,7 @@ use super::super::problem::{Problem, over};
 use super::dominant::Dominant;
 use crate::LinalgScalar;
 use crate::linalg::{dot, max_or_nan};
-use crate::solve::Run;
+use crate::outcome::Run;
 
 /// What a gradient formed column by column brings with it, from the same pass over memory.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,11 +1,11 @@
 //! Gram matrices and Cholesky factors by faer or nalgebra, chosen by the feature `faer`.
 
-use crate::operators::Dense;
+use super::Dense;
 
 /// Dense kernels of one scalar type. Public only as a hidden supertrait of [`LinalgScalar`](crate::LinalgScalar).
-pub trait Kernels: super::scratch::Pooled {
+pub trait Kernels: crate::linalg::scratch::Pooled {
     /// Sums of products in twice the precision.
-    type Twice: super::twice::Twice<Self>;
+    type Twice: crate::linalg::twice::Twice<Self>;
     /// G = AᵀA, all of it (both triangles), column-major n×n.
     fn gram(a: &Dense<'_, Self>, out: &mut [Self]);
     /// AᵀB, column-major with as many rows as A has columns; both have the same number of rows.

@@ -17,9 +17,9 @@
 //!
 //! Source: Chou, Maly, Verdun, Freitas Paulo da Costa & Mirandola, AISTATS 2025; Matt & Stöger, arXiv 2506.01143.
 
-use super::check_depth;
-use super::monitors::{from_mirror_slope, mirror_slope};
 use crate::checks::{check_each, check_finite, check_len, check_positive};
+use crate::flows::check_depth;
+use crate::flows::monitors::{from_mirror_slope, mirror_slope};
 use crate::integrators::{BregmanProximal, Integrator};
 use crate::linalg::{dot, norm2};
 use crate::maps::Power;
@@ -42,7 +42,7 @@ use crate::{Counts, Error, Integrate, Limits, LinalgScalar, Progress, Result, Sc
 /// that is not representable.
 ///
 /// ```
-/// use reparam::{Integrate, flows::{GradientFlow, bias::weighted_start}, integrators::RungeKutta, maps::Power};
+/// use reparam::{Integrate, flows::GradientFlow, implicit_bias::weighted_start, integrators::RungeKutta, maps::Power};
 /// use reparam::objectives::LeastSquares;
 /// // x₀ + 2x₁ = 2: the least ℓ1 norm is at (0, 1), but with weights (1, 3) at (2, 0)
 /// let u0 = weighted_start(3, 1e-2, &[1.0, 3.0]).unwrap();
@@ -93,7 +93,7 @@ pub fn weighted_start<T: Scalar>(depth: u32, alpha: T, weights: &[T]) -> Result<
 /// Early stopping by rows that the flow does not see: stops when ‖A_held x − b_held‖ has not improved for some steps, and keeps the best x.
 ///
 /// ```
-/// use reparam::{Integrate, Status, flows::{GradientFlow, bias::HeldOut}, integrators::RungeKutta, maps::Squares};
+/// use reparam::{Integrate, Status, flows::GradientFlow, implicit_bias::HeldOut, integrators::RungeKutta, maps::Squares};
 /// use reparam::objectives::LeastSquares;
 /// let a = nalgebra::dmatrix![1.0_f64, 0.2, 0.1; 0.1, 1.0, 0.3]; // two noisy rows for three unknowns
 /// let mut held = HeldOut::new(nalgebra::dmatrix![0.3, 0.2, 1.0], &[1.2], 20).unwrap();
@@ -122,7 +122,7 @@ impl<T: Scalar, A: LinearOperator<T>> HeldOut<A, T> {
     /// [`Error::Dimension`], [`Error::NotFinite`], [`Error::Setting`] for a patience of 0.
     ///
     /// ```
-    /// use reparam::flows::bias::HeldOut;
+    /// use reparam::implicit_bias::HeldOut;
     /// assert!(HeldOut::new(nalgebra::dmatrix![1.0_f64], &[1.0, 2.0], 5).is_err());
     /// ```
     pub fn new(operator: A, data: &[T], patience: usize) -> Result<Self> {
@@ -150,7 +150,7 @@ impl<T: Scalar, A: LinearOperator<T>> HeldOut<A, T> {
     /// It answers [`Error::Dimension`] where the rows are those of another number of unknowns, and so does the run.
     ///
     /// ```
-    /// use reparam::{Error, Integrate, flows::bias::HeldOut, maps::Squares, objectives::LeastSquares};
+    /// use reparam::{Error, Integrate, implicit_bias::HeldOut, maps::Squares, objectives::LeastSquares};
     /// let mut held = HeldOut::new(nalgebra::dmatrix![0.3_f64, 0.2, 1.0], &[1.2], 20).unwrap(); // three unknowns
     /// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 2.0], &[2.0]).unwrap(); // two
     /// let run = Integrate::new(f, Squares::new(2)).unwrap().start_u0(0.1).stop_when(held.rule()).run();
@@ -190,7 +190,7 @@ impl<T: Scalar, A: LinearOperator<T>> HeldOut<A, T> {
     /// The step at which it was least.
     ///
     /// ```
-    /// use reparam::flows::bias::HeldOut;
+    /// use reparam::implicit_bias::HeldOut;
     /// assert_eq!(HeldOut::new(nalgebra::dmatrix![1.0_f64], &[1.0], 5).unwrap().best_iteration(), 0);
     /// ```
     pub fn best_iteration(&self) -> usize {
@@ -207,7 +207,7 @@ impl<T: Scalar, A: LinearOperator<T>> HeldOut<A, T> {
 /// [`Error::Setting`] unless δ is positive and τ ≥ 1.
 ///
 /// ```
-/// use reparam::{Integrate, Status, flows::bias::discrepancy, maps::Squares, objectives::LeastSquares};
+/// use reparam::{Integrate, Status, implicit_bias::discrepancy, maps::Squares, objectives::LeastSquares};
 /// let f = LeastSquares::new(nalgebra::dmatrix![1.0_f64, 2.0], &[2.0]).unwrap();
 /// let run = Integrate::new(f, Squares::new(2)).unwrap().start_u0(0.1)
 ///     .stop_when(discrepancy(0.1, 1.1).unwrap()).run().unwrap();
@@ -229,7 +229,7 @@ pub fn discrepancy<T: Scalar>(noise: T, factor: T) -> Result<impl FnMut(&Progres
 /// One limit of a path.
 ///
 /// ```
-/// use reparam::flows::bias::AlphaPath;
+/// use reparam::implicit_bias::AlphaPath;
 /// let a = nalgebra::dmatrix![1.0_f64, 2.0];
 /// let limits = AlphaPath::new(&a, &[2.0], 3).unwrap().sizes_u0(&[0.1]).unwrap().run().unwrap();
 /// assert!(limits[0].residual < 1e-6 && limits[0].status.is_solved());
@@ -279,7 +279,7 @@ fn unknown() -> Status {
 /// inherited too; the default one makes none. ([`cold`](Self::cold): no inheritance.)
 ///
 /// ```
-/// use reparam::flows::bias::AlphaPath;
+/// use reparam::implicit_bias::AlphaPath;
 /// let a = nalgebra::dmatrix![1.0_f64, 2.0];
 /// let limits = AlphaPath::new(&a, &[2.0], 2).unwrap().sizes_u0(&[0.3, 0.1, 0.03]).unwrap().run().unwrap();
 /// // the least ℓ1 norm is 1
@@ -306,7 +306,7 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     ///
     /// ```
     /// let a = nalgebra::dmatrix![1.0_f64, 2.0];
-    /// assert!(reparam::flows::bias::AlphaPath::new(&a, &[2.0], 1).is_err());
+    /// assert!(reparam::implicit_bias::AlphaPath::new(&a, &[2.0], 1).is_err());
     /// ```
     pub fn new(operator: A, b: &'b [T], depth: u32) -> Result<Self> {
         check_depth(depth)?;
@@ -334,7 +334,7 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     ///
     /// ```
     /// # let a = nalgebra::dmatrix![1.0_f64, 2.0];
-    /// # let path = || reparam::flows::bias::AlphaPath::new(&a, &[2.0], 4).unwrap();
+    /// # let path = || reparam::implicit_bias::AlphaPath::new(&a, &[2.0], 4).unwrap();
     /// assert!(path().sizes_u0(&[0.1, 0.0]).is_err());
     /// ```
     pub fn sizes_u0(mut self, sizes: &[T]) -> Result<Self> {
@@ -357,7 +357,7 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     ///
     /// ```
     /// # let a = nalgebra::dmatrix![1.0_f64, 2.0];
-    /// # let path = || reparam::flows::bias::AlphaPath::new(&a, &[2.0], 4).unwrap();
+    /// # let path = || reparam::implicit_bias::AlphaPath::new(&a, &[2.0], 4).unwrap();
     /// let limit = &path().sizes_x0(&[1e-4]).unwrap().run().unwrap()[0];
     /// assert!((limit.u0 - 0.1).abs() < 1e-15);
     /// ```
@@ -377,7 +377,7 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     ///
     /// ```
     /// # let a = nalgebra::dmatrix![1.0_f64, 2.0];
-    /// let path = reparam::flows::bias::AlphaPath::new(&a, &[2.0], 3).unwrap().weights(&[1.0, 3.0]).unwrap();
+    /// let path = reparam::implicit_bias::AlphaPath::new(&a, &[2.0], 3).unwrap().weights(&[1.0, 3.0]).unwrap();
     /// let limits = path.sizes_u0(&[0.1, 0.01]).unwrap().run().unwrap();
     /// assert!(limits[1].x[0] > 1.9);
     /// ```
@@ -392,7 +392,7 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     ///
     /// ```
     /// # let a = nalgebra::dmatrix![1.0_f64, 2.0];
-    /// # let path = || reparam::flows::bias::AlphaPath::new(&a, &[2.0], 2).unwrap().sizes_u0(&[0.1]).unwrap();
+    /// # let path = || reparam::implicit_bias::AlphaPath::new(&a, &[2.0], 2).unwrap().sizes_u0(&[0.1]).unwrap();
     /// let rough = path().tolerance(1e-2).run().unwrap();
     /// assert!(rough[0].residual > 1e-6);
     /// ```
@@ -405,7 +405,7 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     ///
     /// ```
     /// # let a = nalgebra::dmatrix![1.0_f64, 2.0];
-    /// # let path = || reparam::flows::bias::AlphaPath::new(&a, &[2.0], 2).unwrap().sizes_u0(&[0.3, 0.1]).unwrap();
+    /// # let path = || reparam::implicit_bias::AlphaPath::new(&a, &[2.0], 2).unwrap().sizes_u0(&[0.3, 0.1]).unwrap();
     /// let (warm, cold) = (path().run().unwrap(), path().cold().run().unwrap());
     /// assert!((warm[1].l1 - cold[1].l1).abs() < 1e-6); // the same limit
     /// assert!(warm[1].warm && !cold[1].warm);
@@ -419,7 +419,7 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     ///
     /// ```
     /// # let a = nalgebra::dmatrix![1.0_f64, 2.0];
-    /// # let path = || reparam::flows::bias::AlphaPath::new(&a, &[2.0], 2).unwrap().sizes_u0(&[0.3, 0.1]).unwrap();
+    /// # let path = || reparam::implicit_bias::AlphaPath::new(&a, &[2.0], 2).unwrap().sizes_u0(&[0.3, 0.1]).unwrap();
     /// let limits = reparam::Limits { iterations: Some(3), ..Default::default() };
     /// assert!(path().limits(limits).run().unwrap().iter().all(|l| l.iterations == 3));
     /// ```

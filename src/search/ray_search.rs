@@ -19,7 +19,7 @@ use crate::linalg::dot;
 /// h(t) = a₁ t + a₂ t² + a₃ t³ + a₄ t⁴.
 ///
 /// ```
-/// use reparam::lifted::Quartic;
+/// use reparam::search::Quartic;
 /// let q = Quartic::along(&[1.0_f64], &[-1.0], &[0.0]); // ½(1 − t)²
 /// assert_eq!(q.value(1.0), -0.5);
 /// ```
@@ -33,7 +33,7 @@ impl<T: Scalar> Quartic<T> {
     /// ½‖r + t P + t² Q‖² − ½‖r‖².
     ///
     /// ```
-    /// use reparam::lifted::Quartic;
+    /// use reparam::search::Quartic;
     /// let q = Quartic::along(&[1.0_f64, 0.0], &[2.0, 1.0], &[0.0, 3.0]);
     /// assert_eq!(q.coefficients, [2.0, 2.5, 3.0, 4.5]);
     /// ```
@@ -52,7 +52,7 @@ impl<T: Scalar> Quartic<T> {
     /// h(t).
     ///
     /// ```
-    /// use reparam::lifted::Quartic;
+    /// use reparam::search::Quartic;
     /// assert_eq!(Quartic { coefficients: [0.0, 1.0, 0.0, 0.0] }.value(3.0), 9.0);
     /// ```
     pub fn value(&self, t: T) -> T {
@@ -67,7 +67,7 @@ impl<T: Scalar> Quartic<T> {
 /// roots from the quadratic that is left.
 ///
 /// ```
-/// use reparam::lifted::{Quartic, minimise_quartic};
+/// use reparam::search::{Quartic, minimise_quartic};
 /// let t = minimise_quartic(&Quartic { coefficients: [-2.0, 0.0, 0.0, 0.5] }); // h' = −2 + 2t³
 /// assert!((t - 1.0_f64).abs() < 1e-15);
 /// ```

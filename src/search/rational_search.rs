@@ -20,7 +20,7 @@ use crate::Scalar;
 /// h(t) = (n₁t + n₂t² + n₃t³ + n₄t⁴)/(ω₀ + ω₁t + ω₂t²)².
 ///
 /// ```
-/// use reparam::lifted::RationalQuartic;
+/// use reparam::search::RationalQuartic;
 /// let h = RationalQuartic { numerator: [-1.0, 1.0, 0.0, 0.0], omega: [1.0, 0.0, 1.0] };
 /// assert_eq!(h.value(2.0), 2.0 / 25.0);
 /// ```
@@ -37,7 +37,7 @@ impl<T: Scalar> RationalQuartic<T> {
     /// `quadratic` = [½‖P‖², ⟨P,Q⟩, ½‖Q‖²].
     ///
     /// ```
-    /// use reparam::lifted::RationalQuartic;
+    /// use reparam::search::RationalQuartic;
     /// // r = 1, P = −1, Q = 0, W = 1 + t²
     /// let h = RationalQuartic::along([-1.0, 0.0], [0.5, 0.0, 0.0], [1.0, 0.0, 1.0]);
     /// assert_eq!(h.value(1.0), 0.5 * (1.0 - 0.5_f64).powi(2) - 0.5);
@@ -53,7 +53,7 @@ impl<T: Scalar> RationalQuartic<T> {
     /// h(t).
     ///
     /// ```
-    /// use reparam::lifted::RationalQuartic;
+    /// use reparam::search::RationalQuartic;
     /// let h = RationalQuartic { numerator: [1.0, 0.0, 0.0, 0.0], omega: [2.0, 0.0, 0.0] };
     /// assert_eq!(h.value(8.0), 2.0);
     /// ```
@@ -96,7 +96,7 @@ impl<T: Scalar> RationalQuartic<T> {
 /// stationary value, a t at which x(t) is that limit to about one part in a thousand (the next ray starts from there).
 ///
 /// ```
-/// use reparam::lifted::{RationalQuartic, minimise_rational};
+/// use reparam::search::{RationalQuartic, minimise_rational};
 /// // ½(1 − t/(1 + t²))², least where t/(1 + t²) is largest
 /// let h = RationalQuartic::along([-1.0, 0.0], [0.5, 0.0, 0.0], [1.0, 0.0, 1.0]);
 /// assert!((minimise_rational(&h) - 1.0_f64).abs() < 1e-12);

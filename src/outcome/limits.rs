@@ -1,10 +1,8 @@
 //! Budgets of a solve, and the counters that are held against them.
 
-use super::{CancelToken, Certificate, Counts, Phase, Solution, Status};
+use super::{CancelToken, Counts, Status};
 use crate::clock::Instant;
-use crate::linalg::norm2;
-use crate::operators::LinearOperator;
-use crate::{Error, LinalgScalar, Result};
+use crate::{Error, Result};
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -246,59 +244,6 @@ impl<'a> Run<'a> {
             passes: self.passes,
             factorisations: self.factorisations,
             ..Counts::default()
-        }
-    }
-}
-
-/// The feasible point of least-squares problems that were not begun: those whose turn came after a limit, or whose matrix was still being
-/// prepared.
-///
-/// x, its residual and f are known, and f itself bounds f − min f, as no f is below zero. What would take products of its own is not: ρ is
-/// +∞ (nothing is known of x) and the multipliers are NaN.
-pub(crate) struct Unbegun<T> {
-    x: Vec<T>,
-    /// A x; empty for x = 0.
-    image: Vec<T>,
-    violation: T,
-}
-
-impl<T: LinalgScalar> Unbegun<T> {
-    /// At x, which breaks its constraints by `violation`; one product unless x = 0.
-    pub(crate) fn at<A: LinearOperator<T> + ?Sized>(a: &A, x: Vec<T>, violation: T) -> Self {
-        let mut image = Vec::new();
-        if x.iter().any(|v| *v != T::zero()) {
-            image.resize(a.rows(), T::zero());
-            a.apply(&x, &mut image);
-        }
-        Self { x, image, violation }
-    }
-
-    /// The answer to b.
-    pub(crate) fn answer(&self, b: &[T], status: Status) -> Solution<T> {
-        let mut residual = b.to_vec();
-        residual.iter_mut().zip(&self.image).for_each(|(r, z)| *r -= *z);
-        let residual_norm = norm2(&residual);
-        let objective = T::lit(0.5) * residual_norm * residual_norm;
-        // f = 0 is its least value, and Aᵀ0 = 0 are the multipliers
-        let least = residual_norm == T::zero() && self.violation == T::zero();
-        let (status, rho, multiplier) = if least {
-            (Status::Solved, T::zero(), T::zero())
-        } else {
-            (status, T::infinity(), T::nan())
-        };
-        // (with the rounding of f itself)
-        let gap = objective * (T::one() + T::count(b.len() + 8) * T::epsilon());
-        Solution {
-            residual,
-            residual_norm,
-            objective,
-            status,
-            certificate: Certificate::new(rho, rho, gap, self.violation, vec![multiplier; self.x.len()]),
-            iterations: 0,
-            counts: Counts::default(),
-            phase: Phase::Start,
-            elapsed: Duration::ZERO,
-            x: self.x.clone(),
         }
     }
 }
