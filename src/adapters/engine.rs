@@ -245,9 +245,14 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
             }
             run.iterate.iteration += 1;
             saved.status = judge.advance(lifted, &mut run.iterate, &mut run.method)?;
+            if let Some(end) = saved.status {
+                let (rho, c) = (saved.rho.unwrap_or_else(T::nan), &mut run.iterate);
+                let (rho, end) = judge.conclude(lifted, c, &mut run.method, rho, end, tolerance)?;
+                (saved.rho, saved.status) = (Some(rho), Some(end));
+            }
             if saved.status == Some(Status::Stalled) && can_finish(lifted) && is_left(&run.iterate) {
                 judge.curvature(lifted, &mut run.iterate)?;
-                let rho = judge.residual(&run.iterate);
+                let rho = judge.residual(&run.iterate) + judge.doubt(&run.iterate);
                 saved.rho = Some(rho);
                 if judge.exact_finish(lifted, &mut run.iterate, rho, tolerance, &limits, Instant::now())? {
                     saved.status = None;

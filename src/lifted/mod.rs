@@ -74,7 +74,7 @@ impl<T: Scalar> Point<T> {
     }
 }
 
-/// After a limit nothing is evaluated any more: f is +∞ there, which no method takes for a step, and a search over dear evaluations ends at
+/// After a limit no point is evaluated any more on the way of a method: f is +∞ there, which no method takes for a step, and a search over dear evaluations ends at
 /// once.
 fn refused<T: Scalar>(point: &mut Point<T>) -> bool {
     let refused = crate::outcome::is_over();
@@ -250,13 +250,10 @@ impl<'a, T: Scalar> Lifted<'a, T> {
     /// A run begins: an objective that evaluates points beside x learns in which set. (Of a set that couples coordinates with every
     /// gradient: see [`surround`](Self::surround).)
     pub(crate) fn begin(&mut self) {
-        if !self.objective.uses_nearby() {
-            return;
-        }
         self.objective.nearby(Nearby::Start);
         let set = self.map.set();
         if !set.is_separable() {
-            return;
+            return self.objective.nearby(Nearby::Coupled);
         }
         let mut lower = vec![T::neg_infinity(); self.map.dim_x()];
         let mut upper = vec![T::infinity(); self.map.dim_x()];

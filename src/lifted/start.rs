@@ -1,4 +1,4 @@
-//! Where a run of [`Minimize`](super::Minimize) begins.
+//! Where a run of [`Minimize`](crate::Minimize) begins.
 
 use crate::checks::{check_finite, check_len};
 use crate::lifted::Point;

@@ -213,6 +213,9 @@ impl<T: Scalar> LevenbergMarquardt<T> {
         let mut next = self.next.take().unwrap_or_else(|| point.clone());
         let mut outcome = Step::Stalled;
         for _ in 0..40 {
+            if crate::outcome::is_over() {
+                break;
+            }
             if !damped_step(columns, r, self.damping, work) {
                 self.damping *= self.growth;
                 self.growth *= T::lit(2.0);

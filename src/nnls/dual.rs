@@ -19,7 +19,7 @@
 //!
 //! f itself is always a bound: min f ≥ 0.
 
-use super::problem::Problem;
+use super::problem::{Problem, by_groups};
 use crate::linalg::scratch::{self, Scratch};
 use crate::linalg::{axpy, dot, norm2, rounding_of_half_square, rounding_of_sums};
 use crate::outcome::Run;
@@ -118,8 +118,8 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
         let norm = (f + f).sqrt();
         let b_norm = norm2(self.b);
         let loss = self.loss(b_norm);
-        // what rounding may take from f: in all that follows
-        let floor = rounding_of_half_square(loss, norm);
+        // what rounding may take from f, in r and in the sum of its squares: in all that follows
+        let floor = rounding_of_half_square(loss, norm) + rounding_of_sums(by_groups(m), f);
         let trivial = f + floor;
         if trivial <= half * T::epsilon() * b_norm * b_norm || trivial.is_nan() {
             return if trivial.is_nan() { T::infinity() } else { trivial };
@@ -369,7 +369,8 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
         }
         if has_sum {
             let (gap, terms) = self.set.lacking(self.x);
-            total += lambda.abs() * (gap.abs() + few * terms);
+            // (the exact projection has another λ, by at most α θ)
+            total += (lambda.abs() + alpha * theta) * (gap.abs() + few * terms);
         }
         let e = at.e + apart + theta + loss;
         // (the sum above is one of terms that are not negative)

@@ -272,7 +272,8 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     /// `size` = ‖b‖ + Σ‖â_j‖|x_j|. (The products of an operator that is known by nothing else are assumed to be as good as sums by halves.)
     pub(crate) fn rounding_of_residual(&self, taking_part: usize, size: T) -> T {
         let depth = match self.operator() {
-            Operator::Dense(d) if d.is_column_major() => by_groups(taking_part),
+            // (all columns may be combined, in groups that hold few of those that take part)
+            Operator::Dense(d) if d.is_column_major() => by_groups(self.columns).min(taking_part),
             Operator::Dense(_) | Operator::Sparse(_) => taking_part,
             Operator::Products(_) => by_halves(self.columns),
         };
@@ -655,7 +656,7 @@ enum Operator<'b, T: LinalgScalar> {
 }
 
 /// Additions on the way of each of k terms that are added up by groups of eight. In no order are there more than k.
-fn by_groups(k: usize) -> usize {
+pub(super) fn by_groups(k: usize) -> usize {
     (k / 8 + OF_GROUPS).min(k)
 }
 

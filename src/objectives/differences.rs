@@ -225,6 +225,8 @@ impl<T: Scalar> Differencer<T> {
                 self.points.clear();
                 (self.bounds, self.measure, self.sharp) = (None, true, false);
             }
+            // (the points come with every gradient)
+            Nearby::Coupled => {}
             Nearby::Bounds { lower, upper } => self.bounds = Some((lower.to_vec(), upper.to_vec())),
             Nearby::Segments { x, points, centre } => {
                 self.sphere.clear();

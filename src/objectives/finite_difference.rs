@@ -238,7 +238,7 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for FiniteDifference<O, T> {
         self.inner.residuals()
     }
     fn uses_nearby(&self) -> bool {
-        true
+        self.differencer.is_some() || self.inner.uses_nearby()
     }
     fn nearby(&mut self, near: Nearby<'_, T>) {
         match (&mut self.differencer, near) {
@@ -247,11 +247,9 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for FiniteDifference<O, T> {
             (None, Nearby::Bounds { lower, upper }) => {
                 self.room = Room::Bounds(lower.to_vec(), upper.to_vec());
             }
-            (None, Nearby::Segments { .. }) => self.room = Room::Coupled,
+            (None, Nearby::Coupled | Nearby::Segments { .. }) => self.room = Room::Coupled,
         }
-        if self.inner.uses_nearby() {
-            self.inner.nearby(near);
-        }
+        self.inner.nearby(near);
     }
     fn gradient_error(&mut self, out: &mut [T]) -> bool {
         match &self.differencer {

@@ -146,7 +146,8 @@ pub trait Objective<T: Scalar> {
         None
     }
 
-    /// Whether f evaluates points beside the one that is asked for, and so has to know where it may ([`nearby`](Self::nearby)).
+    /// Whether gradients of f come from points beside the one that is asked for, which over a set that couples coordinates must be found
+    /// anew for each ([`Nearby::Segments`]).
     fn uses_nearby(&self) -> bool {
         false
     }

@@ -24,7 +24,10 @@ pub enum Nearby<'a, T> {
         /// Upper bounds, +∞ where there is none.
         upper: &'a [T],
     },
-    /// The set couples coordinates, and the next gradient is at x: points of the set in all directions from there.
+    /// The set couples coordinates.
+    Coupled,
+    /// … and the next gradient is at x: points of the set in all directions from there. Told to objectives that
+    /// [ask for it](super::Objective::uses_nearby).
     Segments {
         /// x, length n.
         x: &'a [T],

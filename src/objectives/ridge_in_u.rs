@@ -201,7 +201,7 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for RidgeInU<T, O> {
         let minus =
             |w: &[T], v: &[T]| -> Vec<T> { w[..n].iter().zip(&v[n..]).map(|(p, q)| *p - *q).collect() };
         match near {
-            Nearby::Start => self.objective.nearby(near),
+            Nearby::Start | Nearby::Coupled => self.objective.nearby(near),
             Nearby::Bounds { lower, upper } => {
                 let (lower, upper) = (minus(lower, upper), minus(upper, lower));
                 self.objective.nearby(Nearby::Bounds {

@@ -122,6 +122,10 @@ pub(crate) struct Judge<T, M> {
     arc: (Vec<T>, Vec<T>),
     /// Whether the residual was within the tolerance, but not with these errors, and nothing can be done about them.
     noisy: bool,
+    /// ρ with its error where [`after_stall`](Self::after_stall) has found the point stationary.
+    found: Option<T>,
+    /// Whether the point has moved since ρ was last measured.
+    unseen: bool,
     /// The tolerance that was last asked for.
     wanted: T,
     /// A value of f that is never small: 0, or what [`relative_to_data`](Self::relative_to_data) has found.
@@ -152,6 +156,8 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             errors: Vec::with_capacity(n),
             arc: (Vec::with_capacity(n), Vec::with_capacity(n)),
             noisy: false,
+            found: None,
+            unseen: false,
             wanted: T::zero(),
             reference: T::zero(),
             settled: false,
@@ -180,6 +186,8 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         self.before = None;
         self.suspect.holds = false;
         self.noisy = false;
+        self.found = None;
+        self.unseen = false;
     }
 
     /// The residual ρ at the point, the curvature updated, a ρ within the tolerance confirmed; and whether x has converged for another
@@ -192,15 +200,14 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         tolerance: T,
     ) -> Result<(T, bool)> {
         self.curvature(lifted, c)?;
+        self.unseen = false;
         let mut rho = self.residual(c);
         let mut found = false;
         self.hear_errors(lifted);
         self.wanted = tolerance;
         // one-sided differences are good to some √ε in units of ρ: nearer to the end they lead nowhere
         let rough = !self.errors.is_empty() && !self.doubt(c).is_finite();
-        if rough && rho <= T::lit(ROUGH) * T::epsilon().sqrt() && lifted.objective().sharpen() {
-            lifted.evaluate_there(&mut c.point)?;
-            self.hear_errors(lifted);
+        if rough && rho <= T::lit(ROUGH) * T::epsilon().sqrt() && self.sharpen(lifted, c)? {
             rho = self.residual(c);
         }
         if rho <= tolerance {
@@ -275,8 +282,8 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         method: Option<&mut dyn Method<T>>,
         rho: T,
     ) -> Result<T> {
-        if c.verified == Some(c.iteration) {
-            return Ok(rho);
+        if let Some(gained) = c.gained_here() {
+            return Ok(Self::refuted(c, rho, gained));
         }
         // (pairs from where f was far larger say little here: the terms that f is formed from are then much larger than f)
         let plausible = self.terms(&c.point.x) <= T::lit(PLAUSIBLE) * c.point.value.abs().sqrt();
@@ -294,12 +301,16 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         // (with the curvatures that were estimated: a run resumed here knows no others)
         let gained = self.verify(lifted, c)?;
         let rho = self.residual(c);
-        Ok(if gained > T::zero() {
-            // (relative to f itself: a floor for f* = 0 is no excuse for a decrease that was seen)
+        Ok(Self::refuted(c, rho, gained))
+    }
+
+    /// ρ beside a decrease of f that a projected step was seen to make: relative to f itself, for a floor for f* = 0 is no excuse for it.
+    fn refuted(c: &Iterate<T>, rho: T, gained: T) -> T {
+        if gained > T::zero() {
             rho.max((gained / c.point.value.abs()).sqrt())
         } else {
             rho
-        })
+        }
     }
 
     /// Asks f for the errors of its last gradient.
@@ -311,7 +322,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// How much the errors of the gradient may change the residual; 0 where they are those of rounding.
-    pub(super) fn doubt(&self, c: &Iterate<T>) -> T {
+    pub(crate) fn doubt(&self, c: &Iterate<T>) -> T {
         if self.errors.is_empty() {
             return T::zero();
         }
@@ -336,34 +347,49 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     ) -> Result<T> {
         let mut doubt = self.doubt(c);
         let within = |rho: T, doubt: T| rho + doubt <= tolerance;
-        if !within(rho, doubt) && lifted.objective().sharpen() {
-            lifted.evaluate_there(&mut c.point)?;
-            self.hear_errors(lifted);
+        if !within(rho, doubt) && self.sharpen(lifted, c)? {
             (rho, doubt) = (self.residual(c), self.doubt(c));
         }
         self.noisy = rho <= tolerance && !within(rho, doubt);
         Ok(rho + doubt)
     }
 
-    /// No step of the method is left: with a better gradient there may be (None), and below its error there is none.
+    /// Asks f for better gradients, and for the one at the point. False where there are none, or a limit forbids the evaluation.
+    fn sharpen(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Iterate<T>) -> Result<bool> {
+        if crate::outcome::is_over() || !lifted.objective().sharpen() {
+            return Ok(false);
+        }
+        let before = c.point.clone();
+        lifted.evaluate_there(&mut c.point)?;
+        let finite = c.point.is_finite();
+        if !finite {
+            c.point = before;
+        }
+        self.hear_errors(lifted);
+        Ok(finite)
+    }
+
+    /// No step of the method is left: with a better gradient there may be (None). Below its error there is none, and a point that is
+    /// stationary with a curvature that was checked is found.
     fn after_stall(
         &mut self,
         lifted: &mut Lifted<'_, T>,
         c: &mut Iterate<T>,
         method: &mut dyn Method<T>,
     ) -> Result<Option<Status>> {
-        if lifted.objective().sharpen() {
-            lifted.evaluate_there(&mut c.point)?;
+        if self.sharpen(lifted, c)? {
             method.reset();
             c.stalls = 0;
-            return Ok((!c.point.is_finite()).then_some(Status::NotFinite));
+            return Ok(None);
         }
         self.hear_errors(lifted);
         if !self.errors.is_empty() {
             // (a run that began at the solution has seen no curvature)
-            self.verify(lifted, c)?;
-            if self.residual(c) + self.doubt(c) <= self.wanted {
-                return Ok(None);
+            let gained = self.verify(lifted, c)?;
+            let rho = self.residual(c) + self.doubt(c);
+            if gained <= T::zero() && rho <= self.wanted {
+                self.found = Some(rho);
+                return Ok(Some(Status::Stationary));
             }
         }
         let doubt = self.doubt(c);
@@ -373,6 +399,33 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         } else {
             Status::Stalled
         }))
+    }
+
+    /// ρ at the point where [`advance`](Self::advance) has ended the run, and the status there. `rho` is the last one that was
+    /// measured.
+    pub(crate) fn conclude(
+        &mut self,
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Iterate<T>,
+        method: &mut dyn Method<T>,
+        rho: T,
+        status: Status,
+        tolerance: T,
+    ) -> Result<(T, Status)> {
+        if let Some(rho) = self.found.take() {
+            return Ok((rho, status));
+        }
+        // (the last step moved the point that ρ belongs to)
+        if !std::mem::take(&mut self.unseen) || !c.point.is_finite() {
+            return Ok((rho, status));
+        }
+        let (rho, found) = self.look(lifted, c, Some(method), tolerance)?;
+        let status = match status {
+            Status::Stalled if rho <= tolerance => Status::Stationary,
+            Status::Stalled if found => Status::AtPrecision,
+            other => other,
+        };
+        Ok((rho, status))
     }
 
     /// f* = 0 (a model of f which has seen all free directions expects to lose a good part of f in one more step) leaves no
@@ -543,6 +596,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         }
         match outcome {
             Step::Moved => {
+                self.unseen = true;
                 self.compare_step(c);
                 if pure {
                     // (dynamics may climb)
@@ -781,6 +835,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             return Ok(false); // in the set, but not in the range of the map (a rank too high)
         }
         let mut there = c.clone();
+        there.verified = None;
         there.point.x.copy_from_slice(&self.target);
         let point = &mut there.point;
         point.value = lifted.value_gradient(&point.x, &mut point.g)?;
@@ -843,6 +898,14 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         c.counts = lifted.counts;
         if status == Status::NotFinite {
             return Ok(status);
+        }
+        if *rho <= tolerance && status == Status::Stalled {
+            // a residual that the last touch has made small: with the curvature of another step
+            let gained = match c.gained_here() {
+                Some(gained) => gained,
+                None => self.verify(lifted, c)?,
+            };
+            *rho = Self::refuted(c, self.residual(c) + self.doubt(c), gained);
         }
         let converged = if *rho <= tolerance || status == Status::Stationary {
             Status::Stationary

@@ -116,8 +116,8 @@ pub(crate) struct Iterate<T> {
     pub(crate) first_value: T,
     /// Whether h was estimated coordinate by coordinate.
     pub(super) estimated: bool,
-    /// The iteration at which convergence was last verified.
-    pub(super) verified: Option<usize>,
+    /// The iteration at which convergence was last verified, and the decrease of f that was seen then.
+    pub(super) verified: Option<(usize, T)>,
     /// The last few values of f before this one.
     pub(super) recent: Vec<T>,
     /// The least value of f and the least residual at a point that was left, and how many points in a row had neither.
@@ -146,6 +146,12 @@ impl<T: Scalar> Iterate<T> {
             attempts: 0,
             finished: None,
         }
+    }
+
+    /// The decrease of f that was seen when convergence at this point was verified, if it was.
+    pub(super) fn gained_here(&self) -> Option<T> {
+        self.verified
+            .and_then(|(iteration, gained)| (iteration == self.iteration).then_some(gained))
     }
 
     /// Whether this can be continued on a map from R^p to R^n.
@@ -647,6 +653,11 @@ impl<T: Scalar> Minimization<'_, T> {
             }
             c.iteration += 1;
             status = judge.advance(&mut lifted, &mut c, &mut method)?;
+            if let Some(end) = status {
+                let tolerance = self.tolerance;
+                let (at_end, end) = judge.conclude(&mut lifted, &mut c, &mut method, rho, end, tolerance)?;
+                (rho, status) = (at_end, Some(end));
+            }
             if matches!(status, Some(Status::Stalled | Status::NotFinite)) {
                 // (a step that a limit cut short is no stall)
                 status = crate::outcome::Stop::new(&self.limits, clock)
@@ -656,7 +667,7 @@ impl<T: Scalar> Minimization<'_, T> {
             }
             if status == Some(Status::Stalled) && self.exact_finish && finish::is_left(&c) {
                 judge.curvature(&mut lifted, &mut c)?;
-                rho = judge.residual(&c);
+                rho = judge.residual(&c) + judge.doubt(&c);
                 let limits = &self.limits;
                 if judge.exact_finish(&mut lifted, &mut c, rho, self.tolerance, limits, clock)? {
                     status = None;

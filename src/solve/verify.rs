@@ -56,8 +56,8 @@ impl<T: Scalar> Suspect<T> {
 }
 
 impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
-    /// (Differences of f cannot contradict it, but for their errors.) Compares the change of f along the step just made with the trapezoid rule for ∇f. Only a step that f shows well above its rounding
-    /// says anything; the latest such step counts.
+    /// Compares the change of f along the step just made with the trapezoid rule for ∇f. Only a step that f shows well above its rounding
+    /// says anything; the latest such step counts. (Not for gradients by differences of f: they cannot contradict it, but for their errors.)
     pub(super) fn compare_step(&mut self, c: &Iterate<T>) {
         let Some(before) = c.recent.last().filter(|_| !self.known && self.errors.is_empty()) else {
             return;
@@ -128,7 +128,14 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     ///
     /// with r = max c |x − P(x − g/c²)|.
     pub(super) fn at_precision(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Iterate<T>) -> Result<bool> {
-        if !c.point.is_finite() || (c.verified != Some(c.iteration) && self.verify(lifted, c)? > T::zero()) {
+        if !c.point.is_finite() {
+            return Ok(false);
+        }
+        let gained = match c.gained_here() {
+            Some(gained) => gained,
+            None => self.verify(lifted, c)?,
+        };
+        if gained > T::zero() {
             return Ok(false);
         }
         let (f2, terms) = (T::lit(2.0) * c.point.value.abs(), self.terms(&c.point.x));
@@ -158,16 +165,19 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         if self.known {
             return Ok(T::zero());
         }
-        c.verified = Some(c.iteration);
         self.target.copy_from_slice(&c.point.x);
-        if !self.map.set().project_in(&mut self.target, &mut self.work) {
-            self.verify_lift(lifted, c)
+        let gained = if !self.map.set().project_in(&mut self.target, &mut self.work) {
+            self.verify_lift(lifted, c)?
         } else if self.map.set().is_separable() {
             self.verify_coordinates(lifted, c)?;
-            Ok(T::zero())
+            T::zero()
         } else {
-            self.verify_steps(lifted, c)
-        }
+            self.verify_steps(lifted, c)?
+        };
+        // (a decrease to −∞ is none that was seen)
+        let gained = if gained.is_finite() { gained } else { T::zero() };
+        c.verified = Some((c.iteration, gained));
+        Ok(gained)
     }
 
     /// f and ∇f (into `nearby`) at the target; false where they are not finite: the edge of the domain.
