@@ -447,7 +447,7 @@ impl<'b, T: Scalar, A: LinearOperator<T>> AlphaPath<'b, A, T> {
     /// As [`run`](Self::run).
     ///
     /// ```
-    /// use reparam::{flows::{GradientFlow, bias::AlphaPath}, integrators::Implicit};
+    /// use reparam::{flows::GradientFlow, implicit_bias::AlphaPath, integrators::Implicit};
     /// let a = nalgebra::dmatrix![1.0_f64, 2.0];
     /// let path = AlphaPath::new(&a, &[2.0], 2).unwrap().sizes_u0(&[0.1]).unwrap();
     /// let limits = path.run_with(|_| Implicit::new(GradientFlow::per_factor(2)?).with_tolerances(1e-5, 1e-8)).unwrap();

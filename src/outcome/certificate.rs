@@ -10,9 +10,9 @@ use std::fmt;
 ///
 /// ```
 /// use reparam::{BoundedLeastSquares, Uniqueness};
-/// // b is the mean of three columns, and also that of two of them
+/// // b is a weighted mean of the first two columns, and also of the first and the last
 /// let a = nalgebra::dmatrix![0.0, 1.0, 2.0];
-/// let solution = BoundedLeastSquares::simplex(&a, 1.0).solve(&[1.0]).unwrap();
+/// let solution = BoundedLeastSquares::simplex(&a, 1.0).solve(&[0.75]).unwrap();
 /// assert_eq!(solution.certificate.uniqueness, Uniqueness::NotUnique);
 /// let solution = BoundedLeastSquares::simplex(&a, 1.0).solve(&[3.0]).unwrap();
 /// assert_eq!(solution.certificate.uniqueness, Uniqueness::Unique);
