@@ -896,7 +896,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             }
         }
         c.counts = lifted.counts;
-        if status == Status::NotFinite {
+        if matches!(status, Status::NotFinite | Status::AtInfinity) {
             return Ok(status);
         }
         if *rho <= tolerance && status == Status::Stalled {
