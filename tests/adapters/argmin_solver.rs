@@ -418,7 +418,7 @@ fn every_end_has_its_status() {
     );
     let solution = run.solver.solution(&run.state).unwrap();
     assert_eq!(solution.status, Status::AtPrecision);
-    assert!(solution.objective <= whole.state.best_cost);
+    assert!(solution.objective <= whole.state.best_cost * (1.0 + 4.0 * f64::EPSILON));
 }
 
 /// The distance to 2, NaN or an error of its own where x is below a threshold.
