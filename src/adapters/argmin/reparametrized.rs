@@ -310,7 +310,7 @@ where
     /// # let problem = ObjectiveProblem::<_, Vec<f64>>::new(f);
     /// let lifted: Reparametrized<_, _, Vec<f64>> = Reparametrized::new(problem, Squares::new(1));
     /// assert_eq!(lifted.start(&[9.0]).unwrap(), vec![3.0]);
-    /// assert_eq!(lifted.start(&[0.0]).unwrap(), vec![1.0]); // f falls there
+    /// assert!(lifted.start(&[0.0]).unwrap()[0] > 1.0); // f falls there
     /// assert!(lifted.start(&[-1.0]).is_err());
     /// ```
     pub fn start(&self, x: &[T]) -> Result<P>
