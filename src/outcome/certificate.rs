@@ -24,8 +24,8 @@ pub enum Uniqueness {
     Unique,
     /// The columns between the bounds depend on each other, or one with a vanishing multiplier depends on them: other x give the same f.
     NotUnique,
-    /// Neither was shown: not a solved least-squares problem, too many columns to factor them for this alone (more than 300, and more work
-    /// than a hundredth of the solve), an operator without columns, or columns with vanishing multipliers that depend on each other only.
+    /// Neither was shown: not a solved least-squares problem, too many columns to factor them for this alone (more than 10⁶
+    /// multiplications, and more than a hundredth of the solve), an operator without columns, or columns with vanishing multipliers that depend on each other only.
     #[default]
     NotKnown,
 }
