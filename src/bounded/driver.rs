@@ -36,6 +36,18 @@ pub(super) struct Candidate<T> {
     pub(super) dual: Option<Vec<T>>,
 }
 
+impl<T: LinalgScalar> Candidate<T> {
+    /// The point that a method began with, when a limit came before its first step.
+    pub(super) fn stopped_at(x: &[T], limit: Status) -> Self {
+        Self {
+            x: x.to_vec(),
+            phase: Phase::Start,
+            limit: Some(limit),
+            dual: None,
+        }
+    }
+}
+
 pub(super) fn solve<T: LinalgScalar>(
     prepared: &Prepared<'_, '_, T>,
     b: &[T],

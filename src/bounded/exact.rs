@@ -92,12 +92,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
                 }
             })
             .collect();
-        let still = |limit| Candidate {
-            x: origin.to_vec(),
-            phase: Phase::Start,
-            limit: Some(limit),
-            dual: None,
-        };
+        let still = |limit| Candidate::stopped_at(origin, limit);
         let gram = match self.prepared.gram(run) {
             Ok(gram) => gram,
             Err(limit) => return Some(still(limit)),
@@ -308,12 +303,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     pub(super) fn shared_gram(&self, origin: &[T], run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
         let mut x = origin.to_vec();
-        let still = |limit| Candidate {
-            x: origin.to_vec(),
-            phase: Phase::Start,
-            limit: Some(limit),
-            dual: None,
-        };
+        let still = |limit| Candidate::stopped_at(origin, limit);
         let gram = match self.prepared.gram(run) {
             Ok(gram) => gram,
             Err(limit) => return still(limit),

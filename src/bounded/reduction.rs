@@ -240,8 +240,8 @@ impl<T: Scalar, A: LinearOperator<T> + ?Sized> LinearOperator<T> for Reduced<'_,
     }
 }
 
-/// out_k ← ‖Σ_{j≥k} a_j‖, from one pass over the entries: an entry v changes a square by v (old + new). Where most of the sum has gone, the
-/// rounding of what went would be left, and the norm is formed anew.
+/// out_k ← ‖Σ_{j≥k} a_j‖, from one pass over the entries: an entry v changes a square by v (old + new). Where most of the sum has cancelled,
+/// only rounding would be left, so the norm is recomputed.
 fn norms_of_sums<T: Scalar>(a: &SparseColumns<T>, out: &mut [T]) {
     let mut sum = vec![T::zero(); a.rows()];
     let (mut square, mut largest) = (T::zero(), T::zero());

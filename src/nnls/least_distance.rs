@@ -420,8 +420,8 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
     }
 }
 
-/// 1/‖row‖² of Ā: 1 everywhere where some of the columns say that rows are alike, else from all of them; and 1 where a limit was reached,
-/// which the first step sees.
+/// 1/‖row‖² of Ā. It is 1 everywhere if a sample of the columns shows rows of like size, and if a limit was reached (the first step then
+/// ends the method).
 fn metric<T: LinalgScalar>(problem: &Problem<'_, T>, run: &mut Run<'_>) -> Vec<T> {
     let (m, n) = (problem.rows(), problem.columns());
     let mut squares = vec![T::zero(); m];

@@ -26,8 +26,8 @@
 //!
 //! Every fallback goes to a slower and more robust method, from the best point so far; an answer that fails its certificate is never called solved.
 //! An active set that loses its way in rounding goes on with a damped problem, ½‖A x − b‖² + ½μ² Σ c_j²(x_j − x̄_j)² with μ = √ε, whose solution is
-//! one of the problem itself but for rounding. Where a solution leaves a gap that is large beside f, an active set goes on from it for as long as the
-//! solve has taken. Whatever ends a solve, its answer is never worse than x = 0, nor than the start.
+//! one of the problem itself but for rounding. If the gap of a solution is large beside f, an active set improves it. That may cost as much as the
+//! solve has cost so far. Whatever ends a solve, its answer is never worse than x = 0, nor than the start.
 
 pub(crate) mod active_set;
 mod block_exchange;

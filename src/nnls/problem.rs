@@ -269,7 +269,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
     }
 
     /// A bound of ‖δ(b − Â x)‖ when that is formed by the products of this problem, with `taking_part` entries of x that are not zero and
-    /// `size` = ‖b‖ + Σ‖â_j‖|x_j|. (The products of an operator that is known by nothing else are assumed to be as good as sums by halves.)
+    /// `size` = ‖b‖ + Σ‖â_j‖|x_j|. (If only products are known, they are assumed to be as accurate as pairwise summation.)
     pub(crate) fn rounding_of_residual(&self, taking_part: usize, size: T) -> T {
         let depth = match self.operator() {
             // (all columns may be combined, in groups that hold few of those that take part)

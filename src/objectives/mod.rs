@@ -147,7 +147,7 @@ pub trait Objective<T: Scalar> {
     }
 
     /// Whether gradients of f come from points beside the one that is asked for, which over a set that couples coordinates must be found
-    /// anew for each ([`Nearby::Segments`]).
+    /// again at every x ([`Nearby::Segments`]).
     fn uses_nearby(&self) -> bool {
         false
     }

@@ -99,7 +99,7 @@ pub struct Checkpoint<T, S = State<T>> {
 #[cfg(feature = "serde")]
 super::sealed::sealed!(Checkpoint<T, S>);
 
-/// The method that goes on from a point that another one has reached.
+/// The method that continues a run of the dynamics: L-BFGS.
 pub(super) fn default_method<T: Scalar>() -> State<T> {
     Lbfgs::new(10).into()
 }

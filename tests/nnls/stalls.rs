@@ -219,7 +219,7 @@ fn a_small_residual_is_not_enough_where_the_gap_is_large() {
     }
 }
 
-/// Well-conditioned problems that conjugate gradients solve come with a bound of what is left of f, and it costs no factor.
+/// Conjugate gradients give a small gap for well-conditioned problems, without a factorisation.
 #[test]
 fn conjugate_gradients_prove_their_own_gap() {
     for (m, n, seed) in [(600, 400, 1), (786, 393, 2), (900, 300, 3)] {
