@@ -1,6 +1,7 @@
 //! From a prepared problem and b to a candidate: which method runs, and when the next one takes over.
 
 use super::coordinate_descent::coordinate_descent;
+use super::evidence::Seen;
 use super::prepared::{Prepared, close_sum};
 use super::projected_gradient::projected_gradient;
 use super::region::Region;
@@ -16,6 +17,7 @@ use crate::nnls::{MUCH, negligible};
 use crate::outcome::{Phase, Run, Solution, Status};
 use crate::{LinalgScalar, Result};
 use std::cell::RefCell;
+use std::rc::Rc;
 
 /// A QR factor of more elements than this (800 MB of f64) is not attempted.
 const QR_ELEMENTS: usize = 100_000_000;
@@ -148,16 +150,15 @@ pub(super) struct Context<'c, 'p, 'a, T: LinalgScalar> {
     pub(super) start: Option<Vec<T>>,
     /// Whether other right-hand sides share what depends on A alone.
     pub(super) many: bool,
-    /// The last point whose gradient was formed: what is judged is nearly always a point that was measured just before.
+    /// The last point that was measured: what is judged is nearly always that.
     pub(super) looked_at: RefCell<Option<Looked<T>>>,
 }
 
-/// A point in scaled units with b − A x and Aᵀ(A x − b).
+/// A point in scaled units, and what is known of it.
 pub(super) struct Looked<T> {
-    x: Vec<T>,
-    r: Vec<T>,
-    g: Vec<T>,
-    gap: Option<T>,
+    pub(super) x: Vec<T>,
+    pub(super) seen: Rc<Seen<T>>,
+    pub(super) gap: Option<T>,
 }
 
 impl<T: LinalgScalar> Context<'_, '_, '_, T> {
@@ -246,20 +247,20 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
 
     /// Whether this is a solution whose gap is large beside f.
     fn leaves_much(&self, x: &[T], run: &mut Run<'_>) -> bool {
-        let (r, g) = self.gradient(x, run);
+        let seen = self.look_at(x, run);
         let primal = Primal {
             problem: self.problem,
             set: self.region,
             b: self.b,
             x,
-            r: &r,
-            g: &g,
+            r: &seen.r,
+            g: &seen.g,
         };
         let gap = primal.gap(None, None, false, run);
         if let Some(last) = self.looked_at.borrow_mut().as_mut() {
             last.gap = Some(gap);
         }
-        let f = T::lit(0.5) * dot(&r, &r);
+        let f = T::lit(0.5) * dot(&seen.r, &seen.r);
         gap > T::lit(MUCH) * f && f > negligible(self.tolerance, self.size_of(x))
     }
 
@@ -538,9 +539,9 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
 
     /// The point one projected gradient step further: coordinates on their way to a bound are at it.
     fn snapped(&self, x: &[T], run: &mut Run<'_>) -> Vec<T> {
-        let g = self.gradient(x, run).1;
+        let seen = self.look_at(x, run);
         let mut e = vec![T::zero(); x.len()];
-        self.region.displacement(self.norms, x, &g, &mut e);
+        self.region.displacement(self.norms, x, &seen.g, &mut e);
         let mut out = x.to_vec();
         for j in 0..x.len() {
             if self.norms[j] > T::zero() {
@@ -559,21 +560,12 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         out
     }
 
-    /// b − A x and g = Aᵀ(A x − b); for the point that was asked for last, what was formed then.
+    /// b − A x and g = Aᵀ(A x − b)
     pub(super) fn gradient(&self, x: &[T], run: &mut Run<'_>) -> (Vec<T>, Vec<T>) {
-        if let Some(last) = self.looked_at.borrow().as_ref().filter(|last| last.x == x) {
-            return (last.r.clone(), last.g.clone());
-        }
         let r = residual_of(self.problem, self.b, x, run);
         let mut g = vec![T::zero(); x.len()];
         self.problem.adjoint(&r, &mut g, run);
         g.iter_mut().for_each(|v| *v = -*v);
-        *self.looked_at.borrow_mut() = Some(Looked {
-            x: x.to_vec(),
-            r: r.clone(),
-            g: g.clone(),
-            gap: None,
-        });
         (r, g)
     }
 

@@ -5,7 +5,7 @@ use super::active_set::{Pricing, active_set, rounding_of_bound};
 use super::block_exchange::{Exchange, Failure, Shifted, State, block_exchange};
 use super::driver::{Candidate, Context, residual_of};
 use super::face::{Face, GramFace, QrFace};
-use super::prepared::Prepared;
+use super::prepared::{Prepared, close_sum};
 use super::region::{Region, Sum};
 use crate::LinalgScalar;
 use crate::linalg::{dot, max_or_nan, norm2};
@@ -421,6 +421,8 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             cost,
         };
         let outcome = active_set(&mut face, &mut x, region, &pricing, run);
+        // (so that what is judged is the point that is measured here)
+        close_sum(&mut x, region.sum.as_ref(), &region.lo, &region.hi);
         let dual = self.wants_dual().then(|| {
             let v = face.members().iter().map(|j| self.dual_sign(*j)).collect();
             face.dual_direction(v)

@@ -68,14 +68,13 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             })
             .collect();
         let seen = self.look_at(&scaled, &mut run);
-        let (mut r, g) = (seen.r, seen.g);
         let primal = Primal {
             problem: p,
             set: region,
             b: self.b,
             x: &scaled,
-            r: &r,
-            g: &g,
+            r: &seen.r,
+            g: &seen.g,
         };
         let ended = candidate.limit.is_none() && candidate.phase.factors_its_face() && !run.damped;
         let gap = match self.known_gap(&scaled) {
@@ -105,15 +104,15 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             Uniqueness::NotKnown
         };
         let multipliers: Vec<T> = (0..n)
-            .map(|j| (g[j] + seen.t * region.weight(j)) / self.prepared.factor(j) * unit)
+            .map(|j| (seen.g[j] + seen.t * region.weight(j)) / self.prepared.factor(j) * unit)
             .collect();
-        let residual_norm = norm2(&r) * unit;
-        r.iter_mut().for_each(|v| *v *= unit);
-        debug_assert_eq!(b.len(), r.len());
+        let residual_norm = norm2(&seen.r) * unit;
+        let residual: Vec<T> = seen.r.iter().map(|v| *v * unit).collect();
+        debug_assert_eq!(b.len(), residual.len());
         Ok(Solution {
             x,
             objective: T::lit(0.5) * residual_norm * residual_norm,
-            residual: r,
+            residual,
             residual_norm,
             status,
             certificate: Certificate::new(rho, error, gap * unit * unit, short.abs(), multipliers)

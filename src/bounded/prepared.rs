@@ -297,29 +297,35 @@ pub(super) fn close_sum<T: LinalgScalar>(x: &mut [T], sum: Option<&Sum<T>>, lo: 
 }
 
 fn close_gap<T: LinalgScalar>(x: &mut [T], sum: &Sum<T>, lo: &[T], hi: &[T]) {
-    let part = || (0..x.len()).filter(|j| sum.w[*j] > T::zero() && lo[*j] < hi[*j]);
-    let inside = |j: usize| lo[j] < x[j] && x[j] < hi[j];
-    let room = |j: usize| sum.w[j] * (x[j] - lo[j]).max(hi[j] - x[j]);
-    let mut order: Vec<usize> = part().filter(|j| inside(*j)).collect();
-    let mut others: Vec<usize> = part().filter(|j| !inside(*j)).collect();
-    let by = |v: &mut Vec<usize>, key: &dyn Fn(usize) -> T| {
-        v.sort_by(|i, j| {
-            let order = key(*j).partial_cmp(&key(*i));
-            order.unwrap_or(std::cmp::Ordering::Equal).then(i.cmp(j))
-        });
-    };
-    by(&mut order, &|j| sum.w[j] * x[j].abs());
-    by(&mut others, &room);
-    let inner = order.len();
-    order.append(&mut others);
-    for (k, j) in order.into_iter().enumerate() {
-        let (gap, size) = sum.gap(x);
-        // small coordinates know their values better than the rounding of the large ones, and what has arrived at a
-        // bound stays there unless more than rounding is lacking
-        let tolerable = if k < inner { T::one() } else { T::lit(4.0) };
-        if k > 0 && gap.abs() <= tolerable * T::epsilon() * size {
+    let (inside, at_bounds): (Vec<usize>, Vec<usize>) = (0..x.len())
+        .filter(|j| sum.w[*j] > T::zero() && lo[*j] < hi[*j])
+        .partition(|j| lo[*j] < x[*j] && x[*j] < hi[*j]);
+    let size_of_term = |j: usize, v: T| sum.w[j] * v.abs();
+    let room = |j: usize, v: T| sum.w[j] * (v - lo[j]).max(hi[j] - v);
+    // Small coordinates know their values better than the rounding of the large ones, and what has arrived at a bound stays there unless
+    // more than rounding is lacking.
+    let mut moved = false;
+    for (mut part, key, tolerable) in [
+        (inside, &size_of_term as &dyn Fn(usize, T) -> T, T::one()),
+        (at_bounds, &room, T::lit(4.0)),
+    ] {
+        let is_closed = |x: &[T]| {
+            let (gap, size) = sum.gap(x);
+            gap.abs() <= tolerable * T::epsilon() * size
+        };
+        if moved && is_closed(x) {
             return;
         }
-        x[j] = clip(x[j] + gap / sum.w[j], lo[j], hi[j]);
+        part.sort_by(|i, j| {
+            let order = key(*j, x[*j]).partial_cmp(&key(*i, x[*i]));
+            order.unwrap_or(std::cmp::Ordering::Equal).then(i.cmp(j))
+        });
+        for j in part {
+            if moved && is_closed(x) {
+                return;
+            }
+            x[j] = clip(x[j] + sum.gap(x).0 / sum.w[j], lo[j], hi[j]);
+            moved = true;
+        }
     }
 }

@@ -164,36 +164,53 @@ impl<T: Scalar> Region<T> {
             let (down, up) = room(j);
             ((-up - g[j] / c) * (c / w), (-down - g[j] / c) * (c / w))
         };
-        let ends: Vec<(T, T)> = part.iter().map(|j| kinks(*j)).collect();
-        let mut sorted: Vec<T> = ends
+        let mut open: Vec<(usize, T, T)> = part
             .iter()
-            .flat_map(|(a, b)| [*a, *b])
-            .filter(|t| t.is_finite())
+            .map(|j| {
+                let (first, last) = kinks(*j);
+                (*j, first, last)
+            })
             .collect();
-        sorted.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
-        let value = |t: T| -> T {
-            part.iter()
-                .map(|j| sum.w[*j] / norms[*j] * step(*j, t))
-                .sum::<T>()
-        };
-        let at = sorted.partition_point(|t| value(*t) > target);
-        let left = if at == 0 {
-            T::neg_infinity()
-        } else {
-            sorted[at - 1]
-        };
-        let right = sorted.get(at).copied().unwrap_or_else(T::infinity);
+        // bisection over the kinks: the sum is `rest` + `target` − t `slope` of the coordinates without a kink between left and right, and
+        // step by step that of the others
+        let (mut left, mut right) = (T::neg_infinity(), T::infinity());
         let (mut slope, mut rest) = (T::zero(), -target);
-        for (j, (first, last)) in part.iter().zip(&ends) {
-            let (c, w) = (norms[*j], sum.w[*j]);
-            let (down, up) = room(*j);
-            if *last <= left {
-                rest += w / c * down;
-            } else if *first >= right {
-                rest += w / c * up;
+        let mut inside: Vec<T> = Vec::with_capacity(2 * open.len());
+        loop {
+            inside.clear();
+            open.retain(|(j, first, last)| {
+                let is_inside = |t: T| left < t && t < right;
+                let before = inside.len();
+                inside.extend([*first, *last].into_iter().filter(|t| is_inside(*t)));
+                if inside.len() > before {
+                    return true;
+                }
+                let (c, w) = (norms[*j], sum.w[*j]);
+                let (down, up) = room(*j);
+                if *last <= left {
+                    rest += w / c * down;
+                } else if *first >= right {
+                    rest += w / c * up;
+                } else {
+                    slope += (w / c) * (w / c);
+                    rest -= (w / c) * (g[*j] / c);
+                }
+                false
+            });
+            if inside.is_empty() {
+                break;
+            }
+            let middle = inside.len() / 2;
+            let order = |a: &T, b: &T| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal);
+            let t = *inside.select_nth_unstable_by(middle, order).1;
+            let others: T = open
+                .iter()
+                .map(|(j, ..)| sum.w[*j] / norms[*j] * step(*j, t))
+                .sum();
+            if rest - t * slope + others > T::zero() {
+                left = t;
             } else {
-                slope += (w / c) * (w / c);
-                rest -= (w / c) * (g[*j] / c);
+                right = t;
             }
         }
         let inner = if slope > T::zero() {
