@@ -435,9 +435,8 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     }
 
     /// From a solution that leaves much of f to be gained, as far as its gap tells: the active set on a QR factor, which knows directions that
-    /// A hardly sees, while that costs no more than the solve has cost so far.
-    pub(super) fn sharpened(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
-        let end = 2.0 * run.cost();
+    /// A hardly sees, until the solve has cost `end`.
+    pub(super) fn sharpened(&self, candidate: Candidate<T>, end: f64, run: &mut Run<'_>) -> Candidate<T> {
         let face = QrFace::new(self.problem, self.b);
         if run.cost() + face.passes_of_assign(support(&candidate.x)) > end {
             return candidate;

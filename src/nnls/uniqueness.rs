@@ -10,9 +10,9 @@ use crate::linalg::scratch::Scratch;
 use crate::outcome::{Run, Uniqueness};
 use crate::{LinalgScalar, Scalar};
 
-/// So many multiplications are always spent: a fraction of a millisecond. (To factor the 226 columns of 600 rows of benches/fixed.rs for this alone
+/// So many multiplications are always spent: a few dozen microseconds. (To factor the 226 columns of 600 rows of benches/fixed.rs for this alone
 /// would double the solve.)
-const FEW: f64 = 1e6;
+const FEW: f64 = 1e5;
 /// More only if that is no more than this part of the solve.
 const SHARE: f64 = 0.01;
 

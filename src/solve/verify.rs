@@ -14,6 +14,13 @@ pub(super) const VALUE_ROUNDING: f64 = 64.0;
 /// From one projected step to the next that is tried: a factor of its length.
 const LONGER: f64 = 16.0;
 
+/// Steps of coordinates that are made together differ by this factor at most: a far longer step of another coordinate would count as curvature
+/// of the one with the short step.
+const ALIKE: f64 = 1e2;
+
+/// So many groups of such coordinates at most, each with an evaluation.
+const GROUPS: usize = 4;
+
 /// So many projected steps are evaluated at most.
 const STEPS: usize = 12;
 
@@ -187,10 +194,9 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         Ok((value.is_finite() && self.nearby.iter().all(|v| v.is_finite())).then_some(value))
     }
 
-    /// Where coordinates are independent: one gradient nearby gives a curvature for each. (One secant for all is that of the stiffest
-    /// direction, and hides the others.)
+    /// Where coordinates are independent: a gradient nearby gives a curvature for each of those that have moved. (One secant for all is that
+    /// of the stiffest direction, and hides the others.)
     fn verify_coordinates(&mut self, lifted: &mut Lifted<'_, T>, c: &mut Iterate<T>) -> Result<()> {
-        let set = self.map.set();
         let x = &c.point.x;
         let n = x.len();
         let small = T::epsilon().cbrt();
@@ -201,26 +207,54 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             let far = (f / c.point.g[j].abs()).min(((f + f) / c.h[j]).sqrt());
             small * positive(far).map_or(span, |far| far.min(span))
         };
-        let step = |j: usize| {
-            small * x[j].abs().max(nothing(j)) * if j.is_multiple_of(2) { T::one() } else { -T::one() }
+        let steps: Vec<T> = (0..n).map(|j| small * x[j].abs().max(nothing(j))).collect();
+        // (a coordinate that its gradient holds at a bound is there whatever its curvature)
+        let bounds = lifted.bounds();
+        let is_held = |j: usize| {
+            let at = |bound: T, sign: T| x[j] == bound && sign * c.point.g[j] > T::zero();
+            bounds
+                .as_ref()
+                .is_some_and(|b| at(b.0[j], T::one()) || at(b.1[j], -T::one()))
         };
-        for j in 0..n {
-            self.target[j] = x[j] + step(j);
+        for group in alike(&steps, is_held) {
+            if !self.verify_group(&group, &steps, lifted, c)? {
+                break;
+            }
+        }
+        c.estimated = true;
+        self.set_scale(&c.h, &c.point);
+        Ok(())
+    }
+
+    /// The curvatures of these coordinates from a gradient where they have moved; false where it is not finite.
+    fn verify_group(
+        &mut self,
+        group: &[usize],
+        steps: &[T],
+        lifted: &mut Lifted<'_, T>,
+        c: &mut Iterate<T>,
+    ) -> Result<bool> {
+        let set = self.map.set();
+        let x = &c.point.x;
+        let step = |j: usize| if j.is_multiple_of(2) { steps[j] } else { -steps[j] };
+        self.target.copy_from_slice(x);
+        for j in group {
+            self.target[*j] = x[*j] + step(*j);
         }
         set.project_in(&mut self.target, &mut self.work);
-        for j in 0..n {
-            if self.target[j] == x[j] {
-                self.target[j] = x[j] - step(j);
+        for j in group {
+            if self.target[*j] == x[*j] {
+                self.target[*j] = x[*j] - step(*j);
             }
         }
         set.project_in(&mut self.target, &mut self.work);
         if self.evaluate_target(lifted, c)?.is_none() {
-            return Ok(()); // nothing to learn here
+            return Ok(false); // nothing to learn here
         }
         let (x, g) = (&c.point.x, &c.point.g);
         let stand_in = own_size(x, g, c.point.value);
         let bounds = lifted.bounds();
-        for j in 0..n {
+        for j in group.iter().copied() {
             let (dx, dg) = (self.target[j] - x[j], self.nearby[j] - g[j]);
             let noise = T::lit(GRADIENT_ROUNDING) * T::epsilon() * self.nearby[j].abs().max(g[j].abs());
             let noise = noise + self.errors.get(j).map_or(T::zero(), |e| *e + *e);
@@ -234,9 +268,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
                 to_bound.map_or(unseen, |h| h.min(unseen))
             };
         }
-        c.estimated = true;
-        self.set_scale(&c.h, &c.point);
-        Ok(())
+        Ok(true)
     }
 
     /// Where the set couples coordinates: projected steps P(x − s g), from the one that the claim rests on to longer and longer ones as
@@ -352,4 +384,28 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             }
         }
     }
+}
+
+/// Coordinates with steps of like length, the longest first. Those that are held go with the first.
+fn alike<T: Scalar>(steps: &[T], is_held: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
+    let (held, mut moving): (Vec<usize>, Vec<usize>) = (0..steps.len()).partition(|j| is_held(*j));
+    moving.sort_by(|i, j| {
+        let order = steps[*j].partial_cmp(&steps[*i]);
+        order.unwrap_or(std::cmp::Ordering::Equal).then(i.cmp(j))
+    });
+    let mut groups = vec![held];
+    let mut longest = T::infinity();
+    for j in moving {
+        let is_alike = longest == T::infinity() || T::lit(ALIKE) * steps[j] >= longest;
+        if !is_alike && groups.len() < GROUPS {
+            groups.push(Vec::new());
+        }
+        if !is_alike || longest == T::infinity() {
+            longest = steps[j];
+        }
+        if let Some(last) = groups.last_mut() {
+            last.push(j);
+        }
+    }
+    groups
 }

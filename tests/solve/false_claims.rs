@@ -180,6 +180,36 @@ fn very_different_curvatures() {
 }
 
 /// Many scales, curved valleys and f* = 0 together, without a known diagonal: where convergence is claimed, x is the answer.
+/// The change of ∂f/∂x₁ along a step of x₂, which is far longer, is no curvature of x₁.
+#[test]
+fn a_coordinate_beside_one_of_another_size() {
+    for large in [1e5, 1e8, 1e11] {
+        let f = move |x: &[f64], g: &mut [f64]| {
+            let (sum, first) = (x[0] + x[1] - large, x[0] - 3.0);
+            (g[0], g[1]) = (sum + first, sum);
+            Ok(0.5 * (sum * sum + first * first) + 1.0)
+        };
+        for method in methods_on_a_box() {
+            for start in [
+                [0.0, large],
+                [1.0, 1.0],
+                [2.9, large - 3.0],
+                [3.0 + 1e-3, large - 3.0],
+            ] {
+                let objective = FromFn::new(2, f);
+                let map = Bounds::new(vec![-1.0; 2], vec![1e3, 2.0 * large]).unwrap();
+                let s = Minimize::new(objective, map)
+                    .unwrap()
+                    .start(&start)
+                    .method(method.clone())
+                    .run()
+                    .unwrap();
+                honest(&s, 1.0, &format!("beside {large:e} from {start:?} by {method:?}"));
+            }
+        }
+    }
+}
+
 #[test]
 fn valleys_with_zero_at_the_end() {
     let mut random = reparam::testing::Random::new(11);
