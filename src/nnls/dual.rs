@@ -124,11 +124,10 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
         if trivial <= half * T::epsilon() * b_norm * b_norm || trivial.is_nan() {
             return if trivial.is_nan() { T::infinity() } else { trivial };
         }
-        // what the solve has cost; a factor of k columns counts as k²/n passes, as a Gram matrix of them does
+        // what the solve has cost, with the factor that it has made
         let mut spent = run.passes;
         if factored {
-            let k = (0..n).filter(|j| self.is_between(*j)).count() as f64;
-            spent += k * k / n as f64;
+            spent += self.passes_of_factor((0..n).filter(|j| self.is_between(*j)).count());
         }
         let rounding = T::lit(8.0) * floor;
         let small = T::lit(SMALL) * b_norm * b_norm;
@@ -270,11 +269,15 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
         self.set.lower(j) < self.x[j] && self.x[j] < self.set.upper(j)
     }
 
+    /// What a QR factor of k columns costs, in passes over the numbers of A.
+    fn passes_of_factor(&self, k: usize) -> f64 {
+        let columns = if self.problem.has_columns() { 0.0 } else { k as f64 };
+        columns + self.r.len() as f64 * (k as f64).powi(2) / self.problem.numbers() as f64
+    }
+
     /// Whether a QR factor of k columns costs no more than the solve did, in passes.
     fn affords(&self, k: usize, spent: f64) -> bool {
-        let (m, n) = (self.r.len(), self.x.len());
-        let columns = if self.problem.has_columns() { 0.0 } else { k as f64 };
-        (k * k) as f64 / n as f64 + columns <= spent && m.saturating_mul(k) <= QR_ELEMENTS
+        self.r.len().saturating_mul(k) <= QR_ELEMENTS && self.passes_of_factor(k) <= spent
     }
 
     /// The bound at ν + s w for the least s that serves, without what rounding may take from f; +∞ where there is none.
@@ -513,6 +516,10 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
         let mut least = T::infinity();
         let mut h = vec![T::zero(); n];
         for _ in 0..ROUNDS {
+            // (twins come in pairs, as a rule)
+            if !self.affords(columns.len().div_ceil(2), spent) {
+                break;
+            }
             let (kept, twins) = self.without_twins(&columns, run);
             if !self.affords(kept.len(), spent) || run.check().is_err() {
                 break;

@@ -263,6 +263,14 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         }
     }
 
+    /// How many numbers of A a pass reads; all of them where only products are known.
+    pub(crate) fn numbers(&self) -> usize {
+        match &self.storage {
+            Storage::Sparse(s) => s.nonzeros().max(self.rows).max(self.columns),
+            _ => self.rows.saturating_mul(self.columns),
+        }
+    }
+
     /// Whether columns can be read without a product.
     pub(crate) fn has_columns(&self) -> bool {
         !matches!(self.storage, Storage::Products(_))

@@ -69,8 +69,8 @@ impl<T: LinalgScalar, B: Bounds<T>> Primal<'_, '_, T, B> {
         if k > m + usize::from(top > T::zero()) {
             return Uniqueness::NotUnique;
         }
-        let work = (k + v) as f64 * k.max(v.min(m + 1)) as f64;
-        let too_much = work * m as f64 > FEW && work > SHARE * run.passes * self.x.len() as f64;
+        let work = (k + v) as f64 * k.max(v.min(m + 1)) as f64 * m as f64;
+        let too_much = work > FEW && work > SHARE * run.passes * self.problem.numbers() as f64;
         if !self.problem.has_columns() || too_much {
             return Uniqueness::NotKnown;
         }
