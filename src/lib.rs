@@ -72,7 +72,7 @@ mod threads;
 pub use bounded::BoundedLeastSquares;
 pub use error::{BoxError, Error, MapError, Result};
 pub use nnls::{Nnls, nnls};
-pub use outcome::{CancelToken, Certificate, Counts, Limits, Phase, Solution, Status, Uniqueness};
+pub use outcome::{Attempt, CancelToken, Certificate, Counts, Limits, Phase, Solution, Status, Uniqueness};
 pub use scalar::{LinalgScalar, Scalar};
 pub use solve::{
     Checkpoint, History, Integrate, Integrated, Minimize, Progress, Record, Snapshot, StopAnswer,

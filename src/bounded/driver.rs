@@ -198,6 +198,15 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             return still(Some(limit));
         }
         let (m, n) = (self.problem.rows(), self.problem.columns());
+        run.because(if strategy != Strategy::Auto {
+            "asked for by name"
+        } else if self.problem.dense().is_some() {
+            "A is dense: an exact method"
+        } else if self.problem.has_columns() {
+            "A is sparse"
+        } else {
+            "only products are known"
+        });
         match strategy {
             Strategy::Auto if self.problem.dense().is_some() => {
                 if self.many && n <= MANY_COLUMNS && self.region.sum.is_some() {
@@ -274,28 +283,33 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         if !self.problem.has_columns() {
             return None;
         }
-        let mut x = from.to_vec();
+        run.because("no method before has the evidence");
+        Some(self.working_set_from(from.to_vec(), run))
+    }
+
+    fn working_set_from(&self, mut x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
+        run.begin(Phase::WorkingSet);
         let size = self.size_of(&x);
-        let alpha = self.prepared.alpha;
         let outcome = working_set(
             self.problem,
             self.b,
             self.region,
             self.norms,
-            alpha,
+            self.prepared.alpha,
             size,
             &mut x,
             run,
         );
-        Some(Candidate {
+        Candidate {
             x,
             phase: Phase::WorkingSet,
             limit: outcome.err(),
             dual: None,
-        })
+        }
     }
 
     fn many_products(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
+        run.because("no method before has the evidence");
         Some(if self.region.sum.is_some() {
             self.gradients(from.to_vec(), MANY_GRADIENTS, run)
         } else {
@@ -304,6 +318,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     }
 
     fn many_sweeps(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
+        run.because("no method before has the evidence");
         let possible = self.region.sum.is_none() && self.problem.has_columns();
         possible.then(|| self.descend(from.to_vec(), usize::MAX, run).0)
     }
@@ -365,6 +380,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             }
             // a face that is nearly right saves the exact method most of its rounds
             let hand_over = self.target(1500.0).at_least(T::lit(1e-5));
+            run.because("coordinate descent has found a face to start from");
             candidate = self.projected(candidate.x, &hand_over, run).0;
             if candidate.limit.is_some() {
                 return candidate;
@@ -379,34 +395,21 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         };
         let inside = self.inside(&candidate.x);
         if inside <= working_set::LARGEST / 2 {
-            let mut x = candidate.x.clone();
-            let outcome = working_set(
-                self.problem,
-                self.b,
-                self.region,
-                self.norms,
-                self.prepared.alpha,
-                self.size_of(&x),
-                &mut x,
-                run,
-            );
-            let exact = Candidate {
-                x,
-                phase: Phase::WorkingSet,
-                limit: outcome.err(),
-                dual: None,
-            };
+            run.because("few coordinates are between their bounds");
+            let exact = self.working_set_from(candidate.x.clone(), run);
             if exact.limit.is_some() || self.solves(&exact.x, self.tolerance, run) {
                 return exact;
             }
             candidate = exact;
         }
+        run.because("no method before arrived");
         if self.problem.rows().saturating_mul(self.inside(&candidate.x)) <= QR_ELEMENTS / 4 {
             candidate = self.active_set(&candidate.x, run);
             if candidate.limit.is_some() || self.solves(&candidate.x, self.tolerance, run) {
                 return candidate;
             }
         }
+        run.because("no method before arrived");
         if self.region.sum.is_some() {
             return self.gradients(candidate.x, usize::MAX, run);
         }
@@ -414,6 +417,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         if self.settled(&candidate, ended, run) {
             return candidate;
         }
+        run.because("no method before arrived");
         self.descend(candidate.x, usize::MAX, run).0
     }
 
@@ -444,7 +448,13 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     ) -> (Candidate<T>, Ended) {
         let bounds = Some((&self.region.lo[..], &self.region.hi[..]));
         let unit = self.unit_of(&x);
+        run.begin(Phase::ProjectedGradient);
         let ended = projected_cg(self.problem, self.b, bounds, None, unit, &mut x, target, run).ended;
+        match ended {
+            Ended::Budget => run.ended("its budget is spent: too slow, or most columns stay"),
+            Ended::Stalled => run.ended("no step decreases f in this precision"),
+            Ended::Converged | Ended::Limit(_) => {}
+        }
         let candidate = Candidate {
             x,
             phase: Phase::ProjectedGradient,
@@ -463,6 +473,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
 
     /// Coordinate descent until ρ is at most the tolerance, or it turns out too slow.
     fn descend(&self, mut x: Vec<T>, patience: usize, run: &mut Run<'_>) -> (Candidate<T>, Outcome) {
+        run.begin(Phase::CoordinateDescent);
         let done = |x, limit| Candidate {
             x,
             phase: Phase::CoordinateDescent,
@@ -475,7 +486,10 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             let mut r = residual_of(self.problem, self.b, &x, run);
             match coordinate_descent(self.problem, self.region, &mut x, &mut r, step, patience, run) {
                 Err(limit) => return (done(x, Some(limit)), Outcome::Slow),
-                Ok(Outcome::Slow) => return (done(x, None), Outcome::Slow),
+                Ok(Outcome::Slow) => {
+                    run.ended("its rate is too slow");
+                    return (done(x, None), Outcome::Slow);
+                }
                 Ok(Outcome::Converged) => {}
             }
             if self.solves(&x, self.tolerance, run) {
@@ -488,6 +502,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
 
     /// Projected gradients to the tolerance.
     fn gradients(&self, mut x: Vec<T>, most: usize, run: &mut Run<'_>) -> Candidate<T> {
+        run.begin(Phase::ProjectedGradient);
         let target = T::lit(0.3) * self.tolerance * self.unit_of(&x);
         let most = most.min(100_000);
         let outcome = projected_gradient(
@@ -515,6 +530,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             return rough;
         }
         let x = self.snapped(&rough.x, run);
+        run.because("projected gradients have found the face");
         if self.problem.rows().saturating_mul(self.inside(&x)) > QR_ELEMENTS {
             return self.gradients(rough.x, usize::MAX, run);
         }
@@ -527,6 +543,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         {
             return exact;
         }
+        run.because("the active set did not arrive");
         let last = self.gradients(rough.x, usize::MAX, run);
         if self.look_at(&last.x, run).displacement > there.displacement {
             return Candidate {

@@ -32,6 +32,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             return Rc::clone(&last.seen);
         }
         let seen = Rc::new(self.look_anew(x, run));
+        run.saw(relative(seen.displacement, self.unit_of(x)).as_f64());
         *self.looked_at.borrow_mut() = Some(Looked {
             x: x.to_vec(),
             seen: Rc::clone(&seen),
@@ -172,6 +173,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             if !open(&seen, &best.x) || best.limit.is_some() {
                 break;
             }
+            run.because("rounding decides: residuals in twice the precision");
             let next = self.active_set_twice(&best.x, run);
             let there = self.look_at(&next.x, run);
             let (before, after) = (norm2(&seen.r), norm2(&there.r));

@@ -42,6 +42,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             && !self.many
             && let Some(target) = instead_of_a_gram_matrix(self.problem, FEWEST, self.target(0.0))
         {
+            run.because("a few dozen products cost less than a Gram matrix of all columns");
             let (candidate, ended) = self.projected(origin.clone(), &target, run);
             if self.settled(&candidate, ended, run) {
                 return candidate;
@@ -52,6 +53,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             }
         }
         let origin = &origin;
+        run.because("a Gram matrix of all columns is cheap, shared, or needed for most of them");
         let first = self.block_exchange(origin, warm, run);
         match first {
             Some(candidate) if candidate.limit.is_some() => candidate,
@@ -60,6 +62,8 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
                     return candidate;
                 }
                 let rho = self.rho(&candidate.x, run);
+                run.ended("not exact: the Gram matrix squares the condition number");
+                run.because("a QR factor does not square the condition number");
                 let second = self.active_set(&candidate.x, run);
                 let better = self.rho(&second.x, run);
                 if better < rho || rho.is_nan() {
@@ -71,7 +75,10 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
                     }
                 }
             }
-            None => self.active_set(origin, run),
+            None => {
+                run.because("the exchange did not arrive");
+                self.active_set(origin, run)
+            }
         }
     }
 
@@ -79,6 +86,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     pub(super) fn block_exchange(&self, origin: &[T], warm: bool, run: &mut Run<'_>) -> Option<Candidate<T>> {
         let (p, region) = (self.problem, self.region);
         let n = p.columns();
+        run.begin(Phase::BlockExchange);
         let states: Vec<State> = (0..n)
             .map(|j| {
                 if region.is_fixed(j) || self.norms[j] == T::zero() {
@@ -118,15 +126,33 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         };
         match block_exchange(&problem, states, run) {
             Ok(exchange) => {
-                let candidate = self.refine(&exchange, &base, run);
+                let mut candidate = self.refine(&exchange, &base, run);
                 // columns so small that their coordinates are rounding may still be what the sum is made of
-                self.adds_up(&candidate.x).then_some(candidate)
+                self.adds_up(&candidate.x).then(|| {
+                    self.meet_sum(&mut candidate.x);
+                    candidate
+                })
             }
             Err(Failure::Limit(status, exchange)) => {
                 Some(self.stopped(status, &exchange, &base, origin, run))
             }
-            Err(Failure::Singular | Failure::Cycling) => None,
+            Err(Failure::Singular | Failure::Cycling) => {
+                run.ended("the Gram matrix is too ill-conditioned, or the states cycle");
+                None
+            }
         }
+    }
+
+    /// x ← a point whose sum is met as well as it can be: what is measured is then the point that is handed out. More than rounding is shared out
+    /// among all coordinates.
+    fn meet_sum(&self, x: &mut [T]) {
+        let region = self.region;
+        let Some(sum) = &region.sum else { return };
+        let (gap, size) = sum.gap(x);
+        if gap.abs() > T::lit(4.0) * T::epsilon() * size {
+            region.project(self.norms, x);
+        }
+        close_sum(x, region.sum.as_ref(), &region.lo, &region.hi);
     }
 
     /// Whether Σ w x = r up to rounding.
@@ -243,6 +269,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         if candidate.limit.is_some() || self.holds(&candidate.x, run) {
             candidate
         } else {
+            run.ended("lost its way in rounding");
             self.damped(candidate, run)
         }
     }
@@ -274,6 +301,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
                 many: false,
                 looked_at: RefCell::new(None),
             };
+            run.because("the damped problem ½‖A x − b‖² + ½μ²‖c∘x‖² has a moderate condition number");
             let mut next = inner.grow(&x, usize::MAX, run).0;
             if let Some(dual) = &mut next.dual {
                 dual.truncate(self.b.len());
@@ -302,6 +330,8 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     /// factor from there when that is not exact.
     pub(super) fn shared_gram(&self, origin: &[T], run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
+        run.because("other right-hand sides share the Gram matrix");
+        run.begin(Phase::WorkingSet);
         let mut x = origin.to_vec();
         let still = |limit| Candidate::stopped_at(origin, limit);
         let gram = match self.prepared.gram(run) {
@@ -343,17 +373,21 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             }
             members.iter().zip(&delta).for_each(|(j, d)| x[*j] += *d);
         }
-        let candidate = Candidate {
+        let mut candidate = Candidate {
             x,
             phase: Phase::WorkingSet,
             limit: outcome.err(),
             dual: None,
         };
-        if candidate.limit.is_some()
-            || (self.solves(&candidate.x, self.exact, run) && self.adds_up(&candidate.x))
-        {
+        let adds_up = self.adds_up(&candidate.x);
+        if adds_up {
+            self.meet_sum(&mut candidate.x);
+        }
+        if candidate.limit.is_some() || (adds_up && self.solves(&candidate.x, self.exact, run)) {
             return candidate;
         }
+        run.ended("not exact: the Gram matrix squares the condition number");
+        run.because("a QR factor does not square the condition number");
         self.active_set(&candidate.x, run)
     }
 
@@ -366,6 +400,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         if run.cost() + 2.0 * k * k / self.problem.columns() as f64 > end {
             return candidate;
         }
+        run.because("the gap is large beside f: a QR factor knows directions that A hardly sees");
         let face = QrFace::new(self.problem, self.b, self.region, self.prepared.alpha);
         let (next, done) = self.grow_on(face, &candidate.x, usize::MAX, end, run);
         let better = done
@@ -391,6 +426,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         run: &mut Run<'_>,
     ) -> (Candidate<T>, bool) {
         let (p, region) = (self.problem, self.region);
+        run.begin(Phase::ActiveSet);
         let mut x = from.to_vec();
         for (j, v) in from.iter().enumerate() {
             if self.norms[j] == T::zero() {
@@ -421,8 +457,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             cost,
         };
         let outcome = active_set(&mut face, &mut x, region, &pricing, run);
-        // (so that what is judged is the point that is measured here)
-        close_sum(&mut x, region.sum.as_ref(), &region.lo, &region.hi);
+        self.meet_sum(&mut x);
         let dual = self.wants_dual().then(|| {
             let v = face.members().iter().map(|j| self.dual_sign(*j)).collect();
             face.dual_direction(v)

@@ -68,6 +68,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             })
             .collect();
         let seen = self.look_at(&scaled, &mut run);
+        let trace = run.take_trace();
         let primal = Primal {
             problem: p,
             set: region,
@@ -125,6 +126,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
                 candidate.phase
             },
             elapsed: run.elapsed(),
+            trace,
         })
     }
 }

@@ -75,6 +75,34 @@ pub enum Strategy {
     ProjectedGradient,
 }
 
+impl Strategy {
+    /// All of them, the default first.
+    pub const ALL: [Self; 5] = [
+        Self::Auto,
+        Self::BlockExchange,
+        Self::ActiveSet,
+        Self::WorkingSet,
+        Self::ProjectedGradient,
+    ];
+
+    /// The name that the program takes, `--strategy NAME`.
+    ///
+    /// ```
+    /// use reparam::bounded::Strategy;
+    /// let named = |name: &str| Strategy::ALL.into_iter().find(|s| s.name() == name);
+    /// assert_eq!(named("active-set"), Some(Strategy::ActiveSet));
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::BlockExchange => "block-exchange",
+            Self::ActiveSet => "active-set",
+            Self::WorkingSet => "working-set",
+            Self::ProjectedGradient => "projected-gradient",
+        }
+    }
+}
+
 /// Options that do not depend on A.
 #[derive(Debug, Clone)]
 struct Settings<T> {

@@ -52,6 +52,11 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let mut may_grow = n >= SMALL_GRAM && !p.expects_many() && !large_start;
         let mut one_direction = false;
         if may_grow && (products.is_none() || self.few_will_do(run)) {
+            run.because(if products.is_none() {
+                "a factor that grows with the columns needed costs less than one of them all"
+            } else {
+                "the columns with the largest Aᵀb are alike, or explain b: few will do"
+            });
             let grown = match self.grow_while_few_stay(products.is_some(), run) {
                 Ok(candidate) => return candidate,
                 Err(grown) => grown,
@@ -66,6 +71,11 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let mut guess = None;
         if let Some(target) = products {
             let before = run.passes;
+            run.because(if one_direction {
+                "one dominant direction: products settle the rest"
+            } else {
+                "m ≥ 1.2 n: a few dozen products cost less than a Gram matrix of all columns"
+            });
             let from = if one_direction && self.start.is_none() {
                 self.without_bounds(run)
             } else {
@@ -77,10 +87,16 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             }
             // given up at once, most columns stay: the exchange starts from them all
             guess = (4.0 * (run.passes - before) >= target.passes).then_some(candidate.x);
+            run.because("products did not arrive within their budget");
             if may_grow && let Ok(candidate) = self.grow_while_few_stay(true, run) {
                 return candidate;
             }
         }
+        run.because(if may_grow || products.is_some() {
+            "no cheaper method arrived: a Gram matrix of all columns"
+        } else {
+            "a Gram matrix of all columns is cheap, shared, or needed for most of them"
+        });
         let first = self.block_exchange(guess.as_deref(), run);
         match first {
             Some(candidate) if candidate.limit.is_some() => candidate,
@@ -89,6 +105,8 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                     return candidate;
                 }
                 let rho = self.rho(&candidate.x, run);
+                run.ended("not exact: the Gram matrix squares the condition number");
+                run.because("the exchange is not exact");
                 let second = self.growing_qr(&candidate.x, run);
                 let better = self.rho(&second.x, run);
                 if better < rho || rho.is_nan() {
@@ -100,9 +118,14 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                     }
                 }
             }
-            // as fast as another Gram matrix where that is small, and sure
-            None if n < SMALL_GRAM => self.growing_qr(&self.zero_or_start(), run),
-            None => self.active_set(&self.zero_or_start(), run),
+            None if n < SMALL_GRAM => {
+                run.because("as fast as another Gram matrix where that is small, and sure");
+                self.growing_qr(&self.zero_or_start(), run)
+            }
+            None => {
+                run.because("the exchange did not arrive");
+                self.active_set(&self.zero_or_start(), run)
+            }
         }
     }
 
@@ -178,12 +201,14 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             }
             self.started(&vec![T::zero(); n], None)
         } else {
+            run.because("more columns than rows: few of them are needed");
             match self.grow_while_small(may_interpolate, run) {
                 Ok(candidate) => return candidate,
                 Err(grown) => grown,
             }
         };
         if may_interpolate {
+            run.because("n ≥ 1.9 m: b can be interpolated, as a rule");
             let candidate = self.interpolated(near, run);
             match candidate.limit {
                 None => return candidate,
@@ -198,6 +223,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 }
             }
         }
+        run.because("from where the active set stood");
         self.active_set(&before.x, run)
     }
 
@@ -226,6 +252,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     pub(super) fn block_exchange(&self, guess: Option<&[T]>, run: &mut Run<'_>) -> Option<Candidate<T>> {
         let p = self.problem;
         let n = p.columns();
+        run.begin(Phase::BlockExchange);
         let inside: Scratch<bool> = match guess.or(self.start.as_deref()) {
             Some(x) => x.iter().map(|v| *v > T::zero()).collect(),
             None => p.norms().iter().map(|c| *c > T::zero()).collect(),
@@ -248,7 +275,10 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         match block_exchange(gram, c, p.norms(), inside, p.whole_factor(gram, run), run) {
             Ok(exchange) => Some(self.refine(&exchange, run)),
             Err(Failure::Limit(status, face, x)) => Some(self.stopped(status, &face, &x, run)),
-            Err(Failure::Singular | Failure::Cycling) => None,
+            Err(Failure::Singular | Failure::Cycling) => {
+                run.ended("the Gram matrix is too ill-conditioned, or the signs cycle");
+                None
+            }
         }
     }
 
@@ -321,8 +351,15 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         match self.growing_gram(from, go_on, run) {
             (candidate, _) if candidate.limit.is_some() => Ok(candidate),
             (candidate, Grown::Exact) => Ok(candidate),
-            (candidate, Grown::IllConditioned) => Ok(self.growing_qr(&candidate.x, run)),
-            (candidate, Grown::GivenUp) => Err(candidate),
+            (candidate, Grown::IllConditioned) => {
+                run.ended("its Gram factor is not exact enough");
+                run.because("a QR factor does not square the condition number");
+                Ok(self.growing_qr(&candidate.x, run))
+            }
+            (candidate, Grown::GivenUp) => {
+                run.ended("too many of the columns that were offered stay");
+                Err(candidate)
+            }
         }
     }
 
@@ -337,6 +374,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if !p.has_columns() {
             return (self.started(from, None), Grown::IllConditioned);
         }
+        run.begin(Phase::ActiveSet);
         let mut face = GrowingGram::new(p, self.b, &self.correlations);
         let mut x = Vec::new();
         let start: Vec<(T, usize)> = (0..from.len())
@@ -389,6 +427,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if candidate.limit.is_some() || self.holds(&candidate.x, run) {
             return candidate;
         }
+        run.ended("lost its way in rounding");
         self.damped(candidate, run)
     }
 
@@ -416,6 +455,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 looked_at: RefCell::new(None),
                 correlations: OnceCell::new(),
             };
+            run.because("the damped problem ½‖A x − b‖² + ½μ²‖c∘x‖² has a moderate condition number");
             let mut next = inner.undamped_qr(&x, &|_| true, run);
             if let Some(dual) = &mut next.dual {
                 dual.truncate(self.b.len());
@@ -441,6 +481,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if run.cost() + face.passes_of_assign(support(&candidate.x)) > end {
             return candidate;
         }
+        run.because("the gap is large beside f: a QR factor knows directions that A hardly sees");
         let next = self.undamped_qr(&candidate.x, &|seen| seen.cost <= end, run);
         let better = next.limit.is_none()
             && self.distance(&next.x, run) < self.distance(&candidate.x, run)
@@ -451,6 +492,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     /// The active set on a growing QR factor, from a feasible point, for as long as `go_on` says.
     fn undamped_qr(&self, from: &[T], go_on: &dyn Fn(&Progress) -> bool, run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
+        run.begin(Phase::ActiveSet);
         let mut face = QrFace::new(p, self.b);
         let mut x = Vec::new();
         let start: Vec<usize> = (0..from.len()).filter(|j| from[*j] > T::zero()).collect();

@@ -163,6 +163,13 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if let Err(limit) = run.iteration() {
             return origin(Some(limit));
         }
+        run.because(if strategy != Strategy::Auto {
+            "asked for by name"
+        } else if self.problem.has_columns() {
+            "A is sparse"
+        } else {
+            "only products are known"
+        });
         match strategy {
             Strategy::Auto if self.problem.dense().is_some() => {
                 if self.problem.columns() <= self.problem.rows() {
@@ -243,6 +250,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if candidate.phase != Phase::ProjectedGradient || target.tolerance < T::lit(1e2) * T::epsilon() {
             return None;
         }
+        run.because("the gap is large beside f: a smaller tolerance");
         let (next, ended) = self.projected(candidate.x.clone(), &target, run);
         let better = ended == Ended::Converged
             && self.distance(&next.x, run) <= self.distance(&candidate.x, run)
@@ -276,21 +284,28 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if !self.problem.has_columns() {
             return None;
         }
-        let mut x = from.to_vec();
+        run.because("no method before has the evidence");
+        Some(self.working_set_from(from.to_vec(), run))
+    }
+
+    fn working_set_from(&self, mut x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
+        run.begin(Phase::WorkingSet);
         let outcome = working_set(self.problem, self.b, &mut x, self.b_norm, run);
-        Some(Candidate {
+        Candidate {
             x,
             phase: Phase::WorkingSet,
             limit: outcome.err(),
             dual: None,
-        })
+        }
     }
 
     fn many_products(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
+        run.because("no method before has the evidence");
         Some(self.projected(from.to_vec(), &self.target(1e5), run).0)
     }
 
     fn many_sweeps(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
+        run.because("no method before has the evidence");
         self.problem
             .has_columns()
             .then(|| self.descend(from.to_vec(), usize::MAX, run).0)
@@ -363,6 +378,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             return candidate;
         }
         let (k, n) = (support(&candidate.x), candidate.x.len() as f64);
+        run.because("coordinate descent has found a face to start from");
         let target = if k > LARGE_WORKING_SET {
             // to the end, if that is near
             self.target(BEFORE_INTERIOR)
@@ -379,23 +395,19 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
         let support = support(&candidate.x);
         if support <= LARGE_WORKING_SET {
-            let mut x = candidate.x.clone();
-            let outcome = working_set(self.problem, self.b, &mut x, self.b_norm, run);
-            let exact = Candidate {
-                x,
-                phase: Phase::WorkingSet,
-                limit: outcome.err(),
-                dual: None,
-            };
+            run.because("few columns stay");
+            let exact = self.working_set_from(candidate.x.clone(), run);
             if exact.limit.is_some() || self.solves(&exact.x, self.tolerance, run) {
                 return exact;
             }
             if self.problem.rows().saturating_mul(support) <= QR_ELEMENTS / 4 {
+                run.because("the working sets did not arrive");
                 return self.active_set(&exact.x, run);
             }
             candidate = exact;
         } else {
             // a large face that nothing settles quickly: all coordinates at once, with a preconditioner for their coupling
+            run.because("thousands of columns stay");
             let inside = self.interior(run);
             if inside.limit.is_none() && self.solves(&inside.x, self.tolerance, run) {
                 return inside;
@@ -405,6 +417,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             if candidate.limit.is_some() {
                 return candidate;
             }
+            run.because("interior points did not arrive");
             let flowed = self.flow_to_tolerance(Some(&from_inside), run);
             if flowed.limit.is_none() && self.solves(&flowed.x, self.tolerance, run) {
                 return flowed;
@@ -414,15 +427,18 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 return candidate;
             }
         }
+        run.because("no method before arrived");
         let (candidate, ended) = self.projected(candidate.x, &self.target(1e5), run);
         if self.settled(&candidate, ended, run) {
             return candidate;
         }
+        run.because("no method before arrived");
         self.descend(candidate.x, usize::MAX, run).0
     }
 
     /// Coordinate descent until ρ is at most the tolerance, or it turns out too slow.
     fn descend(&self, mut x: Vec<T>, patience: usize, run: &mut Run<'_>) -> (Candidate<T>, Outcome) {
+        run.begin(Phase::CoordinateDescent);
         let done = |x, limit| Candidate {
             x,
             phase: Phase::CoordinateDescent,
@@ -441,7 +457,10 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 run,
             ) {
                 Err(limit) => return (done(x, Some(limit)), Outcome::Slow),
-                Ok(Outcome::Slow) => return (done(x, None), Outcome::Slow),
+                Ok(Outcome::Slow) => {
+                    run.ended("its rate is too slow");
+                    return (done(x, None), Outcome::Slow);
+                }
                 Ok(Outcome::Converged) => {}
             }
             if self.solves(&x, self.tolerance, run) {
@@ -471,6 +490,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         target: &Target<T>,
         run: &mut Run<'_>,
     ) -> (Candidate<T>, Ended) {
+        run.begin(Phase::ProjectedGradient);
         let known = self.correlations.get().map(|c| c.as_slice());
         let Reached { ended, seen } = projected_cg(
             self.problem,
@@ -485,6 +505,11 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if let Some((mut r, mut g)) = seen.filter(|_| ended == Ended::Converged) {
             r.iter_mut().chain(&mut g).for_each(|v| *v = -*v);
             self.take_over(&x, &r, &g, run);
+        }
+        match ended {
+            Ended::Budget => run.ended("its budget is spent: too slow, or most columns stay"),
+            Ended::Stalled => run.ended("no step decreases f in this precision"),
+            Ended::Converged | Ended::Limit(_) => {}
         }
         let candidate = Candidate {
             x,
@@ -508,6 +533,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     fn products(&self, run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
         let moderate = T::epsilon().powf(T::lit(0.4)).max(self.tolerance);
+        run.begin(Phase::Flow);
         let reached = flow(p, self.b, self.b_norm, self.start.as_deref(), moderate, 300, run);
         let candidate = |x, limit| Candidate {
             x,
@@ -534,6 +560,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         let large = k > LARGE_FACE;
         let mut flowed = None;
         if large {
+            run.because("the face is large: a factor of it costs a product for every column");
             let candidate = self.flow_to_tolerance(Some(&reached.x), run);
             if candidate.limit.is_some() || self.solves(&candidate.x, self.tolerance, run) {
                 return candidate;
@@ -541,16 +568,19 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             flowed = Some(candidate);
         }
         if p.rows().saturating_mul(k) <= QR_ELEMENTS {
+            run.because("the flow has found the face");
             let exact = self.active_set(&face, run);
             if exact.limit.is_some() || self.solves(&exact.x, self.tolerance, run) {
                 return exact;
             }
         }
+        run.because("the active set did not arrive");
         flowed.unwrap_or_else(|| self.flow_to_tolerance(Some(&reached.x), run))
     }
 
     /// The flow to the tolerance, from x or its own interior start.
     fn flow_to_tolerance(&self, x: Option<&[T]>, run: &mut Run<'_>) -> Candidate<T> {
+        run.begin(Phase::Flow);
         let reached = flow(self.problem, self.b, self.b_norm, x, self.tolerance, 3000, run);
         self.cut(reached.x, Phase::Flow, reached.limit, run)
     }
@@ -734,6 +764,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     /// ρ at x, and a bound of its rounding error.
     fn evidence(&self, x: &[T], run: &mut Run<'_>) -> (T, T) {
         let seen = self.look_at(x, run);
+        run.saw(seen.rho.as_f64());
         let evidence = (seen.rho, seen.error);
         *self.looked_at.borrow_mut() = Some(seen);
         evidence
@@ -787,6 +818,8 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             gap,
             ..
         } = self.look_at(&scaled, &mut run);
+        run.saw(rho.as_f64());
+        let trace = run.take_trace();
         let (rho, error) = if self.b_norm == T::zero() {
             // 0 is the answer, and anything else is infinitely far from it in units of b
             if x.iter().all(|v| *v == T::zero()) {
@@ -865,6 +898,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             counts: run.counts(),
             phase: if failed { Phase::Start } else { candidate.phase },
             elapsed: run.elapsed(),
+            trace,
         })
     }
 }

@@ -43,6 +43,7 @@ const HELD_DOWN: f64 = 1e4;
 impl<T: LinalgScalar> Context<'_, '_, T> {
     /// The interior-point method to the tolerance.
     pub(super) fn interior(&self, run: &mut Run<'_>) -> Candidate<T> {
+        run.begin(Phase::InteriorPoint);
         let reached = interior_point(self.problem, self.b, self.b_norm, self.tolerance, run);
         self.cut(reached.x, Phase::InteriorPoint, reached.limit, run)
     }

@@ -54,12 +54,14 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     pub(super) fn interpolated(&self, near: Option<&[T]>, run: &mut Run<'_>) -> Candidate<T> {
         let target = T::lit(0.9) * self.tolerance;
         let near = near.filter(|x| support(x) > 0);
+        run.begin(Phase::LeastDistance);
         let Reached { x, good, ended } = least_distance(self.problem, self.b, self.b_norm, near, target, run);
         let limit = if let Some((mut r, g)) = good {
             r.iter_mut().for_each(|v| *v = -*v);
             self.looked(&x, r, g, T::zero());
             (!self.solves(&x, self.tolerance, run)).then_some(Status::Stalled)
         } else {
+            run.ended("b cannot be interpolated, or not this way");
             Some(ended)
         };
         Candidate {

@@ -109,6 +109,7 @@ impl<T: LinalgScalar> Unbegun<T> {
             counts: Counts::default(),
             phase: Phase::Start,
             elapsed: Duration::ZERO,
+            trace: Vec::new(),
             x: self.x.clone(),
         }
     }

@@ -128,6 +128,42 @@ pub enum Strategy {
     ProjectedGradients,
 }
 
+impl Strategy {
+    /// All of them, the default first.
+    pub const ALL: [Self; 9] = [
+        Self::Auto,
+        Self::BlockExchange,
+        Self::ActiveSet,
+        Self::CoordinateDescent,
+        Self::WorkingSet,
+        Self::Flow,
+        Self::InteriorPoint,
+        Self::LeastDistance,
+        Self::ProjectedGradients,
+    ];
+
+    /// The name that the program takes, `--strategy NAME`.
+    ///
+    /// ```
+    /// use reparam::nnls::Strategy;
+    /// let named = |name: &str| Strategy::ALL.into_iter().find(|s| s.name() == name);
+    /// assert_eq!(named("active-set"), Some(Strategy::ActiveSet));
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::BlockExchange => "block-exchange",
+            Self::ActiveSet => "active-set",
+            Self::CoordinateDescent => "coordinate-descent",
+            Self::WorkingSet => "working-set",
+            Self::Flow => "flow",
+            Self::InteriorPoint => "interior-point",
+            Self::LeastDistance => "least-distance",
+            Self::ProjectedGradients => "projected-gradients",
+        }
+    }
+}
+
 /// A non-negative least-squares problem for one matrix: options, then [`solve`](Self::solve) as often as wanted.
 ///
 /// ```

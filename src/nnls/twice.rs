@@ -135,6 +135,8 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if candidate.limit.is_some() || !allowed || !self.lost_in_rounding(&candidate.x, run) {
             return candidate;
         }
+        run.because("rounding decides: residuals in twice the precision");
+        run.begin(Phase::ActiveSet);
         let better = self.refine_on_face(&candidate.x, run);
         let size =
             |x: &[T], run: &mut Run<'_>| self.problem.residual_twice(self.b, x, run).map(|r| norm2(&r));

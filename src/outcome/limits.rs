@@ -1,8 +1,9 @@
 //! Budgets of a solve, and the counters that are held against them.
 
-use super::{CancelToken, Counts, Status};
+use super::attempt::{Attempt, Snapshot, Trace};
+use super::{CancelToken, Counts, Phase, Status};
 use crate::clock::Instant;
-use crate::{Error, Result};
+use crate::{Error, LinalgScalar, Result};
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -170,6 +171,7 @@ pub(crate) struct Run<'a> {
     /// What factors have cost, in passes: operations over those of a pass, an eighth of them where they run in blocks (a Gram matrix of n
     /// columns takes as long as n/16 passes).
     pub(crate) factor_passes: f64,
+    trace: Trace,
 }
 
 #[cfg(test)]
@@ -194,6 +196,48 @@ impl<'a> Run<'a> {
             damped: false,
             over: Cell::new(None),
             factor_passes: 0.0,
+            trace: Trace::default(),
+        }
+    }
+
+    /// Why the method that begins next is tried.
+    pub(crate) fn because(&mut self, why: &'static str) {
+        self.trace.because(why);
+    }
+
+    /// A method begins: what is spent from here on is its own.
+    pub(crate) fn begin(&mut self, method: Phase) {
+        let now = self.snapshot();
+        self.trace.begin(method, now);
+    }
+
+    /// Why the method that began last came to no end of its own.
+    pub(crate) fn ended(&mut self, why: &'static str) {
+        self.trace.ended(why);
+    }
+
+    /// ρ of the point in hand.
+    pub(crate) fn saw(&mut self, rho: f64) {
+        self.trace.saw(rho);
+    }
+
+    /// What was tried, in order.
+    pub(crate) fn take_trace<T: LinalgScalar>(&mut self) -> Vec<Attempt<T>> {
+        let now = self.snapshot();
+        std::mem::take(&mut self.trace).finish(now)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            iterations: self.iterations,
+            passes: self.passes,
+            factorisations: self.factorisations,
+            // (before the first method the clock need not be asked)
+            elapsed: if self.trace.is_empty() {
+                Duration::ZERO
+            } else {
+                self.elapsed()
+            },
         }
     }
 

@@ -1,11 +1,13 @@
 //! What every solver answers and is limited by: solution, certificate, status; budgets, counters and cancellation.
 
+mod attempt;
 mod cancel;
 mod certificate;
 mod limits;
 mod solution;
 mod status;
 
+pub use attempt::Attempt;
 pub use cancel::CancelToken;
 pub use certificate::{Certificate, Uniqueness};
 pub use limits::Limits;

@@ -1,6 +1,6 @@
 //! The answer.
 
-use super::{Certificate, Status, Uniqueness};
+use super::{Attempt, Certificate, Status, Uniqueness};
 use std::fmt;
 use std::time::Duration;
 
@@ -157,6 +157,9 @@ pub struct Solution<T> {
     pub phase: Phase,
     /// Wall-clock time.
     pub elapsed: Duration,
+    /// The methods that were tried, in order: of least squares by [`Nnls`](crate::Nnls) and [`BoundedLeastSquares`](crate::BoundedLeastSquares),
+    /// empty elsewhere. `{:#}` prints them.
+    pub trace: Vec<Attempt<T>>,
 }
 
 impl<T: crate::Scalar> Solution<T> {
@@ -195,7 +198,11 @@ impl<T: crate::Scalar> fmt::Display for Solution<T> {
         if self.certificate.uniqueness != Uniqueness::NotKnown {
             writeln!(f, "uniqueness  {}", self.certificate.uniqueness)?;
         }
-        writeln!(f, "method      {}", self.phase)?;
+        write!(f, "method      {}", self.phase)?;
+        match self.trace.len() {
+            0 | 1 => writeln!(f)?,
+            k => writeln!(f, ", one of {k} that were tried")?,
+        }
         write!(f, "cost        {} iterations, ", self.iterations)?;
         let c = &self.counts;
         if c.values > 0 {
@@ -214,6 +221,13 @@ impl<T: crate::Scalar> fmt::Display for Solution<T> {
                 c.factorisations
             )?;
         }
-        write!(f, ", {:.3?}", self.elapsed)
+        write!(f, ", {:.3?}", self.elapsed)?;
+        if f.alternate() {
+            for (k, attempt) in self.trace.iter().enumerate() {
+                let name = if k == 0 { "tried" } else { "" };
+                write!(f, "\n{name:<12}{}. {attempt}", k + 1)?;
+            }
+        }
+        Ok(())
     }
 }

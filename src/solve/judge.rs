@@ -983,6 +983,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
                 phase
             },
             elapsed,
+            trace: Vec::new(),
             x: c.point.x,
         }
     }

@@ -1213,3 +1213,79 @@ fn a_wrong_size_says_what_may_be_behind_it() {
     let sentence = format!("rows.npy: has 4 rows, {of}; right-hand sides are columns: is it transposed?");
     bench.refused("A.npy", "rows.npy", &[], &sentence);
 }
+
+// ---- methods ----------------------------------------------------------------------------------------------
+
+#[test]
+fn what_was_tried_is_explained() {
+    let bench = small();
+    let plain = bench.nnls("A.npy", "b.npy", &[]).solved();
+    assert!(!plain.stdout.contains("tried"), "{}", plain.stdout);
+    let ran = bench.nnls("A.npy", "b.npy", &["--explain"]).solved();
+    let tried = ran.stdout.lines().find(|l| l.starts_with("tried       1. "));
+    assert!(tried.unwrap().contains("ρ = "), "{}", ran.stdout);
+    let json: Value =
+        serde_json::from_str(&bench.nnls("A.npy", "b.npy", &["--json"]).solved().stdout).unwrap();
+    let trace = json["trace"].as_array().unwrap();
+    assert_eq!(json["trace_number"], 0);
+    assert!(!trace.is_empty());
+    for attempt in trace {
+        assert!(!attempt["why"].as_str().unwrap().is_empty(), "{json}");
+        assert!(
+            attempt["passes"].as_f64().unwrap() <= json["passes"].as_f64().unwrap(),
+            "{json}"
+        );
+    }
+}
+
+#[test]
+fn of_several_right_hand_sides_the_slowest_is_explained() {
+    let bench = small();
+    bench.npy("B.npy", &[3, 2], Order::C, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let ran = bench.nnls("A.npy", "B.npy", &["--explain"]).solved();
+    let line = ran
+        .stdout
+        .lines()
+        .find(|l| l.starts_with("tried       for number "));
+    assert!(
+        line.unwrap().ends_with(", which took the longest:"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn methods_by_name() {
+    let bench = small();
+    for name in [
+        "active-set",
+        "block-exchange",
+        "working-set",
+        "coordinate-descent",
+        "interior-point",
+        "projected-gradients",
+    ] {
+        let ran = bench
+            .nnls("A.npy", "b.npy", &["--strategy", name, "--explain"])
+            .solved();
+        assert!(
+            ran.stdout.contains("(asked for by name)"),
+            "{name}: {}",
+            ran.stdout
+        );
+        assert_close(&bench.x().1, &X);
+    }
+    let refused = bench.nnls("A.npy", "b.npy", &["--strategy", "magic"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.stderr.contains("possible values: auto, block-exchange"),
+        "{}",
+        refused.stderr
+    );
+    let help = bench.run(&["simplex", "--help"]);
+    assert!(
+        help.stdout.contains("projected-gradient") && !help.stdout.contains("interior-point"),
+        "{}",
+        help.stdout
+    );
+}

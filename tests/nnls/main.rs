@@ -21,6 +21,7 @@ mod stalls;
 #[cfg(feature = "rayon")]
 #[path = "../common/threads.rs"]
 mod threads;
+mod trace;
 mod uniqueness;
 mod wide;
 

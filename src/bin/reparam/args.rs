@@ -1,7 +1,9 @@
 //! The command line. Options that every problem class takes live in [`Common`], so that another subcommand
 //! adds only what is its own (bounds, a radius).
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use reparam::{bounded, nnls};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,6 +27,10 @@ pub(crate) enum Command {
     Nnls {
         #[command(flatten)]
         common: Common,
+
+        /// The method, in place of what the library chooses
+        #[arg(long, value_name = "NAME", default_value = "auto", value_parser = nnls_strategy())]
+        strategy: nnls::Strategy,
     },
     /// Bounded least squares: minimise ½‖A x − b‖² over lower ≤ x ≤ upper
     Bvls {
@@ -38,6 +44,10 @@ pub(crate) enum Command {
         /// Upper bounds: (n,) in .npy, .csv, .tsv or .txt, entries may be inf; or one number for all
         #[arg(long, value_name = "hi.npy|NUMBER", allow_hyphen_values = true)]
         upper: PathBuf,
+
+        /// The method, in place of what the library chooses
+        #[arg(long, value_name = "NAME", default_value = "auto", value_parser = bounded_strategy())]
+        strategy: bounded::Strategy,
     },
     /// Least squares over a simplex: minimise ½‖A x − b‖² over x ≥ 0 with a given sum
     Simplex {
@@ -47,6 +57,10 @@ pub(crate) enum Command {
         /// The sum of x
         #[arg(long, value_name = "R", default_value = "1", value_parser = radius, allow_hyphen_values = true)]
         radius: f64,
+
+        /// The method, in place of what the library chooses
+        #[arg(long, value_name = "NAME", default_value = "auto", value_parser = bounded_strategy())]
+        strategy: bounded::Strategy,
     },
 }
 
@@ -68,6 +82,10 @@ pub(crate) struct Common {
     /// Print one JSON object on standard output instead of the report
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Report which methods were tried, why, and how each ended (of several right-hand sides: of the one that took the longest)
+    #[arg(long)]
+    pub(crate) explain: bool,
 
     /// Draw fit, coefficients and the convergence of ρ as SVG (for which the problem is solved again, with fewer iterations)
     #[arg(long, value_name = "FILE.svg")]
@@ -92,6 +110,22 @@ pub(crate) struct Common {
     /// Use K threads, at most one per core [default: RAYON_NUM_THREADS, or one per core]
     #[arg(long, value_name = "K", value_parser = at_least_one, allow_hyphen_values = true)]
     pub(crate) threads: Option<usize>,
+}
+
+fn nnls_strategy() -> impl TypedValueParser<Value = nnls::Strategy> {
+    let names = nnls::Strategy::ALL.map(nnls::Strategy::name);
+    PossibleValuesParser::new(names).map(|name| {
+        let named = nnls::Strategy::ALL.into_iter().find(|s| s.name() == name);
+        named.unwrap_or_default()
+    })
+}
+
+fn bounded_strategy() -> impl TypedValueParser<Value = bounded::Strategy> {
+    let names = bounded::Strategy::ALL.map(bounded::Strategy::name);
+    PossibleValuesParser::new(names).map(|name| {
+        let named = bounded::Strategy::ALL.into_iter().find(|s| s.name() == name);
+        named.unwrap_or_default()
+    })
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

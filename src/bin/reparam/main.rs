@@ -45,14 +45,26 @@ fn main() -> ExitCode {
         }
     };
     let ended = match &cli.command {
-        Command::Nnls { common } => run(common, None, |_| NonNegative {
+        Command::Nnls { common, strategy } => run(common, None, |_| NonNegative {
+            strategy: *strategy,
             tolerance: common.tolerance,
         }),
-        Command::Bvls { common, lower, upper } => run(common, Some((lower, upper)), |bounds| Bounded {
+        Command::Bvls {
+            common,
+            lower,
+            upper,
+            strategy,
+        } => run(common, Some((lower, upper)), |bounds| Bounded {
+            strategy: *strategy,
             tolerance: common.tolerance,
             bounds,
         }),
-        Command::Simplex { common, radius } => run(common, None, |_| OnSimplex {
+        Command::Simplex {
+            common,
+            radius,
+            strategy,
+        } => run(common, None, |_| OnSimplex {
+            strategy: *strategy,
             tolerance: common.tolerance,
             radius: *radius,
         }),
@@ -140,7 +152,7 @@ fn run<C: Class>(
     drop(drawn);
     drop(progress);
 
-    let summary = Summary::new(&system, &outcome);
+    let summary = Summary::new(&system, &outcome, common.explain);
     let report = if common.json {
         summary.json().to_string()
     } else {

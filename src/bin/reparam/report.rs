@@ -2,7 +2,7 @@
 
 use crate::read::{Kind, Names, System};
 use crate::solve::Outcome;
-use reparam::{Phase, Solution, Status, Uniqueness};
+use reparam::{Attempt, Phase, Solution, Status, Uniqueness};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -14,13 +14,14 @@ pub(crate) struct Summary<'a> {
     columns: usize,
     kind: Kind,
     names: &'a Names,
+    explain: bool,
 }
 
 /// Coefficients that the report names: a handful, of many.
 const MOST_NAMED: usize = 10;
 
 impl<'a> Summary<'a> {
-    pub(crate) fn new(system: &'a System, outcome: &'a Outcome) -> Self {
+    pub(crate) fn new(system: &'a System, outcome: &'a Outcome, explain: bool) -> Self {
         let (rows, columns, kind) = (system.rows, system.columns, system.kind);
         Self {
             solutions: &outcome.solutions,
@@ -29,7 +30,13 @@ impl<'a> Summary<'a> {
             columns,
             kind,
             names: &system.names,
+            explain,
         }
+    }
+
+    /// The solve that took the longest, and its number.
+    fn slowest(&self) -> Option<(usize, &Solution<f64>)> {
+        self.solutions.iter().enumerate().max_by_key(|(_, s)| s.elapsed)
     }
 
     /// `Solved` when everything is; otherwise the status of the first that is not, and its number.
@@ -105,6 +112,8 @@ impl<'a> Summary<'a> {
             "column_names": self.names.columns,
             "right_hand_side_names": self.names.answers,
             "seconds_all": self.seconds,
+            "trace_number": self.slowest().map(|(k, _)| k),
+            "trace": self.slowest().map(|(_, s)| s.trace.iter().map(attempt).collect::<Vec<_>>()),
         })
     }
 
@@ -133,10 +142,16 @@ impl<'a> Summary<'a> {
         // writing to a string cannot fail
         let _ = match self.solutions {
             [only] if self.kind == Kind::Vector => {
-                let _ = write!(text, "{only}");
+                let _ = if self.explain {
+                    write!(text, "{only:#}")
+                } else {
+                    write!(text, "{only}")
+                };
                 self.write_coefficients(&mut text, only)
             }
-            _ => self.write_many(&mut text),
+            _ => self
+                .write_many(&mut text)
+                .and_then(|()| self.write_trace(&mut text)),
         };
         if self.seconds.len() > 1 {
             let _ = write!(
@@ -166,6 +181,18 @@ impl<'a> Summary<'a> {
                 _ => "",
             };
             write!(f, "\n{what:<12}{name}  {x:.5e}")?;
+        }
+        Ok(())
+    }
+
+    /// What was tried for one of several right-hand sides.
+    fn write_trace(&self, f: &mut String) -> std::fmt::Result {
+        let Some((number, slowest)) = self.slowest().filter(|_| self.explain) else {
+            return Ok(());
+        };
+        write!(f, "\ntried       for number {number}, which took the longest:")?;
+        for (k, attempt) in slowest.trace.iter().enumerate() {
+            write!(f, "\n            {}. {attempt}", k + 1)?;
         }
         Ok(())
     }
@@ -215,6 +242,19 @@ impl<'a> Summary<'a> {
             duration(median(self.seconds))
         )
     }
+}
+
+fn attempt(a: &Attempt<f64>) -> Value {
+    json!({
+        "method": a.method.to_string(),
+        "why": a.why,
+        "ended": a.ended,
+        "iterations": a.iterations,
+        "passes": a.counts.passes,
+        "factorisations": a.counts.factorisations,
+        "seconds": a.elapsed.as_secs_f64(),
+        "residual": a.natural_residual,
+    })
 }
 
 fn duration(seconds: f64) -> String {

@@ -5,7 +5,7 @@ use crate::error::Failure;
 use crate::read::{Bounds, Kind, Matrix, System};
 use rayon::prelude::*;
 use reparam::operators::{Dense, LinearOperator};
-use reparam::{BoundedLeastSquares, CancelToken, Error, Limits, Nnls, Solution};
+use reparam::{BoundedLeastSquares, CancelToken, Error, Limits, Nnls, Solution, bounded, nnls};
 use std::time::{Duration, Instant};
 
 /// A class of problems: what to do with one matrix. Everything else is the same for all.
@@ -24,6 +24,7 @@ pub(crate) trait Class: Sync {
 
 /// Non-negative least squares.
 pub(crate) struct NonNegative {
+    pub(crate) strategy: nnls::Strategy,
     pub(crate) tolerance: Option<f64>,
 }
 
@@ -32,7 +33,7 @@ impl Class for NonNegative {
     where
         A: LinearOperator<f64> + Sync,
     {
-        let mut solver = Nnls::new(a).limits(limits);
+        let mut solver = Nnls::new(a).strategy(self.strategy).limits(limits);
         if let Some(t) = self.tolerance {
             solver = solver.tolerance(t);
         }
@@ -46,6 +47,7 @@ impl Class for NonNegative {
 
 /// Least squares between bounds.
 pub(crate) struct Bounded {
+    pub(crate) strategy: bounded::Strategy,
     pub(crate) tolerance: Option<f64>,
     pub(crate) bounds: Bounds,
 }
@@ -56,7 +58,12 @@ impl Class for Bounded {
         A: LinearOperator<f64> + Sync,
     {
         let solver = BoundedLeastSquares::new(a, &self.bounds.lower, &self.bounds.upper);
-        answers(solver.limits(limits), self.tolerance, rhs, many)
+        answers(
+            solver.strategy(self.strategy).limits(limits),
+            self.tolerance,
+            rhs,
+            many,
+        )
     }
 
     #[cfg(feature = "plot")]
@@ -67,6 +74,7 @@ impl Class for Bounded {
 
 /// Least squares over a simplex.
 pub(crate) struct OnSimplex {
+    pub(crate) strategy: bounded::Strategy,
     pub(crate) tolerance: Option<f64>,
     pub(crate) radius: f64,
 }
@@ -77,7 +85,12 @@ impl Class for OnSimplex {
         A: LinearOperator<f64> + Sync,
     {
         let solver = BoundedLeastSquares::simplex(a, self.radius);
-        answers(solver.limits(limits), self.tolerance, rhs, many)
+        answers(
+            solver.strategy(self.strategy).limits(limits),
+            self.tolerance,
+            rhs,
+            many,
+        )
     }
 }
 

@@ -30,6 +30,7 @@ struct Answer {
     status: Status,
     rho: f64,
     gap: f64,
+    trace: String,
 }
 
 /// By the library's choice, or by a method that shares little with what it chooses.
@@ -62,6 +63,7 @@ fn solve<T: LinalgScalar>(case: &Case, other: bool) -> Answer {
         status: solution.status,
         rho: solution.certificate.natural_residual.as_f64(),
         gap: solution.certificate.gap.as_f64(),
+        trace: solution.trace.iter().map(|a| format!("\n  {a}")).collect(),
     }
 }
 
@@ -150,12 +152,13 @@ fn judge(case: &Case, counts: &mut Counts) -> Result<(), (Fault, String)> {
     let (f, half) = (here.f.value(), 0.5 * norm(&case.b).powi(2));
     let describe = |what: &str| {
         format!(
-            "{what}: {}, ρ {:e} (exactly {:e}), gap {:e}, f {f:e}, ½‖b‖² {half:e}, Σ c|x|/‖b‖ {:e}",
+            "{what}: {}, ρ {:e} (exactly {:e}), gap {:e}, f {f:e}, ½‖b‖² {half:e}, Σ c|x|/‖b‖ {:e}{}",
             ours.status,
             ours.rho,
             here.rho,
             ours.gap,
-            here.size / norm(&case.b)
+            here.size / norm(&case.b),
+            ours.trace
         )
     };
     if !matches!(case.set, Set::Sum { .. }) {
