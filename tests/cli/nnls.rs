@@ -424,6 +424,8 @@ fn json_has_every_key() {
         "seconds_all",
         "status",
         "support",
+        "trace",
+        "trace_number",
         "unique",
     ];
     assert_eq!(keys, expected);

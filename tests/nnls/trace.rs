@@ -88,10 +88,10 @@ fn by_default() {
         800,
         600,
         |x: &[f64], y: &mut [f64]| {
-            y.copy_from_slice((&a * nalgebra::DVector::from_column_slice(x)).as_slice())
+            y.copy_from_slice((&a * nalgebra::DVector::from_column_slice(x)).as_slice());
         },
         |y: &[f64], x: &mut [f64]| {
-            x.copy_from_slice((a.transpose() * nalgebra::DVector::from_column_slice(y)).as_slice())
+            x.copy_from_slice((a.transpose() * nalgebra::DVector::from_column_slice(y)).as_slice());
         },
     );
     let s = Nnls::new(&products).solve(&b).unwrap();
