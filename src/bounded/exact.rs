@@ -10,8 +10,8 @@ use super::region::{Region, Sum};
 use crate::LinalgScalar;
 use crate::linalg::{dot, max_or_nan, norm2};
 use crate::nnls::damped::{self, Damped};
+use crate::nnls::plan::products_before_gram;
 use crate::nnls::problem::Problem;
-use crate::nnls::projected_cg::instead_of_a_gram_matrix;
 use crate::outcome::{Phase, Run, Status};
 use std::cell::RefCell;
 
@@ -40,8 +40,9 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         }
         if self.region.sum.is_none()
             && !self.many
-            && let Some(target) = instead_of_a_gram_matrix(self.problem, FEWEST, self.target(0.0))
+            && let Some(budget) = products_before_gram(self.problem.rows(), origin.len(), FEWEST)
         {
+            let target = self.target(0.0).within(budget);
             run.because("a few dozen products cost less than a Gram matrix of all columns");
             let (candidate, ended) = self.projected(origin.clone(), &target, run);
             if self.settled(&candidate, ended, run) {

@@ -1,24 +1,20 @@
-//! Dense matrices: which method runs when.
+//! Dense matrices: the steps of a plan, and what they call.
 
-use super::active_set::{Ended as Growth, Pricing, Progress, active_set};
+use super::active_set::{Ended, Pricing, Progress, active_set};
 use super::block_exchange::{Exchange, Failure, block_exchange};
 use super::damped::{self, Damped};
 use super::driver::{Candidate, Context, support};
 use super::face::{Face, QrFace, drop_rounding, residual};
 use super::growing_gram::GrowingGram;
+use super::plan::{Budget, Features, Growth, Method, Plan, SMALL_GRAM, Storage, When};
 use super::problem::Problem;
-use super::projected_cg::{Target, few_products, instead_of_a_gram_matrix, projected_cg};
+use super::projected_cg::{Target, projected_cg};
 use crate::LinalgScalar;
 use crate::linalg::scratch::{self, Scratch};
 use crate::linalg::{dot, norm2};
 use crate::outcome::{Phase, Run, Status};
 use std::cell::{Cell, OnceCell, RefCell};
 
-/// Up to so many columns the Gram matrix of them all costs less than to find out which are needed.
-const SMALL_GRAM: usize = 48;
-/// From so many columns on projected conjugate gradients are tried before a Gram matrix of them all; with fewer, the active set on
-/// a growing factor is as fast and ends at rounding.
-const MANY_COLUMNS: usize = 240;
 /// From so many columns on a factor of them all at once is faster than column by column.
 const MANY_AT_ONCE: usize = 16;
 
@@ -32,133 +28,108 @@ enum Grown {
     IllConditioned,
 }
 
-/// The growing active set was given up.
-struct GivenUp {
-    /// At most half of the columns offered by the first pass stayed.
-    cut_by_half: bool,
-}
-
 impl<T: LinalgScalar> Context<'_, '_, T> {
-    /// The active set while few of the columns that are offered stay: they are correlated, and the face will be small. Before it, where
-    /// a few columns hardly will do, and after it projected conjugate gradients where they can beat a Gram matrix of all columns; block
-    /// exchange; the active set from where it ended when that is not exact.
-    pub(super) fn dense(&self, run: &mut Run<'_>) -> Candidate<T> {
+    /// What the plan rests on.
+    pub(super) fn features(&self) -> Features {
         let p = self.problem;
-        let (m, n) = (p.rows(), p.columns());
-        let square = 5 * m < 6 * n;
-        let mut products = instead_of_a_gram_matrix(p, MANY_COLUMNS, self.target(0.0));
-        // a factor of a large face grows column by column: from a start that has one the exchange is faster
-        let large_start = self.start.as_ref().is_some_and(|x| 3 * support(x) > n);
-        let mut may_grow = n >= SMALL_GRAM && !p.expects_many() && !large_start;
-        let mut one_direction = false;
-        if may_grow && (products.is_none() || self.few_will_do(run)) {
-            run.because(if products.is_none() {
-                "a factor that grows with the columns needed costs less than one of them all"
-            } else {
-                "the columns with the largest Aᵀb are alike, or explain b: few will do"
-            });
-            let grown = match self.grow_while_few_stay(products.is_some(), run) {
-                Ok(candidate) => return candidate,
-                Err(grown) => grown,
-            };
-            may_grow = false;
-            one_direction = square && grown.cut_by_half;
-            if one_direction {
-                // one dominant singular value, and the rest may be as good as orthogonal: products settle that in a few dozen
-                products = few_products(p, MANY_COLUMNS, self.target(0.0));
-            }
-        }
-        let mut guess = None;
-        if let Some(target) = products {
-            let before = run.passes;
-            run.because(if one_direction {
-                "one dominant direction: products settle the rest"
-            } else {
-                "m ≥ 1.2 n: a few dozen products cost less than a Gram matrix of all columns"
-            });
-            let from = if one_direction && self.start.is_none() {
-                self.without_bounds(run)
-            } else {
-                self.zero_or_start()
-            };
-            let (candidate, ended) = self.projected(from, &target, run);
-            if self.settled(&candidate, ended, run) {
-                return candidate;
-            }
-            // given up at once, most columns stay: the exchange starts from them all
-            guess = (4.0 * (run.passes - before) >= target.passes).then_some(candidate.x);
-            run.because("products did not arrive within their budget");
-            if may_grow && let Ok(candidate) = self.grow_while_few_stay(true, run) {
-                return candidate;
-            }
-        }
-        run.because(if may_grow || products.is_some() {
-            "no cheaper method arrived: a Gram matrix of all columns"
+        let storage = if p.dense().is_some() {
+            Storage::Dense
+        } else if p.has_columns() {
+            Storage::Sparse
         } else {
-            "a Gram matrix of all columns is cheap, shared, or needed for most of them"
-        });
-        let first = self.block_exchange(guess.as_deref(), run);
-        match first {
-            Some(candidate) if candidate.limit.is_some() => candidate,
-            Some(candidate) => {
-                if self.solves(&candidate.x, self.exact, run) {
-                    return candidate;
-                }
-                let rho = self.rho(&candidate.x, run);
-                run.ended("not exact: the Gram matrix squares the condition number");
-                run.because("the exchange is not exact");
-                let second = self.growing_qr(&candidate.x, run);
-                let better = self.rho(&second.x, run);
-                if better < rho || rho.is_nan() {
-                    second
-                } else {
-                    Candidate {
-                        limit: second.limit,
-                        ..candidate
-                    }
-                }
-            }
-            None if n < SMALL_GRAM => {
-                run.because("as fast as another Gram matrix where that is small, and sure");
-                self.growing_qr(&self.zero_or_start(), run)
-            }
-            None => {
-                run.because("the exchange did not arrive");
-                self.active_set(&self.zero_or_start(), run)
-            }
-        }
+            Storage::Products
+        };
+        let asks = storage == Storage::Dense && p.columns() >= SMALL_GRAM && !p.expects_many();
+        Features::new(storage, p.rows(), p.columns())
+            .coherent(asks && p.alike() > 0)
+            .shared(p.expects_many())
+            .start(self.start.as_deref().map(support))
     }
 
-    /// The active set on a growing Gram factor, while few of the columns offered to it stay or, where nothing better waits, while the face is
-    /// not nearly all.
-    fn grow_while_few_stay(
-        &self,
-        something_waits: bool,
-        run: &mut Run<'_>,
-    ) -> std::result::Result<Candidate<T>, GivenUp> {
-        let p = self.problem;
-        let (m, n) = (p.rows(), p.columns());
-        let square = 5 * m < 6 * n;
-        let cut_by_half = Cell::new(false);
+    /// The steps of a plan for n ≤ m.
+    pub(super) fn tall(&self, plan: &Plan, run: &mut Run<'_>) -> Candidate<T> {
+        let (mut grown, mut half_left, mut exchanged) = (false, false, false);
+        let (mut guess, mut inexact) = (None, None);
+        for step in &plan.steps {
+            let applies = match step.when {
+                When::Always => true,
+                When::FewColumnsExplain => self.few_will_do(run),
+                When::NotGrown => !grown,
+                When::HalfLeft => half_left,
+                When::Inexact => inexact.is_some(),
+                When::NoExchange => exchanged && inexact.is_none(),
+                When::FewStay(_) | When::ManyStay(_) => false,
+            };
+            if !applies {
+                continue;
+            }
+            run.because(step.why);
+            match (step.method, step.budget) {
+                (Method::GrowingGram, Budget::Growth(growth)) => {
+                    grown = true;
+                    match self.grow_within(growth, run) {
+                        Ok(candidate) => return candidate,
+                        Err(half) => half_left = half,
+                    }
+                }
+                (Method::ProjectedCg, budget) => {
+                    let target = self.target(0.0).within(budget);
+                    let before = run.passes;
+                    let from = if step.when == When::HalfLeft && self.start.is_none() {
+                        self.without_bounds(run)
+                    } else {
+                        self.zero_or_start()
+                    };
+                    let (candidate, ended) = self.projected(from, &target, run);
+                    if self.settled(&candidate, ended, run) {
+                        return candidate;
+                    }
+                    // given up at once, most columns stay: the exchange starts from them all
+                    guess = (4.0 * (run.passes - before) >= target.passes).then_some(candidate.x);
+                }
+                (Method::BlockExchange, _) => {
+                    exchanged = true;
+                    if let Some(candidate) = self.block_exchange(guess.as_deref(), run) {
+                        if candidate.limit.is_some() || self.solves(&candidate.x, self.exact, run) {
+                            return candidate;
+                        }
+                        run.ended("it is not exact");
+                        inexact = Some(candidate);
+                    }
+                }
+                (Method::GrowingQr, _) => {
+                    let Some(first) = inexact else {
+                        return self.growing_qr(&self.zero_or_start(), run);
+                    };
+                    let rho = self.rho(&first.x, run);
+                    let second = self.growing_qr(&first.x, run);
+                    let better = self.rho(&second.x, run);
+                    return if better < rho || rho.is_nan() {
+                        second
+                    } else {
+                        Candidate {
+                            limit: second.limit,
+                            ..first
+                        }
+                    };
+                }
+                _ => return self.active_set(&self.zero_or_start(), run),
+            }
+        }
+        self.started(&self.zero_or_start(), Some(Status::Stalled))
+    }
+
+    /// The active set on a growing Gram factor, from zero or the start; else whether half of the columns offered by the first pass left again.
+    fn grow_within(&self, growth: Growth, run: &mut Run<'_>) -> std::result::Result<Candidate<T>, bool> {
+        let half_left = Cell::new(false);
         let go_on = |seen: &Progress| {
-            let stays = 2 * seen.gained <= seen.offered;
             if seen.rounds == 2 {
-                cut_by_half.set(stays);
+                half_left.set(2 * seen.gained <= seen.offered);
             }
-            if p.alike() > 0 {
-                3 * seen.face <= 2 * n
-            } else if square {
-                seen.rounds < 2 || stays
-            } else if something_waits {
-                seen.rounds < 4 || stays
-            } else {
-                3 * seen.face <= 2 * n
-            }
+            growth.goes_on(seen.rounds, seen.face, seen.gained, seen.offered)
         };
         self.grow(&self.zero_or_start(), &go_on, run)
-            .map_err(|_| GivenUp {
-                cut_by_half: cut_by_half.get(),
-            })
+            .map_err(|_| half_left.get())
     }
 
     /// A rough solution of A x = b by conjugate gradients without bounds, cut off at zero; where hardly anything has to be cut off, not a rough one.
@@ -185,67 +156,48 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         x
     }
 
-    /// The active set; where the face would not stay small and b may well be A x for some x ≥ 0, such an x by least distance first.
-    pub(super) fn wide(&self, run: &mut Run<'_>) -> Candidate<T> {
-        let p = self.problem;
-        let (m, n) = (p.rows(), p.columns());
-        let may_interpolate = m >= 128 && 10 * n >= 19 * m;
-        // a start that would not be a small face is one to stay near to
-        let near = self
-            .start
-            .as_deref()
-            .filter(|x| may_interpolate && 4 * support(x) > m);
-        let before = if let Some(x) = near {
-            if self.solves(x, self.tolerance, run) {
-                return self.started(x, None);
-            }
-            self.started(&vec![T::zero(); n], None)
-        } else {
-            run.because("more columns than rows: few of them are needed");
-            match self.grow_while_small(may_interpolate, run) {
-                Ok(candidate) => return candidate,
-                Err(grown) => grown,
-            }
-        };
-        if may_interpolate {
-            run.because("n ≥ 1.9 m: b can be interpolated, as a rule");
-            let candidate = self.interpolated(near, run);
-            match candidate.limit {
-                None => return candidate,
-                Some(Status::Stalled | Status::NotFinite) => {}
-                limit => {
-                    let size = |x: &[T], run: &mut Run<'_>| norm2(&self.residual_of(x, run));
-                    let better = size(&candidate.x, run) < size(&before.x, run);
-                    return Candidate {
-                        limit,
-                        ..if better { candidate } else { before }
-                    };
+    /// The steps of a plan for n > m.
+    pub(super) fn wide(&self, plan: &Plan, run: &mut Run<'_>) -> Candidate<T> {
+        let zero = vec![T::zero(); self.problem.columns()];
+        let mut stood = self.started(&zero, None);
+        // without a growing factor before it, least distance stays near to the start
+        let grows_first = plan
+            .steps
+            .first()
+            .is_some_and(|s| s.method == Method::GrowingGram);
+        let near = self.start.as_deref().filter(|_| !grows_first);
+        if let Some(x) = near.filter(|x| self.solves(x, self.tolerance, run)) {
+            return self.started(x, None);
+        }
+        for step in &plan.steps {
+            run.because(step.why);
+            match (step.method, step.budget) {
+                (Method::GrowingGram, Budget::Growth(growth)) => {
+                    let go_on =
+                        |seen: &Progress| growth.goes_on(seen.rounds, seen.face, seen.gained, seen.offered);
+                    match self.grow(&self.zero_or_start(), &go_on, run) {
+                        Ok(candidate) => return candidate,
+                        Err(grown) => stood = grown,
+                    }
                 }
+                (Method::LeastDistance, _) => {
+                    let candidate = self.interpolated(near, run);
+                    match candidate.limit {
+                        None => return candidate,
+                        Some(Status::Stalled | Status::NotFinite) => {}
+                        limit => {
+                            let closer = self.distance(&candidate.x, run) < self.distance(&stood.x, run);
+                            return Candidate {
+                                limit,
+                                ..if closer { candidate } else { stood }
+                            };
+                        }
+                    }
+                }
+                _ => return self.active_set(&stood.x, run),
             }
         }
-        run.because("from where the active set stood");
-        self.active_set(&before.x, run)
-    }
-
-    /// The active set on a growing Gram factor; where b may be interpolated, for as long as candidates leave again, for four pools of them, and
-    /// up to a quarter as many columns as rows where neighbours are alike.
-    fn grow_while_small(
-        &self,
-        may_interpolate: bool,
-        run: &mut Run<'_>,
-    ) -> std::result::Result<Candidate<T>, Candidate<T>> {
-        let m = self.problem.rows();
-        let pools = if may_interpolate && self.problem.alike() == 0 {
-            4
-        } else {
-            usize::MAX
-        };
-        let go_on = |seen: &Progress| {
-            !may_interpolate
-                || (seen.rounds <= pools && 4 * seen.face <= m)
-                || 2 * seen.gained <= seen.offered
-        };
-        self.grow(&self.zero_or_start(), &go_on, run)
+        stood
     }
 
     /// None when the Gram matrix is too ill-conditioned or the signs cycle.
@@ -407,16 +359,16 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             limit: outcome.err(),
             dual: Some(face.dual_direction(norms).into()),
         };
-        if outcome != Ok(Growth::GivenUp)
+        if outcome != Ok(Ended::GivenUp)
             && let Some((r, w)) = face.priced_at(&x)
         {
             self.take_over(&candidate.x, r, w, run);
         }
         let grown = match outcome {
             _ if face.gives_up() => Grown::IllConditioned,
-            Ok(Growth::Optimal) if self.solves(&candidate.x, self.exact, run) => Grown::Exact,
-            Ok(Growth::Optimal) => Grown::IllConditioned,
-            Ok(Growth::GivenUp) | Err(_) => Grown::GivenUp,
+            Ok(Ended::Optimal) if self.solves(&candidate.x, self.exact, run) => Grown::Exact,
+            Ok(Ended::Optimal) => Grown::IllConditioned,
+            Ok(Ended::GivenUp) | Err(_) => Grown::GivenUp,
         };
         (candidate, grown)
     }
@@ -541,7 +493,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
     }
 
-    fn started(&self, from: &[T], limit: Option<Status>) -> Candidate<T> {
+    pub(super) fn started(&self, from: &[T], limit: Option<Status>) -> Candidate<T> {
         Candidate {
             x: from.to_vec(),
             phase: Phase::Start,

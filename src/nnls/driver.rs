@@ -3,10 +3,11 @@
 use super::coordinate_descent::{Outcome, coordinate_descent};
 use super::dual::{NonNegative, Primal};
 use super::flow::flow;
+use super::plan::{self, Budget, FEW_SWEEPS, Method, QR_ELEMENTS, Step, When, plan};
 use super::problem::Problem;
 use super::projected_cg::{Ended, Reached, Target, projected_cg};
 use super::uniqueness::Known;
-use super::working_set::{self, working_set};
+use super::working_set::working_set;
 use super::{Options, Strategy};
 use crate::clock::Instant;
 use crate::linalg::scratch::{self, Scratch};
@@ -15,16 +16,6 @@ use crate::outcome::{Certificate, Phase, Run, Solution, Status, Uniqueness};
 use crate::sets::{ConstraintSet, Orthant};
 use crate::{Error, LinalgScalar, Result};
 use std::cell::{OnceCell, RefCell};
-
-/// A QR factor of more elements than this (800 MB of f64) is not attempted.
-pub(super) const QR_ELEMENTS: usize = 100_000_000;
-/// With products only, a face of more columns than this is left to the flow first.
-const LARGE_FACE: usize = 1000;
-/// Passes after which well-conditioned columns would have shown themselves to projected conjugate gradients, with a face that is too large
-/// for working sets.
-const BEFORE_INTERIOR: f64 = 150.0;
-/// … which is one of more columns than this.
-const LARGE_WORKING_SET: usize = working_set::LARGEST / 2;
 
 /// A gap above this part of f is large beside it.
 pub(crate) const MUCH: f64 = 0.01;
@@ -172,13 +163,19 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         });
         match strategy {
             Strategy::Auto if self.problem.dense().is_some() => {
+                let plan = plan(&self.features());
                 if self.problem.columns() <= self.problem.rows() {
-                    self.dense(run)
+                    self.tall(&plan, run)
                 } else {
-                    self.wide(run)
+                    self.wide(&plan, run)
                 }
             }
-            Strategy::Auto | Strategy::WorkingSet if self.problem.has_columns() => self.sparse(strategy, run),
+            Strategy::Auto if self.problem.has_columns() => {
+                self.sparse(&plan(&self.features()).steps, false, run)
+            }
+            Strategy::WorkingSet if self.problem.has_columns() => {
+                self.sparse(&plan::sparse(FEW_SWEEPS), true, run)
+            }
             Strategy::BlockExchange => self
                 .block_exchange(None, run)
                 .unwrap_or_else(|| origin(Some(Status::Stalled))),
@@ -191,7 +188,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             Strategy::LeastDistance => self.interpolated(self.start.as_deref(), run),
             Strategy::InteriorPoint => self.interior(run),
             Strategy::Flow => self.flow_to_tolerance(self.start.as_deref(), run),
-            Strategy::Auto | Strategy::WorkingSet => self.products(run),
+            Strategy::Auto | Strategy::WorkingSet => self.products(&plan::products(), run),
         }
     }
 
@@ -370,70 +367,91 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
     }
 
-    /// Coordinate descent to the end where it is fast; working sets where it slows down and the face is small.
-    fn sparse(&self, strategy: Strategy, run: &mut Run<'_>) -> Candidate<T> {
-        let rough = if strategy == Strategy::WorkingSet { 10 } else { 60 };
-        let (mut candidate, outcome) = self.descend(self.zero_or_start(), rough, run);
-        if candidate.limit.is_some() || (outcome == Outcome::Converged && strategy == Strategy::Auto) {
-            return candidate;
+    /// The steps of a plan for a sparse A. Where the method was asked for by name, coordinate descent is not the end of it.
+    fn sparse(&self, steps: &[Step], by_name: bool, run: &mut Run<'_>) -> Candidate<T> {
+        let mut candidate = self.started(&self.zero_or_start(), None);
+        let mut stay = support(&candidate.x);
+        let mut inside = None;
+        for (k, step) in steps.iter().enumerate() {
+            let applies = match step.when {
+                When::FewStay(few) => stay <= few,
+                When::ManyStay(few) => stay > few,
+                _ => true,
+            };
+            if !applies {
+                continue;
+            }
+            if k > 0 {
+                run.because(step.why);
+            }
+            match (step.method, step.budget) {
+                (Method::CoordinateDescent, Budget::Sweeps(sweeps)) => {
+                    let (descended, outcome) = self.descend(candidate.x, sweeps, run);
+                    candidate = descended;
+                    if candidate.limit.is_some() || (outcome == Outcome::Converged && !by_name) {
+                        return candidate;
+                    }
+                    stay = support(&candidate.x);
+                }
+                (
+                    Method::ProjectedCg,
+                    Budget::OfFace {
+                        many,
+                        to_the_end,
+                        to_find_it,
+                    },
+                ) => {
+                    let to_the_end_if = stay > many;
+                    let target = if to_the_end_if {
+                        self.target(to_the_end)
+                    } else {
+                        let gram = (stay * stay) as f64 / candidate.x.len() as f64;
+                        self.target((2.0 * gram).min(to_find_it)).at_least(T::lit(1e-5))
+                    };
+                    let (reached, ended) = self.projected(candidate.x, &target, run);
+                    candidate = reached;
+                    if candidate.limit.is_some() || (to_the_end_if && self.settled(&candidate, ended, run)) {
+                        return candidate;
+                    }
+                    stay = support(&candidate.x);
+                }
+                (Method::ProjectedCg, budget) => {
+                    let (reached, ended) = self.projected(candidate.x, &self.target(0.0).within(budget), run);
+                    candidate = reached;
+                    if self.settled(&candidate, ended, run) {
+                        return candidate;
+                    }
+                }
+                (Method::WorkingSets, _) => {
+                    candidate = self.working_set_from(candidate.x, run);
+                    if candidate.limit.is_some() || self.solves(&candidate.x, self.tolerance, run) {
+                        return candidate;
+                    }
+                }
+                (Method::GrowingGram, _) => {
+                    if self.problem.rows().saturating_mul(stay) <= QR_ELEMENTS / 4 {
+                        return self.active_set(&candidate.x, run);
+                    }
+                }
+                (Method::InteriorPoint | Method::Lift, _) => {
+                    let next = if step.method == Method::InteriorPoint {
+                        self.interior(run)
+                    } else {
+                        self.flow_to_tolerance(inside.as_deref(), run)
+                    };
+                    if next.limit.is_none() && self.solves(&next.x, self.tolerance, run) {
+                        return next;
+                    }
+                    inside = Some(next.x.clone());
+                    candidate = self.lower(candidate, next, run);
+                    if candidate.limit.is_some() {
+                        return candidate;
+                    }
+                }
+                _ => return self.descend(candidate.x, usize::MAX, run).0,
+            }
         }
-        let (k, n) = (support(&candidate.x), candidate.x.len() as f64);
-        run.because("coordinate descent has found a face to start from");
-        let target = if k > LARGE_WORKING_SET {
-            // to the end, if that is near
-            self.target(BEFORE_INTERIOR)
-        } else {
-            // a face that is nearly right saves the exact method most of its rounds
-            // within a few times what the first Gram matrix of a working set costs
-            self.target((2.0 * (k * k) as f64 / n).min(1500.0))
-                .at_least(T::lit(1e-5))
-        };
-        let (reached, ended) = self.projected(candidate.x, &target, run);
-        candidate = reached;
-        if candidate.limit.is_some() || (k > LARGE_WORKING_SET && self.settled(&candidate, ended, run)) {
-            return candidate;
-        }
-        let support = support(&candidate.x);
-        if support <= LARGE_WORKING_SET {
-            run.because("few columns stay");
-            let exact = self.working_set_from(candidate.x.clone(), run);
-            if exact.limit.is_some() || self.solves(&exact.x, self.tolerance, run) {
-                return exact;
-            }
-            if self.problem.rows().saturating_mul(support) <= QR_ELEMENTS / 4 {
-                run.because("the working sets did not arrive");
-                return self.active_set(&exact.x, run);
-            }
-            candidate = exact;
-        } else {
-            // a large face that nothing settles quickly: all coordinates at once, with a preconditioner for their coupling
-            run.because("thousands of columns stay");
-            let inside = self.interior(run);
-            if inside.limit.is_none() && self.solves(&inside.x, self.tolerance, run) {
-                return inside;
-            }
-            let from_inside = inside.x.clone();
-            candidate = self.lower(candidate, inside, run);
-            if candidate.limit.is_some() {
-                return candidate;
-            }
-            run.because("interior points did not arrive");
-            let flowed = self.flow_to_tolerance(Some(&from_inside), run);
-            if flowed.limit.is_none() && self.solves(&flowed.x, self.tolerance, run) {
-                return flowed;
-            }
-            candidate = self.lower(candidate, flowed, run);
-            if candidate.limit.is_some() {
-                return candidate;
-            }
-        }
-        run.because("no method before arrived");
-        let (candidate, ended) = self.projected(candidate.x, &self.target(1e5), run);
-        if self.settled(&candidate, ended, run) {
-            return candidate;
-        }
-        run.because("no method before arrived");
-        self.descend(candidate.x, usize::MAX, run).0
+        candidate
     }
 
     /// Coordinate descent until ρ is at most the tolerance, or it turns out too slow.
@@ -529,53 +547,63 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             || (ended == Ended::Converged && self.solves(&candidate.x, self.tolerance, run))
     }
 
-    /// The flow to a moderate accuracy, then the active set from the face it predicts.
-    fn products(&self, run: &mut Run<'_>) -> Candidate<T> {
+    /// The steps of a plan for products only.
+    fn products(&self, steps: &[Step], run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
-        let moderate = T::epsilon().powf(T::lit(0.4)).max(self.tolerance);
-        run.begin(Phase::Flow);
-        let reached = flow(p, self.b, self.b_norm, self.start.as_deref(), moderate, 300, run);
-        let candidate = |x, limit| Candidate {
-            x,
-            phase: Phase::Flow,
-            limit,
-            dual: None,
-        };
-        if reached.limit.is_some() {
-            return candidate(reached.x, reached.limit);
-        }
-        let norms = p.norms();
-        let face: Vec<T> = (0..p.columns())
-            .map(|j| {
-                if norms[j] * reached.x[j] > reached.g[j] / norms[j] {
-                    reached.x[j]
-                } else {
-                    T::zero()
+        let mut candidate = self.started(&self.zero_or_start(), None);
+        let mut face = Vec::new();
+        let mut stay = 0;
+        for (k, step) in steps.iter().enumerate() {
+            let applies = match step.when {
+                When::FewStay(few) => stay <= few,
+                When::ManyStay(few) => stay > few,
+                _ => true,
+            };
+            if !applies {
+                continue;
+            }
+            if k > 0 {
+                run.because(step.why);
+            }
+            match (step.method, step.budget) {
+                (Method::Lift, Budget::Moderate) => {
+                    let moderate = T::epsilon().powf(T::lit(0.4)).max(self.tolerance);
+                    run.begin(Phase::Flow);
+                    let reached = flow(p, self.b, self.b_norm, self.start.as_deref(), moderate, 300, run);
+                    candidate = Candidate {
+                        x: reached.x,
+                        phase: Phase::Flow,
+                        limit: reached.limit,
+                        dual: None,
+                    };
+                    if candidate.limit.is_some() {
+                        return candidate;
+                    }
+                    // what its multiplier holds down is not on the face
+                    let norms = p.norms();
+                    let is_positive = |j: usize| norms[j] * candidate.x[j] > reached.g[j] / norms[j];
+                    face = (0..p.columns())
+                        .map(|j| if is_positive(j) { candidate.x[j] } else { T::zero() })
+                        .collect();
+                    stay = support(&face);
                 }
-            })
-            .collect();
-        let k = support(&face);
-        // every column of the face costs a product, and the factor m k² operations: with a large face the flow may well
-        // get there first
-        let large = k > LARGE_FACE;
-        let mut flowed = None;
-        if large {
-            run.because("the face is large: a factor of it costs a product for every column");
-            let candidate = self.flow_to_tolerance(Some(&reached.x), run);
-            if candidate.limit.is_some() || self.solves(&candidate.x, self.tolerance, run) {
-                return candidate;
-            }
-            flowed = Some(candidate);
-        }
-        if p.rows().saturating_mul(k) <= QR_ELEMENTS {
-            run.because("the flow has found the face");
-            let exact = self.active_set(&face, run);
-            if exact.limit.is_some() || self.solves(&exact.x, self.tolerance, run) {
-                return exact;
+                (Method::Lift, _) => {
+                    candidate = self.flow_to_tolerance(Some(&candidate.x), run);
+                    if candidate.limit.is_some() || self.solves(&candidate.x, self.tolerance, run) {
+                        return candidate;
+                    }
+                }
+                _ => {
+                    if p.rows().saturating_mul(stay) <= QR_ELEMENTS {
+                        let exact = self.active_set(&face, run);
+                        if exact.limit.is_some() || self.solves(&exact.x, self.tolerance, run) {
+                            return exact;
+                        }
+                    }
+                }
             }
         }
-        run.because("the active set did not arrive");
-        flowed.unwrap_or_else(|| self.flow_to_tolerance(Some(&reached.x), run))
+        candidate
     }
 
     /// The flow to the tolerance, from x or its own interior start.

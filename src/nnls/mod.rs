@@ -24,6 +24,8 @@
 //!                         written out when n ≤ 512
 //! ```
 //!
+//! The table is [`plan::plan`]; [`Solution::trace`](crate::Solution::trace) says which of its steps were taken.
+//!
 //! Every fallback goes to a slower and more robust method, from the best point so far; an answer that fails its certificate is never called solved.
 //! An active set that loses its way in rounding goes on with a damped problem, ½‖A x − b‖² + ½μ² Σ c_j²(x_j − x̄_j)² with μ = √ε, whose solution is
 //! one of the problem itself but for rounding. If the gap of a solution is large beside f, an active set improves it. That may cost as much as the
@@ -44,6 +46,7 @@ mod interior_point;
 mod least_distance;
 mod likeness;
 pub(crate) mod many;
+pub mod plan;
 pub(crate) mod problem;
 pub(crate) mod projected_cg;
 mod schur_exchange;

@@ -1,8 +1,9 @@
 //! Where rounding decides whether x is a solution: residual and gradient in twice the working precision, and iterative refinement with them.
 
 use super::active_set::active_set;
-use super::driver::{Candidate, Context, QR_ELEMENTS, support};
+use super::driver::{Candidate, Context, support};
 use super::face::{Face, QrFace};
+use super::plan::QR_ELEMENTS;
 use super::problem::Problem;
 use crate::LinalgScalar;
 use crate::linalg::twice::{Twice, dot_of_numbers, dot_of_sums};

@@ -18,6 +18,7 @@ mod dominant;
 mod moves;
 mod state;
 
+use super::plan::Budget;
 use super::problem::Problem;
 use crate::LinalgScalar;
 use crate::linalg::{dot, not_positive};
@@ -69,6 +70,20 @@ pub(crate) struct Target<T> {
 }
 
 impl<T: LinalgScalar> Target<T> {
+    /// With the passes of a budget.
+    pub(crate) fn within(self, budget: Budget) -> Self {
+        let (passes, sparse_only) = match budget {
+            Budget::Passes(passes) => (passes, false),
+            Budget::PassesIfSparse(passes) => (passes, true),
+            _ => (f64::INFINITY, false),
+        };
+        Self {
+            passes,
+            sparse_only,
+            ..self
+        }
+    }
+
     /// With a tolerance of at least `tolerance`.
     pub(crate) fn at_least(self, tolerance: T) -> Self {
         Self {
@@ -77,35 +92,6 @@ impl<T: LinalgScalar> Target<T> {
             ..self
         }
     }
-}
-
-/// For a dense problem that is not wide: what may be spent before a Gram matrix of all columns, which costs about as much as n/32
-/// products with A and Aᵀ, and its factor. None where the Gram matrix is cheap, or so nearly square that most products would be in vain.
-pub(crate) fn instead_of_a_gram_matrix<T: LinalgScalar>(
-    problem: &Problem<'_, T>,
-    fewest: usize,
-    target: Target<T>,
-) -> Option<Target<T>> {
-    let (m, n) = (problem.rows(), problem.columns());
-    let budget = few_products(problem, fewest, target)?;
-    (5 * m >= 6 * n).then_some(Target {
-        sparse_only: m < 3 * n,
-        ..budget
-    })
-}
-
-/// What may be spent before a Gram matrix of all columns and its factor; None where they are cheap: with fewer columns than
-/// `fewest`.
-pub(crate) fn few_products<T: LinalgScalar>(
-    problem: &Problem<'_, T>,
-    fewest: usize,
-    target: Target<T>,
-) -> Option<Target<T>> {
-    let n = problem.columns();
-    (n >= fewest).then(|| Target {
-        passes: (n as f64 / 6.0).max(80.0),
-        ..target
-    })
 }
 
 /// Improves x (feasible, changed in place) until ρ is at most the tolerance. `bounds` are those of x; None is the orthant, where x = 0
