@@ -99,6 +99,7 @@ pub(super) fn solve<T: LinalgScalar>(
         if reached > T::lit(0.5) * settings.tolerance || reached.is_nan() {
             // a start far away may leave more rounding behind than a cold solve does
             let start = context.start.take();
+            run.because("from the start ρ stayed above half of the tolerance: again without it");
             let cold = context.run(settings.strategy, &mut run);
             if context.natural_residual(&cold.x, &mut run) < reached || reached.is_nan() {
                 candidate = cold;
@@ -198,7 +199,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             return still(Some(limit));
         }
         let (m, n) = (self.problem.rows(), self.problem.columns());
-        run.because(if strategy != Strategy::Auto {
+        run.because_by_default(if strategy != Strategy::Auto {
             "asked for by name"
         } else if self.problem.dense().is_some() {
             "A is dense: an exact method"
@@ -283,7 +284,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         if !self.problem.has_columns() {
             return None;
         }
-        run.because("no method before has the evidence");
+        run.because("no earlier method met the tolerance");
         Some(self.working_set_from(from.to_vec(), run))
     }
 
@@ -309,7 +310,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     }
 
     fn many_products(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
-        run.because("no method before has the evidence");
+        run.because("no earlier method met the tolerance");
         Some(if self.region.sum.is_some() {
             self.gradients(from.to_vec(), MANY_GRADIENTS, run)
         } else {
@@ -318,7 +319,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     }
 
     fn many_sweeps(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
-        run.because("no method before has the evidence");
+        run.because("no earlier method met the tolerance");
         let possible = self.region.sum.is_none() && self.problem.has_columns();
         possible.then(|| self.descend(from.to_vec(), usize::MAX, run).0)
     }
@@ -402,14 +403,14 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             }
             candidate = exact;
         }
-        run.because("no method before arrived");
+        run.because("no earlier method converged");
         if self.problem.rows().saturating_mul(self.inside(&candidate.x)) <= QR_ELEMENTS / 4 {
             candidate = self.active_set(&candidate.x, run);
             if candidate.limit.is_some() || self.solves(&candidate.x, self.tolerance, run) {
                 return candidate;
             }
         }
-        run.because("no method before arrived");
+        run.because("no earlier method converged");
         if self.region.sum.is_some() {
             return self.gradients(candidate.x, usize::MAX, run);
         }
@@ -417,7 +418,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         if self.settled(&candidate, ended, run) {
             return candidate;
         }
-        run.because("no method before arrived");
+        run.because("no earlier method converged");
         self.descend(candidate.x, usize::MAX, run).0
     }
 
@@ -451,7 +452,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         run.begin(Phase::ProjectedGradient);
         let ended = projected_cg(self.problem, self.b, bounds, None, unit, &mut x, target, run).ended;
         match ended {
-            Ended::Budget => run.ended("its budget is spent: too slow, or most columns stay"),
+            Ended::Budget => run.ended("its budget is spent, or most coordinates stay positive"),
             Ended::Stalled => run.ended("no step decreases f in this precision"),
             Ended::Converged | Ended::Limit(_) => {}
         }
@@ -530,10 +531,11 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             return rough;
         }
         let x = self.snapped(&rough.x, run);
-        run.because("projected gradients have found the face");
         if self.problem.rows().saturating_mul(self.inside(&x)) > QR_ELEMENTS {
+            run.because("too many coordinates are between their bounds for a factor");
             return self.gradients(rough.x, usize::MAX, run);
         }
+        run.because("projected gradients have found the free coordinates");
         let exact = self.active_set(&x, run);
         let there = self.look_at(&exact.x, run);
         // a ρ that is rounding already is not made smaller by other products
@@ -543,7 +545,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         {
             return exact;
         }
-        run.because("the active set did not arrive");
+        run.because("the active set did not converge, or its factor would be too large");
         let last = self.gradients(rough.x, usize::MAX, run);
         if self.look_at(&last.x, run).displacement > there.displacement {
             return Candidate {

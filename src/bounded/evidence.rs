@@ -28,11 +28,13 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     /// From two passes, or from two more in twice the precision where rounding decides whether ρ is at most the tolerance. The point that was
     /// asked for last costs nothing.
     pub(super) fn look_at(&self, x: &[T], run: &mut Run<'_>) -> Rc<Seen<T>> {
+        let rho = |seen: &Seen<T>| relative(seen.displacement, self.unit_of(x)).as_f64();
         if let Some(last) = self.looked_at.borrow().as_ref().filter(|last| last.x == x) {
+            run.saw(rho(&last.seen));
             return Rc::clone(&last.seen);
         }
         let seen = Rc::new(self.look_anew(x, run));
-        run.saw(relative(seen.displacement, self.unit_of(x)).as_f64());
+        run.saw(rho(&seen));
         *self.looked_at.borrow_mut() = Some(Looked {
             x: x.to_vec(),
             seen: Rc::clone(&seen),

@@ -54,7 +54,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             }
         }
         let origin = &origin;
-        run.because("a Gram matrix of all columns is cheap, shared, or needed for most of them");
+        run.because("a Gram matrix of all columns: it is cheap or shared, or most columns are needed");
         let first = self.block_exchange(origin, warm, run);
         match first {
             Some(candidate) if candidate.limit.is_some() => candidate,
@@ -77,7 +77,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
                 }
             }
             None => {
-                run.because("the exchange did not arrive");
+                run.because("the exchange did not converge");
                 self.active_set(origin, run)
             }
         }
@@ -144,14 +144,23 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         }
     }
 
-    /// x ← a point whose sum is met as well as it can be: what is measured is then the point that is handed out. More than rounding is shared out
-    /// among all coordinates.
+    /// x ← a point whose sum is met as well as it can be: what is measured is then the point that is handed out. A gap of more than rounding
+    /// is shared out among the coordinates between their bounds, in the metric diag(c²); what is at a bound stays there.
     fn meet_sum(&self, x: &mut [T]) {
         let region = self.region;
         let Some(sum) = &region.sum else { return };
         let (gap, size) = sum.gap(x);
         if gap.abs() > T::lit(4.0) * T::epsilon() * size {
-            region.project(self.norms, x);
+            let share = |j: usize| sum.w[j] / self.norms[j];
+            let inside: Vec<usize> = (0..x.len())
+                .filter(|j| {
+                    sum.w[*j] > T::zero() && self.norms[*j] > T::zero() && region.is_inside(*j, x[*j])
+                })
+                .collect();
+            let total: T = inside.iter().map(|j| share(*j) * share(*j)).sum();
+            for j in inside {
+                x[j] = region.clip(j, x[j] + gap / total * share(j) / self.norms[j]);
+            }
         }
         close_sum(x, region.sum.as_ref(), &region.lo, &region.hi);
     }
@@ -270,7 +279,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         if candidate.limit.is_some() || self.holds(&candidate.x, run) {
             candidate
         } else {
-            run.ended("lost its way in rounding");
+            run.ended("stalled at rounding level");
             self.damped(candidate, run)
         }
     }
@@ -401,7 +410,9 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         if run.cost() + 2.0 * k * k / self.problem.columns() as f64 > end {
             return candidate;
         }
-        run.because("the gap is large beside f: a QR factor knows directions that A hardly sees");
+        run.because(
+            "the duality gap is large relative to f: a QR factor knows directions that A hardly sees",
+        );
         let face = QrFace::new(self.problem, self.b, self.region, self.prepared.alpha);
         let (next, done) = self.grow_on(face, &candidate.x, usize::MAX, end, run);
         let better = done

@@ -68,7 +68,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             })
             .collect();
         let seen = self.look_at(&scaled, &mut run);
-        let trace = run.take_trace();
+        let trace = run.take_trace(candidate.limit);
         let primal = Primal {
             problem: p,
             set: region,

@@ -313,7 +313,7 @@ fn close_gap<T: LinalgScalar>(x: &mut [T], sum: &Sum<T>, lo: &[T], hi: &[T]) {
             let (gap, size) = sum.gap(x);
             gap.abs() <= tolerable * T::epsilon() * size
         };
-        if moved && is_closed(x) {
+        if (moved || tolerable > T::one()) && is_closed(x) {
             return;
         }
         part.sort_by(|i, j| {

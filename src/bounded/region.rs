@@ -171,8 +171,8 @@ impl<T: Scalar> Region<T> {
                 (*j, first, last)
             })
             .collect();
-        // bisection over the kinks: the sum is `rest` + `target` − t `slope` of the coordinates without a kink between left and right, and
-        // step by step that of the others
+        // Bisection over the kinks. Coordinates without a kink in (left, right) contribute rest + target − t slope; the others are summed one
+        // by one.
         let (mut left, mut right) = (T::neg_infinity(), T::infinity());
         let (mut slope, mut rest) = (T::zero(), -target);
         let mut inside: Vec<T> = Vec::with_capacity(2 * open.len());

@@ -76,7 +76,9 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                     let target = self.target(0.0).within(budget);
                     let before = run.passes;
                     let from = if step.when == When::HalfLeft && self.start.is_none() {
-                        self.without_bounds(run)
+                        let rough = self.without_bounds(run);
+                        run.because("from there, within the bounds");
+                        rough
                     } else {
                         self.zero_or_start()
                     };
@@ -136,6 +138,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     /// Projected steps from zero overshoot along a dominant direction and come back; these take it out in a step or two, and where the
     /// solution is interior the signs are right at once.
     fn without_bounds(&self, run: &mut Run<'_>) -> Vec<T> {
+        run.begin(Phase::ProjectedGradient);
         let n = self.problem.columns();
         let (lo, hi) = (vec![T::neg_infinity(); n], vec![T::infinity(); n]);
         let mut x = vec![T::zero(); n];
@@ -300,6 +303,9 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         go_on: &dyn Fn(&Progress) -> bool,
         run: &mut Run<'_>,
     ) -> std::result::Result<Candidate<T>, Candidate<T>> {
+        if !self.problem.has_columns() {
+            return Ok(self.growing_qr(from, run));
+        }
         match self.growing_gram(from, go_on, run) {
             (candidate, _) if candidate.limit.is_some() => Ok(candidate),
             (candidate, Grown::Exact) => Ok(candidate),
@@ -309,7 +315,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 Ok(self.growing_qr(&candidate.x, run))
             }
             (candidate, Grown::GivenUp) => {
-                run.ended("too many of the columns that were offered stay");
+                run.ended("too many columns are needed");
                 Err(candidate)
             }
         }
@@ -323,9 +329,6 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         run: &mut Run<'_>,
     ) -> (Candidate<T>, Grown) {
         let p = self.problem;
-        if !p.has_columns() {
-            return (self.started(from, None), Grown::IllConditioned);
-        }
         run.begin(Phase::ActiveSet);
         let mut face = GrowingGram::new(p, self.b, &self.correlations);
         let mut x = Vec::new();
@@ -379,7 +382,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if candidate.limit.is_some() || self.holds(&candidate.x, run) {
             return candidate;
         }
-        run.ended("lost its way in rounding");
+        run.ended("stalled at rounding level");
         self.damped(candidate, run)
     }
 
@@ -433,7 +436,9 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if run.cost() + face.passes_of_assign(support(&candidate.x)) > end {
             return candidate;
         }
-        run.because("the gap is large beside f: a QR factor knows directions that A hardly sees");
+        run.because(
+            "the duality gap is large relative to f: a QR factor knows directions that A hardly sees",
+        );
         let next = self.undamped_qr(&candidate.x, &|seen| seen.cost <= end, run);
         let better = next.limit.is_none()
             && self.distance(&next.x, run) < self.distance(&candidate.x, run)

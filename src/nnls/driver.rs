@@ -154,7 +154,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if let Err(limit) = run.iteration() {
             return origin(Some(limit));
         }
-        run.because(if strategy != Strategy::Auto {
+        run.because_by_default(if strategy != Strategy::Auto {
             "asked for by name"
         } else if self.problem.has_columns() {
             "A is sparse"
@@ -233,8 +233,8 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         best
     }
 
-    /// A solution by products with a smaller tolerance, of which the gap is a multiple there: `part` of it is enough, and a quarter of the cost
-    /// so far is what the same pace needs for two digits.
+    /// Continues projected conjugate gradients with a smaller tolerance. The gap is then roughly proportional to the tolerance, so `part` of it
+    /// suffices; at the same rate two more digits cost about a quarter of what was spent.
     fn tightened(&self, candidate: &Candidate<T>, part: T, run: &mut Run<'_>) -> Option<Candidate<T>> {
         let whole = self.target(0.25 * run.cost());
         let part = T::lit(0.5) * part;
@@ -247,7 +247,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if candidate.phase != Phase::ProjectedGradient || target.tolerance < T::lit(1e2) * T::epsilon() {
             return None;
         }
-        run.because("the gap is large beside f: a smaller tolerance");
+        run.because("the duality gap is large relative to f: a smaller tolerance");
         let (next, ended) = self.projected(candidate.x.clone(), &target, run);
         let better = ended == Ended::Converged
             && self.distance(&next.x, run) <= self.distance(&candidate.x, run)
@@ -281,7 +281,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         if !self.problem.has_columns() {
             return None;
         }
-        run.because("no method before has the evidence");
+        run.because("no earlier method met the tolerance");
         Some(self.working_set_from(from.to_vec(), run))
     }
 
@@ -297,12 +297,12 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     }
 
     fn many_products(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
-        run.because("no method before has the evidence");
+        run.because("no earlier method met the tolerance");
         Some(self.projected(from.to_vec(), &self.target(1e5), run).0)
     }
 
     fn many_sweeps(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
-        run.because("no method before has the evidence");
+        run.because("no earlier method met the tolerance");
         self.problem
             .has_columns()
             .then(|| self.descend(from.to_vec(), usize::MAX, run).0)
@@ -525,7 +525,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             self.take_over(&x, &r, &g, run);
         }
         match ended {
-            Ended::Budget => run.ended("its budget is spent: too slow, or most columns stay"),
+            Ended::Budget => run.ended("its budget is spent, or most coordinates stay positive"),
             Ended::Stalled => run.ended("no step decreases f in this precision"),
             Ended::Converged | Ended::Limit(_) => {}
         }
@@ -847,7 +847,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             ..
         } = self.look_at(&scaled, &mut run);
         run.saw(rho.as_f64());
-        let trace = run.take_trace();
+        let trace = run.take_trace(candidate.limit);
         let (rho, error) = if self.b_norm == T::zero() {
             // 0 is the answer, and anything else is infinitely far from it in units of b
             if x.iter().all(|v| *v == T::zero()) {

@@ -61,7 +61,9 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             self.looked(&x, r, g, T::zero());
             (!self.solves(&x, self.tolerance, run)).then_some(Status::Stalled)
         } else {
-            run.ended("b cannot be interpolated, or not this way");
+            if matches!(ended, Status::Stalled | Status::NotFinite) {
+                run.ended("b cannot be interpolated, or not this way");
+            }
             Some(ended)
         };
         Candidate {

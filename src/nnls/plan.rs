@@ -369,11 +369,11 @@ fn tall(f: &Features) -> Vec<Step> {
         let why = "m ≥ 1.2 n: a few dozen products cost less than a Gram matrix of all columns";
         steps.push(step(Method::ProjectedCg, When::Always, budget, why));
         if grows {
-            let why = "products did not arrive within their budget";
+            let why = "the products did not converge";
             steps.push(step(Method::GrowingGram, When::NotGrown, growth(Some(3)), why));
         }
     } else if grows && n >= MANY_COLUMNS {
-        let why = "one direction dominates: products settle the rest in a few dozen";
+        let why = "one direction dominates: a few dozen matrix-vector products settle the rest";
         steps.push(step(
             Method::ProjectedCg,
             When::HalfLeft,
@@ -381,14 +381,14 @@ fn tall(f: &Features) -> Vec<Step> {
             why,
         ));
     }
-    let why = "a Gram matrix of all columns is cheap, shared, or needed for most of them";
+    let why = "a Gram matrix of all columns: it is cheap or shared, or most columns are needed";
     steps.push(step(Method::BlockExchange, When::Always, Budget::Unlimited, why));
     let why = "the Gram matrix squares the condition number: a QR factor does not";
     steps.push(step(Method::GrowingQr, When::Inexact, Budget::Unlimited, why));
     let (last, why) = if n < SMALL_GRAM {
         (
             Method::GrowingQr,
-            "as fast as another Gram matrix where that is small, and sure",
+            "with so few columns as fast as a Gram matrix, and more reliable",
         )
     } else {
         (
@@ -428,7 +428,7 @@ fn wide(f: &Features) -> Vec<Step> {
         let why = "n ≥ 1.9 m: b can be interpolated, as a rule";
         steps.push(step(Method::LeastDistance, When::Always, Budget::Unlimited, why));
     }
-    let why = "from where the active set stood, to its end";
+    let why = "the active set always comes to an end";
     steps.push(step(Method::GrowingGram, When::Always, Budget::Unlimited, why));
     steps
 }
@@ -439,7 +439,7 @@ pub(super) fn sparse(sweeps: usize) -> Vec<Step> {
         When::FewStay(LARGE_WORKING_SET),
         When::ManyStay(LARGE_WORKING_SET),
     );
-    let end = "no method before arrived";
+    let end = "no earlier method converged";
     vec![
         step(
             Method::CoordinateDescent,
@@ -457,24 +457,29 @@ pub(super) fn sparse(sweeps: usize) -> Vec<Step> {
             },
             "coordinate descent has found a face to start from",
         ),
-        step(Method::WorkingSets, few, Budget::Unlimited, "few columns stay"),
+        step(
+            Method::WorkingSets,
+            few,
+            Budget::Unlimited,
+            "few coordinates are positive",
+        ),
         step(
             Method::GrowingGram,
             few,
             Budget::Unlimited,
-            "the working sets did not arrive",
+            "the working sets did not converge",
         ),
         step(
             Method::InteriorPoint,
             many,
             Budget::Unlimited,
-            "thousands of columns stay: all coordinates at once, with a preconditioner for their coupling",
+            "thousands of coordinates are positive: all at once, with a preconditioner for their coupling",
         ),
         step(
             Method::Lift,
             many,
             Budget::Unlimited,
-            "interior points did not arrive",
+            "interior points did not converge",
         ),
         step(Method::ProjectedCg, When::Always, Budget::Passes(UNLIMITED), end),
         step(Method::CoordinateDescent, When::Always, Budget::Unlimited, end),
@@ -503,7 +508,7 @@ pub(super) fn products() -> Vec<Step> {
             Method::Lift,
             When::FewStay(LARGE_FACE),
             Budget::Unlimited,
-            "the active set did not arrive",
+            "the active set did not converge, or its factor would be too large",
         ),
     ]
 }

@@ -1,6 +1,6 @@
 //! What a solver tried, in order.
 
-use super::{Counts, Phase};
+use super::{Counts, Phase, Status};
 use crate::LinalgScalar;
 use std::borrow::Cow;
 use std::fmt;
@@ -22,7 +22,7 @@ pub struct Attempt<T> {
     pub method: Phase,
     /// Why it was tried.
     pub why: Cow<'static, str>,
-    /// Why it ended; empty where it came to its own end.
+    /// Why it was cut short, where that was recorded; empty where it ran to completion.
     pub ended: Cow<'static, str>,
     /// Its iterations.
     pub iterations: usize,
@@ -59,8 +59,11 @@ impl Trace {
         self.next = why;
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.attempts.is_empty()
+    /// The same, unless that was said before.
+    pub(crate) fn because_by_default(&mut self, why: &'static str) {
+        if self.next.is_empty() {
+            self.next = why;
+        }
     }
 
     /// Another method begins.
@@ -98,13 +101,18 @@ impl Trace {
     /// ρ of the point in hand after the last method.
     pub(crate) fn saw(&mut self, rho: f64) {
         if let Some(last) = self.attempts.last_mut() {
-            last.natural_residual.get_or_insert(rho);
+            last.natural_residual = Some(rho);
         }
     }
 
     /// All of them, at the end of a solve.
-    pub(crate) fn finish<T: LinalgScalar>(mut self, now: Snapshot) -> Vec<Attempt<T>> {
+    pub(crate) fn finish<T: LinalgScalar>(mut self, now: Snapshot, limit: Option<Status>) -> Vec<Attempt<T>> {
         self.close(now);
+        if let (Some(limit), Some(last)) = (limit, self.attempts.last_mut())
+            && last.ended.is_empty()
+        {
+            last.ended = limit.to_string().into();
+        }
         self.attempts.into_iter().map(Attempt::cast).collect()
     }
 }

@@ -200,6 +200,11 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Why the method that begins next is tried, unless that was said before.
+    pub(crate) fn because_by_default(&mut self, why: &'static str) {
+        self.trace.because_by_default(why);
+    }
+
     /// Why the method that begins next is tried.
     pub(crate) fn because(&mut self, why: &'static str) {
         self.trace.because(why);
@@ -221,10 +226,10 @@ impl<'a> Run<'a> {
         self.trace.saw(rho);
     }
 
-    /// What was tried, in order.
-    pub(crate) fn take_trace<T: LinalgScalar>(&mut self) -> Vec<Attempt<T>> {
+    /// What was tried, in order, and the limit that ended the last of it.
+    pub(crate) fn take_trace<T: LinalgScalar>(&mut self, limit: Option<Status>) -> Vec<Attempt<T>> {
         let now = self.snapshot();
-        std::mem::take(&mut self.trace).finish(now)
+        std::mem::take(&mut self.trace).finish(now, limit)
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -232,12 +237,7 @@ impl<'a> Run<'a> {
             iterations: self.iterations,
             passes: self.passes,
             factorisations: self.factorisations,
-            // (before the first method the clock need not be asked)
-            elapsed: if self.trace.is_empty() {
-                Duration::ZERO
-            } else {
-                self.elapsed()
-            },
+            elapsed: self.elapsed(),
         }
     }
 

@@ -201,7 +201,7 @@ impl<T: crate::Scalar> fmt::Display for Solution<T> {
         write!(f, "method      {}", self.phase)?;
         match self.trace.len() {
             0 | 1 => writeln!(f)?,
-            k => writeln!(f, ", one of {k} that were tried")?,
+            k => writeln!(f, " ({k} attempts)")?,
         }
         write!(f, "cost        {} iterations, ", self.iterations)?;
         let c = &self.counts;

@@ -14,7 +14,7 @@ pub(super) const VALUE_ROUNDING: f64 = 64.0;
 /// From one projected step to the next that is tried: a factor of its length.
 const LONGER: f64 = 16.0;
 
-/// Steps of coordinates that are made together differ by this factor at most: a far longer step of another coordinate would count as curvature
+/// Steps of coordinates that are made together differ by this factor at most (but for the last group): a far longer step of another coordinate would count as curvature
 /// of the one with the short step.
 const ALIKE: f64 = 1e2;
 
@@ -208,7 +208,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             small * positive(far).map_or(span, |far| far.min(span))
         };
         let steps: Vec<T> = (0..n).map(|j| small * x[j].abs().max(nothing(j))).collect();
-        // (a coordinate that its gradient holds at a bound is there whatever its curvature)
+        // (a coordinate that its gradient holds at a bound is there whatever its curvature, and stays there)
         let bounds = lifted.bounds();
         let is_held = |j: usize| {
             let at = |bound: T, sign: T| x[j] == bound && sign * c.point.g[j] > T::zero();
@@ -220,9 +220,11 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             if !self.verify_group(&group, &steps, lifted, c)? {
                 break;
             }
+            c.estimated = true;
         }
-        c.estimated = true;
-        self.set_scale(&c.h, &c.point);
+        if c.estimated {
+            self.set_scale(&c.h, &c.point);
+        }
         Ok(())
     }
 
@@ -386,25 +388,19 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 }
 
-/// Coordinates with steps of like length, the longest first. Those that are held go with the first.
+/// Coordinates that are not held, in groups of steps of like length, the longest first; the last group takes what is left.
 fn alike<T: Scalar>(steps: &[T], is_held: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
-    let (held, mut moving): (Vec<usize>, Vec<usize>) = (0..steps.len()).partition(|j| is_held(*j));
+    let mut moving: Vec<usize> = (0..steps.len()).filter(|j| !is_held(*j)).collect();
     moving.sort_by(|i, j| {
         let order = steps[*j].partial_cmp(&steps[*i]);
         order.unwrap_or(std::cmp::Ordering::Equal).then(i.cmp(j))
     });
-    let mut groups = vec![held];
-    let mut longest = T::infinity();
+    let mut groups: Vec<Vec<usize>> = Vec::new();
     for j in moving {
-        let is_alike = longest == T::infinity() || T::lit(ALIKE) * steps[j] >= longest;
-        if !is_alike && groups.len() < GROUPS {
-            groups.push(Vec::new());
-        }
-        if !is_alike || longest == T::infinity() {
-            longest = steps[j];
-        }
-        if let Some(last) = groups.last_mut() {
-            last.push(j);
+        let full = groups.len() == GROUPS;
+        match groups.last_mut() {
+            Some(last) if full || T::lit(ALIKE) * steps[j] >= steps[last[0]] => last.push(j),
+            _ => groups.push(vec![j]),
         }
     }
     groups

@@ -892,3 +892,21 @@ fn what_is_wrong_is_named() {
         Err(Error::Empty { .. })
     ));
 }
+
+/// A sum that block exchange leaves open by more than rounding is closed between the bounds: what is at a bound stays there.
+#[test]
+fn exact_zeros_of_sums_stay() {
+    let mut random = Random::new(77);
+    for (m, n) in [(156, 78), (234, 117), (90, 60)] {
+        for _ in 0..20 {
+            let a: Vec<f32> = random.normals(m * n);
+            let a = Dense::column_major(&a, m, n).unwrap();
+            let b: Vec<f32> = random.normals(m);
+            let s = BoundedLeastSquares::simplex(&a, 3.0).solve(&b).unwrap();
+            assert!(s.status.is_solved(), "{s:#}");
+            // (about half of the multipliers are positive)
+            let tiny = s.x.iter().filter(|x| **x > 0.0 && **x < 1e-6).count();
+            assert!(tiny == 0 && s.support_len() < n, "{s:#}");
+        }
+    }
+}

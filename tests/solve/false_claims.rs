@@ -179,7 +179,6 @@ fn very_different_curvatures() {
     }
 }
 
-/// Many scales, curved valleys and f* = 0 together, without a known diagonal: where convergence is claimed, x is the answer.
 /// The change of ∂f/∂x₁ along a step of x₂, which is far longer, is no curvature of x₁.
 #[test]
 fn a_coordinate_beside_one_of_another_size() {
@@ -208,6 +207,7 @@ fn a_coordinate_beside_one_of_another_size() {
     }
 }
 
+/// Many scales, curved valleys and f* = 0 together, without a known diagonal: where convergence is claimed, x is the answer.
 #[test]
 fn valleys_with_zero_at_the_end() {
     let mut random = reparam::testing::Random::new(11);

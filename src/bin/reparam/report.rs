@@ -187,10 +187,18 @@ impl<'a> Summary<'a> {
 
     /// What was tried for one of several right-hand sides.
     fn write_trace(&self, f: &mut String) -> std::fmt::Result {
-        let Some((number, slowest)) = self.slowest().filter(|_| self.explain) else {
+        let Some((number, slowest)) = self
+            .slowest()
+            .filter(|(_, s)| self.explain && !s.trace.is_empty())
+        else {
             return Ok(());
         };
-        write!(f, "\ntried       for number {number}, which took the longest:")?;
+        let which = if self.solutions.len() > 1 {
+            format!("number {number} (counted from 0), which took the longest:")
+        } else {
+            "the only right-hand side:".into()
+        };
+        write!(f, "\ntried       for {which}")?;
         for (k, attempt) in slowest.trace.iter().enumerate() {
             write!(f, "\n            {}. {attempt}", k + 1)?;
         }
