@@ -1,4 +1,4 @@
-//! Dense matrices: the steps of a plan, and what they call.
+//! The exact methods for dense matrices.
 
 use super::active_set::{Ended, Pricing, Progress, active_set};
 use super::block_exchange::{Exchange, Failure, block_exchange};
@@ -6,7 +6,7 @@ use super::damped::{self, Damped};
 use super::driver::{Candidate, Context, support};
 use super::face::{Face, QrFace, drop_rounding, residual};
 use super::growing_gram::GrowingGram;
-use super::plan::{Budget, Features, Growth, Method, Plan, SMALL_GRAM, Storage, When};
+use super::plan::Growth;
 use super::problem::Problem;
 use super::projected_cg::{Target, projected_cg};
 use crate::LinalgScalar;
@@ -29,100 +29,12 @@ enum Grown {
 }
 
 impl<T: LinalgScalar> Context<'_, '_, T> {
-    /// What the plan rests on.
-    pub(super) fn features(&self) -> Features {
-        let p = self.problem;
-        let storage = if p.dense().is_some() {
-            Storage::Dense
-        } else if p.has_columns() {
-            Storage::Sparse
-        } else {
-            Storage::Products
-        };
-        let asks = storage == Storage::Dense && p.columns() >= SMALL_GRAM && !p.expects_many();
-        Features::new(storage, p.rows(), p.columns())
-            .coherent(asks && p.alike() > 0)
-            .shared(p.expects_many())
-            .start(self.start.as_deref().map(support))
-    }
-
-    /// The steps of a plan for n ≤ m.
-    pub(super) fn tall(&self, plan: &Plan, run: &mut Run<'_>) -> Candidate<T> {
-        let (mut grown, mut half_left, mut exchanged) = (false, false, false);
-        let (mut guess, mut inexact) = (None, None);
-        for step in &plan.steps {
-            let applies = match step.when {
-                When::Always => true,
-                When::FewColumnsExplain => self.few_will_do(run),
-                When::NotGrown => !grown,
-                When::HalfLeft => half_left,
-                When::Inexact => inexact.is_some(),
-                When::NoExchange => exchanged && inexact.is_none(),
-                When::FewStay(_) | When::ManyStay(_) => false,
-            };
-            if !applies {
-                continue;
-            }
-            run.because(step.why);
-            match (step.method, step.budget) {
-                (Method::GrowingGram, Budget::Growth(growth)) => {
-                    grown = true;
-                    match self.grow_within(growth, run) {
-                        Ok(candidate) => return candidate,
-                        Err(half) => half_left = half,
-                    }
-                }
-                (Method::ProjectedCg, budget) => {
-                    let target = self.target(0.0).within(budget);
-                    let before = run.passes;
-                    let from = if step.when == When::HalfLeft && self.start.is_none() {
-                        let rough = self.without_bounds(run);
-                        run.because("from there, within the bounds");
-                        rough
-                    } else {
-                        self.zero_or_start()
-                    };
-                    let (candidate, ended) = self.projected(from, &target, run);
-                    if self.settled(&candidate, ended, run) {
-                        return candidate;
-                    }
-                    // given up at once, most columns stay: the exchange starts from them all
-                    guess = (4.0 * (run.passes - before) >= target.passes).then_some(candidate.x);
-                }
-                (Method::BlockExchange, _) => {
-                    exchanged = true;
-                    if let Some(candidate) = self.block_exchange(guess.as_deref(), run) {
-                        if candidate.limit.is_some() || self.solves(&candidate.x, self.exact, run) {
-                            return candidate;
-                        }
-                        run.ended("it is not exact");
-                        inexact = Some(candidate);
-                    }
-                }
-                (Method::GrowingQr, _) => {
-                    let Some(first) = inexact else {
-                        return self.growing_qr(&self.zero_or_start(), run);
-                    };
-                    let rho = self.rho(&first.x, run);
-                    let second = self.growing_qr(&first.x, run);
-                    let better = self.rho(&second.x, run);
-                    return if better < rho || rho.is_nan() {
-                        second
-                    } else {
-                        Candidate {
-                            limit: second.limit,
-                            ..first
-                        }
-                    };
-                }
-                _ => return self.active_set(&self.zero_or_start(), run),
-            }
-        }
-        self.started(&self.zero_or_start(), Some(Status::Stalled))
-    }
-
     /// The active set on a growing Gram factor, from zero or the start; else whether half of the columns offered by the first pass left again.
-    fn grow_within(&self, growth: Growth, run: &mut Run<'_>) -> std::result::Result<Candidate<T>, bool> {
+    pub(super) fn grow_within(
+        &self,
+        growth: Growth,
+        run: &mut Run<'_>,
+    ) -> std::result::Result<Candidate<T>, bool> {
         let half_left = Cell::new(false);
         let go_on = |seen: &Progress| {
             if seen.rounds == 2 {
@@ -137,7 +49,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     /// A rough solution of A x = b by conjugate gradients without bounds, cut off at zero; where hardly anything has to be cut off, not a rough one.
     /// Projected steps from zero overshoot along a dominant direction and come back; these take it out in a step or two, and where the
     /// solution is interior the signs are right at once.
-    fn without_bounds(&self, run: &mut Run<'_>) -> Vec<T> {
+    pub(super) fn without_bounds(&self, run: &mut Run<'_>) -> Vec<T> {
         run.begin(Phase::ProjectedGradient);
         let n = self.problem.columns();
         let (lo, hi) = (vec![T::neg_infinity(); n], vec![T::infinity(); n]);
@@ -157,50 +69,6 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
         x.iter_mut().for_each(|v| *v = v.max(T::zero()));
         x
-    }
-
-    /// The steps of a plan for n > m.
-    pub(super) fn wide(&self, plan: &Plan, run: &mut Run<'_>) -> Candidate<T> {
-        let zero = vec![T::zero(); self.problem.columns()];
-        let mut stood = self.started(&zero, None);
-        // without a growing factor before it, least distance stays near to the start
-        let grows_first = plan
-            .steps
-            .first()
-            .is_some_and(|s| s.method == Method::GrowingGram);
-        let near = self.start.as_deref().filter(|_| !grows_first);
-        if let Some(x) = near.filter(|x| self.solves(x, self.tolerance, run)) {
-            return self.started(x, None);
-        }
-        for step in &plan.steps {
-            run.because(step.why);
-            match (step.method, step.budget) {
-                (Method::GrowingGram, Budget::Growth(growth)) => {
-                    let go_on =
-                        |seen: &Progress| growth.goes_on(seen.rounds, seen.face, seen.gained, seen.offered);
-                    match self.grow(&self.zero_or_start(), &go_on, run) {
-                        Ok(candidate) => return candidate,
-                        Err(grown) => stood = grown,
-                    }
-                }
-                (Method::LeastDistance, _) => {
-                    let candidate = self.interpolated(near, run);
-                    match candidate.limit {
-                        None => return candidate,
-                        Some(Status::Stalled | Status::NotFinite) => {}
-                        limit => {
-                            let closer = self.distance(&candidate.x, run) < self.distance(&stood.x, run);
-                            return Candidate {
-                                limit,
-                                ..if closer { candidate } else { stood }
-                            };
-                        }
-                    }
-                }
-                _ => return self.active_set(&stood.x, run),
-            }
-        }
-        stood
     }
 
     /// None when the Gram matrix is too ill-conditioned or the signs cycle.
@@ -297,7 +165,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     }
 
     /// The active set, as [`active_set`](Self::active_set), for as long as `go_on` says; else where it stood.
-    fn grow(
+    pub(super) fn grow(
         &self,
         from: &[T],
         go_on: &dyn Fn(&Progress) -> bool,
@@ -377,7 +245,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     }
 
     /// The active set on a growing QR factor, from a feasible point; where that loses its way in rounding, on that of the damped problem.
-    fn growing_qr(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
+    pub(super) fn growing_qr(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
         let candidate = self.undamped_qr(from, &|_| true, run);
         if candidate.limit.is_some() || self.holds(&candidate.x, run) {
             return candidate;

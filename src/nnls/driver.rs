@@ -3,7 +3,7 @@
 use super::coordinate_descent::{Outcome, coordinate_descent};
 use super::dual::{NonNegative, Primal};
 use super::flow::flow;
-use super::plan::{self, Budget, FEW_SWEEPS, Method, QR_ELEMENTS, Step, When, plan};
+use super::plan::{self, FEW_SWEEPS, plan};
 use super::problem::Problem;
 use super::projected_cg::{Ended, Reached, Target, projected_cg};
 use super::uniqueness::Known;
@@ -285,7 +285,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         Some(self.working_set_from(from.to_vec(), run))
     }
 
-    fn working_set_from(&self, mut x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
+    pub(super) fn working_set_from(&self, mut x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
         run.begin(Phase::WorkingSet);
         let outcome = working_set(self.problem, self.b, &mut x, self.b_norm, run);
         Candidate {
@@ -332,7 +332,7 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
     }
 
     /// The one with the lower f, and what ended the second.
-    fn lower(&self, first: Candidate<T>, second: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+    pub(super) fn lower(&self, first: Candidate<T>, second: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
         if self.distance(&first.x, run) <= self.distance(&second.x, run) {
             Candidate {
                 limit: second.limit,
@@ -367,95 +367,13 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
         }
     }
 
-    /// The steps of a plan for a sparse A. Where the method was asked for by name, coordinate descent is not the end of it.
-    fn sparse(&self, steps: &[Step], by_name: bool, run: &mut Run<'_>) -> Candidate<T> {
-        let mut candidate = self.started(&self.zero_or_start(), None);
-        let mut stay = support(&candidate.x);
-        let mut inside = None;
-        for (k, step) in steps.iter().enumerate() {
-            let applies = match step.when {
-                When::FewStay(few) => stay <= few,
-                When::ManyStay(few) => stay > few,
-                _ => true,
-            };
-            if !applies {
-                continue;
-            }
-            if k > 0 {
-                run.because(step.why);
-            }
-            match (step.method, step.budget) {
-                (Method::CoordinateDescent, Budget::Sweeps(sweeps)) => {
-                    let (descended, outcome) = self.descend(candidate.x, sweeps, run);
-                    candidate = descended;
-                    if candidate.limit.is_some() || (outcome == Outcome::Converged && !by_name) {
-                        return candidate;
-                    }
-                    stay = support(&candidate.x);
-                }
-                (
-                    Method::ProjectedCg,
-                    Budget::OfFace {
-                        many,
-                        to_the_end,
-                        to_find_it,
-                    },
-                ) => {
-                    let to_the_end_if = stay > many;
-                    let target = if to_the_end_if {
-                        self.target(to_the_end)
-                    } else {
-                        let gram = (stay * stay) as f64 / candidate.x.len() as f64;
-                        self.target((2.0 * gram).min(to_find_it)).at_least(T::lit(1e-5))
-                    };
-                    let (reached, ended) = self.projected(candidate.x, &target, run);
-                    candidate = reached;
-                    if candidate.limit.is_some() || (to_the_end_if && self.settled(&candidate, ended, run)) {
-                        return candidate;
-                    }
-                    stay = support(&candidate.x);
-                }
-                (Method::ProjectedCg, budget) => {
-                    let (reached, ended) = self.projected(candidate.x, &self.target(0.0).within(budget), run);
-                    candidate = reached;
-                    if self.settled(&candidate, ended, run) {
-                        return candidate;
-                    }
-                }
-                (Method::WorkingSets, _) => {
-                    candidate = self.working_set_from(candidate.x, run);
-                    if candidate.limit.is_some() || self.solves(&candidate.x, self.tolerance, run) {
-                        return candidate;
-                    }
-                }
-                (Method::GrowingGram, _) => {
-                    if self.problem.rows().saturating_mul(stay) <= QR_ELEMENTS / 4 {
-                        return self.active_set(&candidate.x, run);
-                    }
-                }
-                (Method::InteriorPoint | Method::Lift, _) => {
-                    let next = if step.method == Method::InteriorPoint {
-                        self.interior(run)
-                    } else {
-                        self.flow_to_tolerance(inside.as_deref(), run)
-                    };
-                    if next.limit.is_none() && self.solves(&next.x, self.tolerance, run) {
-                        return next;
-                    }
-                    inside = Some(next.x.clone());
-                    candidate = self.lower(candidate, next, run);
-                    if candidate.limit.is_some() {
-                        return candidate;
-                    }
-                }
-                _ => return self.descend(candidate.x, usize::MAX, run).0,
-            }
-        }
-        candidate
-    }
-
     /// Coordinate descent until ρ is at most the tolerance, or it turns out too slow.
-    fn descend(&self, mut x: Vec<T>, patience: usize, run: &mut Run<'_>) -> (Candidate<T>, Outcome) {
+    pub(super) fn descend(
+        &self,
+        mut x: Vec<T>,
+        patience: usize,
+        run: &mut Run<'_>,
+    ) -> (Candidate<T>, Outcome) {
         run.begin(Phase::CoordinateDescent);
         let done = |x, limit| Candidate {
             x,
@@ -547,67 +465,8 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             || (ended == Ended::Converged && self.solves(&candidate.x, self.tolerance, run))
     }
 
-    /// The steps of a plan for products only.
-    fn products(&self, steps: &[Step], run: &mut Run<'_>) -> Candidate<T> {
-        let p = self.problem;
-        let mut candidate = self.started(&self.zero_or_start(), None);
-        let mut face = Vec::new();
-        let mut stay = 0;
-        for (k, step) in steps.iter().enumerate() {
-            let applies = match step.when {
-                When::FewStay(few) => stay <= few,
-                When::ManyStay(few) => stay > few,
-                _ => true,
-            };
-            if !applies {
-                continue;
-            }
-            if k > 0 {
-                run.because(step.why);
-            }
-            match (step.method, step.budget) {
-                (Method::Lift, Budget::Moderate) => {
-                    let moderate = T::epsilon().powf(T::lit(0.4)).max(self.tolerance);
-                    run.begin(Phase::Flow);
-                    let reached = flow(p, self.b, self.b_norm, self.start.as_deref(), moderate, 300, run);
-                    candidate = Candidate {
-                        x: reached.x,
-                        phase: Phase::Flow,
-                        limit: reached.limit,
-                        dual: None,
-                    };
-                    if candidate.limit.is_some() {
-                        return candidate;
-                    }
-                    // what its multiplier holds down is not on the face
-                    let norms = p.norms();
-                    let is_positive = |j: usize| norms[j] * candidate.x[j] > reached.g[j] / norms[j];
-                    face = (0..p.columns())
-                        .map(|j| if is_positive(j) { candidate.x[j] } else { T::zero() })
-                        .collect();
-                    stay = support(&face);
-                }
-                (Method::Lift, _) => {
-                    candidate = self.flow_to_tolerance(Some(&candidate.x), run);
-                    if candidate.limit.is_some() || self.solves(&candidate.x, self.tolerance, run) {
-                        return candidate;
-                    }
-                }
-                _ => {
-                    if p.rows().saturating_mul(stay) <= QR_ELEMENTS {
-                        let exact = self.active_set(&face, run);
-                        if exact.limit.is_some() || self.solves(&exact.x, self.tolerance, run) {
-                            return exact;
-                        }
-                    }
-                }
-            }
-        }
-        candidate
-    }
-
     /// The flow to the tolerance, from x or its own interior start.
-    fn flow_to_tolerance(&self, x: Option<&[T]>, run: &mut Run<'_>) -> Candidate<T> {
+    pub(super) fn flow_to_tolerance(&self, x: Option<&[T]>, run: &mut Run<'_>) -> Candidate<T> {
         run.begin(Phase::Flow);
         let reached = flow(self.problem, self.b, self.b_norm, x, self.tolerance, 3000, run);
         self.cut(reached.x, Phase::Flow, reached.limit, run)

@@ -50,6 +50,7 @@ pub mod plan;
 pub(crate) mod problem;
 pub(crate) mod projected_cg;
 mod schur_exchange;
+mod steps;
 mod twice;
 pub(crate) mod uniqueness;
 mod working_set;

@@ -72,7 +72,7 @@ pub struct Features {
     pub rows: usize,
     /// n
     pub columns: usize,
-    /// Whether neighbouring columns are alike: kernels sampled on a grid, in its order. From the cosines of a dozen pairs.
+    /// Whether neighbouring columns are coherent (nearly parallel), as kernels sampled on a grid are: from the cosines of a dozen pairs.
     pub coherent: bool,
     /// Whether many right-hand sides share the Gram matrix.
     pub shared: bool,
@@ -81,7 +81,7 @@ pub struct Features {
 }
 
 impl Features {
-    /// One right-hand side, no start, columns that are not alike.
+    /// One right-hand side, no start, incoherent columns.
     #[must_use]
     pub fn new(storage: Storage, rows: usize, columns: usize) -> Self {
         Self {
@@ -94,7 +94,7 @@ impl Features {
         }
     }
 
-    /// With columns of which neighbours are alike.
+    /// With neighbouring columns that are coherent.
     #[must_use]
     pub fn coherent(mut self, yes: bool) -> Self {
         self.coherent = yes;
@@ -243,7 +243,7 @@ pub enum Budget {
 pub enum When {
     /// In any case.
     Always,
-    /// The columns with the largest Aᵀb are alike, or explain b.
+    /// The columns with the largest Aᵀb are nearly parallel, or explain b.
     FewColumnsExplain,
     /// The growing factor was not tried.
     NotGrown,
@@ -257,6 +257,17 @@ pub enum When {
     Inexact,
     /// The exchange came to no end.
     NoExchange,
+}
+
+impl When {
+    /// Whether a step on this condition is taken while so many columns are positive; conditions on anything else do not forbid it.
+    pub(super) fn allows(self, positive: usize) -> bool {
+        match self {
+            Self::FewStay(few) => positive <= few,
+            Self::ManyStay(few) => positive > few,
+            _ => true,
+        }
+    }
 }
 
 /// One step of a plan.
@@ -353,7 +364,7 @@ fn tall(f: &Features) -> Vec<Step> {
     };
     let mut steps = Vec::new();
     if grows && products.is_some() {
-        let why = "the columns with the largest Aᵀb are alike, or explain b: few will do";
+        let why = "the columns with the largest Aᵀb are nearly parallel, or explain b: few will do";
         steps.push(step(
             Method::GrowingGram,
             When::FewColumnsExplain,

@@ -16,7 +16,7 @@ const LONGER: f64 = 16.0;
 
 /// Steps of coordinates that are made together differ by this factor at most (but for the last group): a far longer step of another coordinate would count as curvature
 /// of the one with the short step.
-const ALIKE: f64 = 1e2;
+const LIKE_STEPS: f64 = 1e2;
 
 /// So many groups of such coordinates at most, each with an evaluation.
 const GROUPS: usize = 4;
@@ -216,7 +216,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
                 .as_ref()
                 .is_some_and(|b| at(b.0[j], T::one()) || at(b.1[j], -T::one()))
         };
-        for group in alike(&steps, is_held) {
+        for group in groups_of_like_steps(&steps, is_held) {
             if !self.verify_group(&group, &steps, lifted, c)? {
                 break;
             }
@@ -389,7 +389,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
 }
 
 /// Coordinates that are not held, in groups of steps of like length, the longest first; the last group takes what is left.
-fn alike<T: Scalar>(steps: &[T], is_held: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
+fn groups_of_like_steps<T: Scalar>(steps: &[T], is_held: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
     let mut moving: Vec<usize> = (0..steps.len()).filter(|j| !is_held(*j)).collect();
     moving.sort_by(|i, j| {
         let order = steps[*j].partial_cmp(&steps[*i]);
@@ -399,7 +399,7 @@ fn alike<T: Scalar>(steps: &[T], is_held: impl Fn(usize) -> bool) -> Vec<Vec<usi
     for j in moving {
         let full = groups.len() == GROUPS;
         match groups.last_mut() {
-            Some(last) if full || T::lit(ALIKE) * steps[j] >= steps[last[0]] => last.push(j),
+            Some(last) if full || T::lit(LIKE_STEPS) * steps[j] >= steps[last[0]] => last.push(j),
             _ => groups.push(vec![j]),
         }
     }
