@@ -5,13 +5,14 @@
 //! [`Engines`], whose code for each number type is part of this crate. A `dyn` call per product or evaluation costs nothing beside it.
 #![allow(private_interfaces)] // users' code passes through here without naming what is handed over
 
-use crate::bounded::{Question, Request};
 use crate::flows::Trajectory;
 use crate::integrators::Integrator;
+use crate::least_squares::bounded::Request;
+use crate::least_squares::bounds::Question;
+#[cfg(feature = "argmin")]
+use crate::least_squares::problem::Prepared;
 use crate::maps::Reparametrization;
 use crate::nnls::Options;
-#[cfg(feature = "argmin")]
-use crate::nnls::problem::Prepared;
 use crate::objectives::Objective;
 use crate::operators::LinearOperator;
 use crate::outcome::Solution;

@@ -4,7 +4,7 @@ use crate::linalg::{PackedUpper, dot};
 
 /// The lower triangle of the Gram matrix of a face, out of that of n columns.
 pub fn gather_face(gram: &[f64], n: usize, face: &[usize], out: &mut [f64]) {
-    crate::nnls::face::gather(gram, n, face, out);
+    crate::least_squares::faces::gather(gram, n, face, out);
 }
 
 /// A Cholesky factor that gains and loses columns.

@@ -41,7 +41,6 @@
 
 #[cfg(any(feature = "argmin", feature = "basin"))]
 pub mod adapters;
-pub mod bounded;
 mod checks;
 mod clock;
 mod engines;
@@ -51,12 +50,12 @@ pub mod implicit_bias;
 pub mod integrators;
 #[doc(hidden)]
 pub mod kernels;
+pub mod least_squares;
 pub mod lifted;
 mod linalg;
 pub mod losses;
 pub mod maps;
 pub mod methods;
-pub mod nnls;
 pub mod objectives;
 pub mod operators;
 mod outcome;
@@ -69,9 +68,9 @@ pub mod testing;
 #[cfg(feature = "rayon")]
 mod threads;
 
-pub use bounded::BoundedLeastSquares;
 pub use error::{BoxError, Error, MapError, Result};
-pub use nnls::{Nnls, nnls};
+pub use least_squares::bounded::{self, BoundedLeastSquares};
+pub use least_squares::nnls::{self, Nnls, nnls};
 pub use outcome::{Attempt, CancelToken, Certificate, Counts, Limits, Phase, Solution, Status, Uniqueness};
 pub use scalar::{LinalgScalar, Scalar};
 pub use solve::{

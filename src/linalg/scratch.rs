@@ -4,13 +4,12 @@
 //! hand out, it borrows here; after the first few solves of a kind nothing is allocated any more. A thread keeps at most forty vectors of 4096
 //! elements of a type: 1.3 MB of `f64`.
 
-use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 
 /// Vectors of more elements than this go back to the allocator: where they are needed, it costs nothing beside the work.
-const LARGEST: usize = 1 << 12;
+pub(crate) const LARGEST: usize = 1 << 12;
 /// Vectors a thread keeps, of each type.
-const KEPT: usize = 40;
+pub(crate) const KEPT: usize = 40;
 
 /// What can be kept.
 pub trait Pooled: Copy + 'static {
@@ -25,20 +24,20 @@ pub trait Pooled: Copy + 'static {
 macro_rules! pooled {
     ($($store:ident: $t:ty),*) => {$(
         thread_local! {
-            static $store: RefCell<Vec<Vec<$t>>> = const { RefCell::new(Vec::new()) };
+            static $store: std::cell::RefCell<Vec<Vec<$t>>> = const { std::cell::RefCell::new(Vec::new()) };
         }
-        impl Pooled for $t {
+        impl $crate::linalg::scratch::Pooled for $t {
             fn take() -> Vec<Self> {
                 // (none while the thread ends)
                 let kept = $store.try_with(|s| s.borrow_mut().pop());
                 kept.ok().flatten().unwrap_or_default()
             }
             fn put_back(mut v: Vec<Self>) {
-                if (1..=LARGEST).contains(&v.capacity()) {
+                if (1..=$crate::linalg::scratch::LARGEST).contains(&v.capacity()) {
                     v.clear();
                     let _ = $store.try_with(|s| {
                         let mut store = s.borrow_mut();
-                        if store.len() < KEPT {
+                        if store.len() < $crate::linalg::scratch::KEPT {
                             store.push(v);
                         }
                     });
@@ -47,6 +46,8 @@ macro_rules! pooled {
         }
     )*};
 }
+
+pub(crate) use pooled;
 
 pooled!(DOUBLES: f64, SINGLES: f32, INDICES: usize, FLAGS: bool);
 

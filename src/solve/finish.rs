@@ -6,9 +6,9 @@
 
 use super::judge::Judge;
 use super::minimize::Iterate;
-use crate::bounded::finish::{Exact, Finish, Form};
-use crate::bounded::flat::Flat;
 use crate::clock::Instant;
+use crate::least_squares::bounds::finish::{Exact, Finish, Form};
+use crate::least_squares::bounds::flat::Flat;
 use crate::lifted::section;
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{max_abs, max_or_nan};

@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-use reparam::nnls::plan::Method::{
+use reparam::least_squares::plan::Method::{
     BlockExchange, CoordinateDescent, GrowingGram, GrowingQr, InteriorPoint, LeastDistance, Lift,
     ProjectedCg, WorkingSets,
 };
-use reparam::nnls::plan::{Budget, Features, Method, Storage, When, plan};
+use reparam::least_squares::plan::{Budget, Features, Method, Storage, When, plan};
 
 fn methods(features: &Features) -> Vec<Method> {
     plan(features).steps.iter().map(|step| step.method).collect()

@@ -3,7 +3,7 @@
 use super::super::ParamVec;
 use super::ObjectiveProblem;
 use super::solver::{reason_of, status_of};
-use crate::nnls::problem::Prepared;
+use crate::least_squares::problem::Prepared;
 use crate::nnls::{Nnls, Strategy};
 use crate::objectives::{LeastSquares, Objective};
 use crate::operators::LinearOperator;

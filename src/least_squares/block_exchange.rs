@@ -1,0 +1,263 @@
+//! Block exchange of the active set on the Gram matrix. A coordinate is at its lower bound, free, or at its upper bound.
+//!
+//! Block principal pivoting (Portugal, Júdice & Vicente 1994; Kim & Park 2011; for bounds Júdice & Pires 1992): solve on the free coordinates F,
+//! move every coordinate that is wrong, repeat. The number of wrong ones must fall. When it has not fallen for three rounds, only the one
+//! with the largest index is moved (Murty's rule) until it does. Ends in a handful of rounds, each one factorisation of G_FF.
+//!
+//! Everything is in z = x − x⁰, with x⁰ a feasible point near zero, so that bounds far from zero cost no digits.
+
+use super::faces::{gather, mean_multiplier, weak_pivot};
+use super::region::Region;
+use crate::LinalgScalar;
+use crate::linalg::scratch::{self, Scratch};
+use crate::linalg::{axpy, solve_lower};
+use crate::outcome::{Run, Status};
+
+/// Where a coordinate is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Lower,
+    Free,
+    Upper,
+    /// It stays where it is: lo = hi, or a column of zeros.
+    Fixed,
+}
+
+scratch::pooled!(STATES: State);
+
+/// The problem in z.
+pub(super) struct Shifted<'s, T, R> {
+    pub(super) gram: &'s [T],
+    /// Aᵀ(b − A x⁰)
+    pub(super) c: &'s [T],
+    pub(super) norms: &'s [T],
+    /// Bounds of z, r − Σ w x⁰.
+    pub(super) region: &'s R,
+    /// α² of the row that is appended to A for the sum, 0 without one.
+    pub(super) alpha_squared: T,
+    /// The factor of G, where it is known. (Without a sum.)
+    pub(super) whole: Option<&'s [T]>,
+}
+
+/// Where the exchange ended.
+pub(super) struct Exchange<T: LinalgScalar> {
+    pub(super) states: Scratch<State>,
+    /// F, ascending.
+    pub(super) face: Scratch<usize>,
+    /// z on the face, in its order.
+    pub(super) z: Scratch<T>,
+    factor: Scratch<T>,
+    /// G_FF⁻¹ w_F and its product with w_F; empty when nothing of the sum is in the face.
+    along: Scratch<T>,
+    curvature: T,
+}
+
+/// Why there is no answer.
+pub(super) enum Failure<E> {
+    /// G_FF is not safely positive definite: another method must take over.
+    Singular,
+    /// The states would not settle.
+    Cycling,
+    /// A limit of the run, with what there is so far (z need not be feasible).
+    Limit(Status, E),
+}
+
+impl<T: LinalgScalar> Exchange<T> {
+    /// v ← G_FF⁻¹ v
+    pub(super) fn solve(&self, v: &mut [T]) {
+        solve_lower(&self.factor, self.face.len(), v);
+    }
+
+    /// v ← the step with gradient −v on the face that changes Σ w z by `lacking`.
+    pub(super) fn step(&self, v: &mut [T], region: &impl Region<T>, lacking: T) {
+        self.solve(v);
+        if self.along.is_empty() {
+            return;
+        }
+        let moved: T = self
+            .face
+            .iter()
+            .zip(&*v)
+            .map(|(j, v)| region.weight(*j) * *v)
+            .sum();
+        let lambda = (lacking - moved) / self.curvature;
+        axpy(lambda, &self.along, v);
+    }
+
+    /// z of a coordinate off the face.
+    fn at_bound(&self, j: usize, region: &impl Region<T>) -> T {
+        match self.states[j] {
+            State::Lower => region.lower(j),
+            State::Upper => region.upper(j),
+            State::Free | State::Fixed => T::zero(),
+        }
+    }
+}
+
+/// G_FF + α² w wᵀ, lower triangle.
+pub(super) fn append_row<T: LinalgScalar>(
+    l: &mut [T],
+    face: &[usize],
+    region: &impl Region<T>,
+    alpha_squared: T,
+) {
+    if alpha_squared == T::zero() {
+        return;
+    }
+    let k = face.len();
+    for (q, j) in face.iter().enumerate() {
+        let w = alpha_squared * region.weight(*j);
+        if w > T::zero() {
+            for (p, i) in face.iter().enumerate().skip(q) {
+                l[q * k + p] += w * region.weight(*i);
+            }
+        }
+    }
+}
+
+/// max_j |v_j|/‖a_j‖
+fn largest_in_column_units<T: LinalgScalar>(v: &[T], norms: &[T]) -> T {
+    let scores = v.iter().zip(norms).filter(|(_, norm)| **norm > T::zero());
+    scores.fold(T::zero(), |m, (v, norm)| m.max(v.abs() / *norm))
+}
+
+/// Signs are read in units of the column norms. Below this part of the largest term, of the solution and of the multipliers, they are rounding.
+fn rounding<T: LinalgScalar>(largest: T) -> T {
+    T::lit(5e3) * T::epsilon() * largest
+}
+
+/// [`rounding`] for x ≥ 0 and c = Aᵀb.
+pub(super) fn rounding_of_signs<T: LinalgScalar>(c: &[T], norms: &[T]) -> T {
+    rounding(largest_in_column_units(c, norms))
+}
+
+/// Runs the exchange from the given states.
+pub(super) fn block_exchange<T: LinalgScalar, R: Region<T>>(
+    p: &Shifted<'_, T, R>,
+    states: Scratch<State>,
+    run: &mut Run<'_>,
+) -> Result<Exchange<T>, Failure<Exchange<T>>> {
+    let n = p.c.len();
+    let region = p.region;
+    let size_of_c = largest_in_column_units(p.c, p.norms);
+    let mut next: Scratch<State> = scratch::filled(n, State::Fixed);
+    // h = c − G z with only the bounds in z, then −(G z − c − λ w): the negative reduced gradient
+    let mut h: Scratch<T> = scratch::zeros(n);
+    let mut e = Exchange {
+        states,
+        face: scratch::empty(),
+        z: scratch::empty(),
+        factor: scratch::empty(),
+        along: scratch::empty(),
+        curvature: T::zero(),
+    };
+    let (mut fewest, mut patience) = (n + 1, 3);
+    // every round of single moves brings a new face; this many without a success means that rounding decides
+    for _ in 0..20 + 5 * n {
+        if let Err(status) = run.iteration() {
+            return Err(Failure::Limit(status, e));
+        }
+        // 1. the factor of G_FF
+        e.face.clear();
+        e.face.extend((0..n).filter(|j| e.states[*j] == State::Free));
+        let k = e.face.len();
+        if let Some(whole) = p.whole.filter(|_| k == n) {
+            e.factor.clear();
+            e.factor.extend_from_slice(whole);
+        } else {
+            e.factor.resize(k * k, T::zero());
+            gather(p.gram, n, &e.face, &mut e.factor);
+            append_row(&mut e.factor, &e.face, region, p.alpha_squared);
+            run.factorisations += 1;
+            let diagonal = |i: usize| {
+                let (j, w) = (e.face[i], region.weight(e.face[i]));
+                p.gram[j * (n + 1)] + p.alpha_squared * w * w
+            };
+            if !T::cholesky(k, &mut e.factor) || weak_pivot(&e.factor, k, diagonal) {
+                return Err(Failure::Singular);
+            }
+        }
+        // 2. what the coordinates at bounds leave for the face. (The appended row is in the factor alone: it moves the multiplier, no more.)
+        h.copy_from_slice(p.c);
+        let mut lacking = region.sum().map_or(T::zero(), |s| s.r);
+        let mut largest = size_of_c;
+        let mut shifted = false;
+        for j in 0..n {
+            let z = e.at_bound(j, region);
+            if z != T::zero() {
+                axpy(-z, &p.gram[j * n..(j + 1) * n], &mut h);
+                lacking -= region.weight(j) * z;
+                shifted = true;
+            }
+        }
+        if shifted {
+            largest = largest.max(largest_in_column_units(&h, p.norms));
+        }
+        e.along.clear();
+        if let Some(sum) = region.sum() {
+            let weights = || e.face.iter().map(|j| sum.w[*j]);
+            if weights().any(|w| w > T::zero()) {
+                e.along.extend(weights());
+                solve_lower(&e.factor, k, &mut e.along);
+                e.curvature = weights().zip(&*e.along).map(|(w, v)| w * *v).sum();
+            } else if (0..n).any(|j| sum.w[j] > T::zero() && e.states[j] != State::Fixed) {
+                // all at bounds that need not add up, and the multiplier is unknown
+                return Err(Failure::Cycling);
+            }
+        }
+        // 3. z_F, and the negative reduced gradient, which is zero on the face
+        let mut z = std::mem::replace(&mut e.z, scratch::empty());
+        z.clear();
+        z.extend(e.face.iter().map(|j| h[*j]));
+        e.step(&mut z, region, lacking);
+        e.z = z;
+        for (j, v) in e.face.iter().zip(&*e.z) {
+            axpy(-*v, &p.gram[j * n..(j + 1) * n], &mut h);
+        }
+        if let Some(sum) = region.sum() {
+            let lambda = mean_multiplier(&e.face, p.norms, &sum.w, &h).unwrap_or_else(T::zero);
+            axpy(lambda, &sum.w, &mut h);
+            largest += lambda.abs() * largest_in_column_units(&sum.w, p.norms);
+        }
+        // 4. who is wrong
+        let tolerance = rounding(largest);
+        let (mut position, mut wrong, mut last) = (0, 0, None);
+        for j in 0..n {
+            let c = p.norms[j];
+            next[j] = match e.states[j] {
+                State::Free => {
+                    let v = e.z[position];
+                    position += 1;
+                    if c * (v - region.lower(j)) < -tolerance {
+                        State::Lower
+                    } else if c * (v - region.upper(j)) > tolerance {
+                        State::Upper
+                    } else {
+                        State::Free
+                    }
+                }
+                State::Lower if h[j] > tolerance * c => State::Free,
+                State::Upper if h[j] < -tolerance * c => State::Free,
+                same => same,
+            };
+            if next[j] != e.states[j] {
+                wrong += 1;
+                last = Some(j);
+            }
+        }
+        let Some(last) = last else {
+            return Ok(e);
+        };
+        // 5. exchange
+        if wrong < fewest {
+            (fewest, patience) = (wrong, 3);
+        } else if patience > 0 {
+            patience -= 1;
+        } else {
+            e.states[last] = next[last];
+            continue;
+        }
+        std::mem::swap(&mut e.states, &mut next);
+    }
+    Err(Failure::Cycling)
+}

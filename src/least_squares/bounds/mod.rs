@@ -1,0 +1,15 @@
+//! The methods over bounds and a sum.
+
+mod driver;
+mod evidence;
+mod exact;
+pub(crate) mod finish;
+pub(crate) mod flat;
+mod judge;
+mod prepared;
+mod projected_gradient;
+mod reduce_and_solve;
+mod reduction;
+mod working_set;
+
+pub(crate) use reduce_and_solve::Question;

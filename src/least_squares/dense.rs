@@ -1,0 +1,393 @@
+//! The exact methods for dense matrices.
+
+use super::active_set::{Ended, Pricing, Progress, active_set};
+use super::block_exchange::{Exchange, Failure, Shifted, State, block_exchange};
+use super::damped::{self, Damped};
+use super::driver::{Candidate, Context, support};
+use super::faces::{Face, GrowingGram, QrFace, residual};
+use super::plan::Growth;
+use super::problem::Problem;
+use super::projected_cg::{Target, projected_cg};
+use super::region::{NonNegative, Region};
+use crate::LinalgScalar;
+use crate::linalg::scratch::{self, Scratch};
+use crate::linalg::{dot, norm2};
+use crate::outcome::{Phase, Run, Status};
+use std::cell::{Cell, OnceCell, RefCell};
+
+/// From so many columns on a factor of them all at once is faster than column by column.
+const MANY_AT_ONCE: usize = 16;
+
+/// How the active set on a growing Gram factor ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grown {
+    Exact,
+    /// At the caller's wish, or by a limit.
+    GivenUp,
+    /// The squared condition number is too much for this precision.
+    IllConditioned,
+}
+
+impl<T: LinalgScalar> Context<'_, '_, T> {
+    /// The active set on a growing Gram factor, from zero or the start; else whether half of the columns offered by the first pass left again.
+    pub(super) fn grow_within(
+        &self,
+        growth: Growth,
+        run: &mut Run<'_>,
+    ) -> std::result::Result<Candidate<T>, bool> {
+        let half_left = Cell::new(false);
+        let go_on = |seen: &Progress| {
+            if seen.rounds == 2 {
+                half_left.set(2 * seen.gained <= seen.offered);
+            }
+            growth.goes_on(seen.rounds, seen.face, seen.gained, seen.offered)
+        };
+        self.grow(&self.zero_or_start(), &go_on, run)
+            .map_err(|_| half_left.get())
+    }
+
+    /// A rough solution of A x = b by conjugate gradients without bounds, cut off at zero; where hardly anything has to be cut off, not a rough one.
+    /// Projected steps from zero overshoot along a dominant direction and come back; these take it out in a step or two, and where the
+    /// solution is interior the signs are right at once.
+    pub(super) fn without_bounds(&self, run: &mut Run<'_>) -> Vec<T> {
+        run.begin(Phase::ProjectedGradient);
+        let n = self.problem.columns();
+        let (lo, hi) = (vec![T::neg_infinity(); n], vec![T::infinity(); n]);
+        let mut x = vec![T::zero(); n];
+        let rough = Target {
+            tolerance: T::lit(1e-2),
+            enough: T::lit(1e-2),
+            ..self.target(16.0)
+        };
+        for target in [rough, self.target(80.0)] {
+            let bounds = Some((&lo[..], &hi[..]));
+            let (p, unit) = (self.problem, self.b_norm);
+            projected_cg(p, self.b, bounds, None, unit, &mut x, &target, run);
+            if 50 * x.iter().filter(|v| **v < T::zero()).count() > n {
+                break;
+            }
+        }
+        x.iter_mut().for_each(|v| *v = v.max(T::zero()));
+        x
+    }
+
+    /// None when the Gram matrix is too ill-conditioned or the signs cycle.
+    pub(super) fn block_exchange(&self, guess: Option<&[T]>, run: &mut Run<'_>) -> Option<Candidate<T>> {
+        let p = self.problem;
+        let n = p.columns();
+        run.begin(Phase::BlockExchange);
+        let from = guess.or(self.start.as_deref());
+        let states: Scratch<State> = (0..n)
+            .map(|j| match from {
+                _ if p.norms()[j] == T::zero() => State::Fixed,
+                Some(x) if x[j] <= T::zero() => State::Lower,
+                _ => State::Free,
+            })
+            .collect();
+        let whole;
+        let gram: &[T] = match p.gram(run) {
+            Some(g) => g,
+            None => {
+                let everything: Vec<usize> = (0..n).collect();
+                // (that there is memory for it was asked before)
+                let mut g = vec![T::zero(); n * n];
+                if let Err(limit) = p.gram_of(&everything, &mut g, run) {
+                    return Some(self.started(&self.zero_or_start(), Some(limit)));
+                }
+                whole = g;
+                &whole
+            }
+        };
+        let c = self.correlations(run);
+        let problem = Shifted {
+            gram,
+            c,
+            norms: p.norms(),
+            region: &NonNegative,
+            alpha_squared: T::zero(),
+            whole: p.whole_factor(gram, run),
+        };
+        match block_exchange(&problem, states, run) {
+            Ok(exchange) => Some(self.refine(&exchange, run)),
+            Err(Failure::Limit(status, last)) => Some(self.stopped(status, &last.face, &last.z, run)),
+            Err(Failure::Singular | Failure::Cycling) => {
+                run.ended("the Gram matrix is too ill-conditioned, or the signs cycle");
+                None
+            }
+        }
+    }
+
+    /// Iterative refinement with the residual in A: repairs what the squared condition number of the Gram matrix cost.
+    fn refine(&self, exchange: &Exchange<T>, run: &mut Run<'_>) -> Candidate<T> {
+        let p = self.problem;
+        let face = &exchange.face;
+        let mut x: Scratch<T> = exchange.z.iter().map(|v| v.max(T::zero())).collect();
+        let mut r: Scratch<T> = scratch::zeros(p.rows());
+        let mut delta: Scratch<T> = scratch::zeros(face.len());
+        let mut last = T::infinity();
+        for _ in 0..4 {
+            residual(p, self.b, face, &x, &mut r, run);
+            p.combine_adjoint(face, &r, &mut delta, run);
+            exchange.solve(&mut delta);
+            // in column-norm units, relative to b
+            let size =
+                crate::linalg::max_or_nan(face.iter().zip(&delta).map(|(j, d)| (p.norms()[*j] * *d).abs()))
+                    / self.b_norm;
+            let feasible = x.iter().zip(&delta).all(|(v, d)| *v + *d >= T::zero());
+            if size.is_nan() || size >= T::lit(0.5) * last || !feasible {
+                break;
+            }
+            x.iter_mut().zip(&delta).for_each(|(v, d)| *v += *d);
+            last = size;
+        }
+        for ((j, v), d) in face.iter().zip(&mut *x).zip(&*delta) {
+            *v = NonNegative
+                .rounding_of_bound(*j, *v, *d, p.norms()[*j], self.b_norm)
+                .unwrap_or(*v);
+        }
+        // w = A_F G⁻¹ ν with the column norms ν has A_Fᵀ w = ν > 0
+        let mut y: Scratch<T> = face.iter().map(|j| p.norms()[*j]).collect();
+        exchange.solve(&mut y);
+        p.combine(face, &y, &mut r, run);
+        Candidate {
+            x: self.spread(face, &x),
+            phase: Phase::BlockExchange,
+            limit: None,
+            dual: Some(r),
+        }
+    }
+
+    /// What an interrupted exchange has to offer: its last solution made feasible, at the best multiple.
+    fn stopped(&self, status: Status, face: &[usize], x: &[T], run: &mut Run<'_>) -> Candidate<T> {
+        let p = self.problem;
+        let mut image = vec![T::zero(); p.rows()];
+        let mut clipped = self.spread(face, x);
+        clipped.iter_mut().for_each(|v| *v = v.max(T::zero()));
+        p.apply(&clipped, &mut image, run);
+        let multiple = (dot(&image, self.b) / dot(&image, &image)).max(T::zero());
+        clipped.iter_mut().for_each(|v| *v *= multiple);
+        Candidate {
+            x: clipped,
+            phase: Phase::BlockExchange,
+            limit: Some(status),
+            dual: None,
+        }
+    }
+
+    /// The active set from a feasible point: on a growing Gram factor, and on a growing QR factor where that is not exact.
+    pub(super) fn active_set(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
+        self.grow(from, &|_| true, run)
+            .unwrap_or_else(|grown| self.growing_qr(&grown.x, run))
+    }
+
+    /// The active set, as [`active_set`](Self::active_set), for as long as `go_on` says; else where it stood.
+    pub(super) fn grow(
+        &self,
+        from: &[T],
+        go_on: &dyn Fn(&Progress) -> bool,
+        run: &mut Run<'_>,
+    ) -> std::result::Result<Candidate<T>, Candidate<T>> {
+        if !self.problem.has_columns() {
+            return Ok(self.growing_qr(from, run));
+        }
+        match self.growing_gram(from, go_on, run) {
+            (candidate, _) if candidate.limit.is_some() => Ok(candidate),
+            (candidate, Grown::Exact) => Ok(candidate),
+            (candidate, Grown::IllConditioned) => {
+                run.ended("its Gram factor is not exact enough");
+                run.because("a QR factor does not square the condition number");
+                Ok(self.growing_qr(&candidate.x, run))
+            }
+            (candidate, Grown::GivenUp) => {
+                run.ended("too many columns are needed");
+                Err(candidate)
+            }
+        }
+    }
+
+    /// The active set on a growing Gram factor, from a feasible point, for as long as `go_on` says.
+    fn growing_gram(
+        &self,
+        from: &[T],
+        go_on: &dyn Fn(&Progress) -> bool,
+        run: &mut Run<'_>,
+    ) -> (Candidate<T>, Grown) {
+        let p = self.problem;
+        run.begin(Phase::ActiveSet);
+        let mut face = GrowingGram::new(p, self.b, &self.correlations);
+        let mut x = Vec::new();
+        let start: Vec<(T, usize)> = (0..from.len())
+            .filter(|j| from[*j] > T::zero())
+            .map(|j| (from[j], j))
+            .collect();
+        for pool in start.chunks(50) {
+            if let Err(limit) = run.check() {
+                return (self.started(from, Some(limit)), Grown::GivenUp);
+            }
+            face.prepare(pool, run);
+            for (v, j) in pool {
+                if face.append(*j, run) {
+                    x.push(*v);
+                }
+            }
+        }
+        if face.gives_up() {
+            return (self.started(from, None), Grown::IllConditioned);
+        }
+        let pricing = Pricing {
+            go_on,
+            ..self.pricing()
+        };
+        let outcome = active_set(&mut face, &mut x, &mut [], &NonNegative, &pricing, run);
+        let norms: Vec<T> = face.members().iter().map(|j| p.norms()[*j]).collect();
+        let candidate = Candidate {
+            x: self.spread(face.members(), &x),
+            phase: Phase::ActiveSet,
+            limit: outcome.err(),
+            dual: Some(face.dual_direction(norms).into()),
+        };
+        if outcome != Ok(Ended::GivenUp)
+            && let Some((r, w)) = face.priced_at(&x)
+        {
+            self.take_over(&candidate.x, r, w, run);
+        }
+        let grown = match outcome {
+            _ if face.gives_up() => Grown::IllConditioned,
+            Ok(Ended::Optimal) if self.solves(&candidate.x, self.exact, run) => Grown::Exact,
+            Ok(Ended::Optimal) => Grown::IllConditioned,
+            Ok(Ended::GivenUp) | Err(_) => Grown::GivenUp,
+        };
+        (candidate, grown)
+    }
+
+    /// The active set on a growing QR factor, from a feasible point; where that loses its way in rounding, on that of the damped problem.
+    pub(super) fn growing_qr(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
+        let candidate = self.undamped_qr(from, &|_| true, run);
+        if candidate.limit.is_some() || self.holds(&candidate.x, run) {
+            return candidate;
+        }
+        run.ended("stalled at rounding level");
+        self.damped(candidate, run)
+    }
+
+    /// Steps of the proximal point method, the first from zero: each solves a damped problem exactly.
+    fn damped(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+        let n = self.problem.columns();
+        let mut best = candidate;
+        let mut x = vec![T::zero(); n];
+        let mut last = T::infinity();
+        for _ in 0..damped::STEPS {
+            let Some(damped) = Damped::new(self.problem, self.b, self.problem.norms(), &x, run) else {
+                break;
+            };
+            let Ok(matrix) = damped.matrix() else { break };
+            let Ok(problem) = Problem::new(&matrix, true, run.stop()) else {
+                break;
+            };
+            let inner = Context {
+                problem: &problem,
+                b: &damped.b,
+                b_norm: norm2(&damped.b),
+                tolerance: self.tolerance,
+                exact: self.exact,
+                start: None,
+                looked_at: RefCell::new(None),
+                correlations: OnceCell::new(),
+            };
+            run.because("the damped problem ½‖A x − b‖² + ½μ²‖c∘x‖² has a moderate condition number");
+            let mut next = inner.undamped_qr(&x, &|_| true, run);
+            if let Some(dual) = &mut next.dual {
+                dual.truncate(self.b.len());
+            }
+            x.copy_from_slice(&next.x);
+            best = self.better(best, next, run);
+            if best.limit.is_some() || self.holds(&best.x, run) {
+                break;
+            }
+            let reached = self.rho(&x, run);
+            if reached.is_nan() || reached > T::lit(0.5) * last {
+                break;
+            }
+            last = reached;
+        }
+        best
+    }
+
+    /// From a solution that leaves much of f to be gained, as far as its gap tells: the active set on a QR factor, which knows directions that
+    /// A hardly sees, until the solve has cost `end`.
+    pub(super) fn sharpened(&self, candidate: Candidate<T>, end: f64, run: &mut Run<'_>) -> Candidate<T> {
+        let face = QrFace::new(self.problem, self.b);
+        if run.cost() + face.passes_of_assign(support(&candidate.x)) > end {
+            return candidate;
+        }
+        run.because(
+            "the duality gap is large relative to f: a QR factor knows directions that A hardly sees",
+        );
+        let next = self.undamped_qr(&candidate.x, &|seen| seen.cost <= end, run);
+        let better = next.limit.is_none()
+            && self.distance(&next.x, run) < self.distance(&candidate.x, run)
+            && self.holds(&next.x, run);
+        if better { next } else { candidate }
+    }
+
+    /// The active set on a growing QR factor, from a feasible point, for as long as `go_on` says.
+    fn undamped_qr(&self, from: &[T], go_on: &dyn Fn(&Progress) -> bool, run: &mut Run<'_>) -> Candidate<T> {
+        let p = self.problem;
+        run.begin(Phase::ActiveSet);
+        let mut face = QrFace::new(p, self.b);
+        let mut x = Vec::new();
+        let start: Vec<usize> = (0..from.len()).filter(|j| from[*j] > T::zero()).collect();
+        if start.len() >= MANY_AT_ONCE && face.assign(&start, run) {
+            x.extend(start.iter().map(|j| from[*j]));
+        } else {
+            for j in start {
+                if let Err(limit) = run.check() {
+                    return self.started(from, Some(limit));
+                }
+                // a dependent column is left to the method, which takes it in when it helps
+                if face.append(j, run) {
+                    x.push(from[j]);
+                }
+            }
+        }
+        let pricing = Pricing {
+            go_on,
+            ..self.pricing()
+        };
+        let outcome = active_set(&mut face, &mut x, &mut [], &NonNegative, &pricing, run);
+        let norms: Vec<T> = face.members().iter().map(|j| p.norms()[*j]).collect();
+        let dual = Some(face.dual_direction(norms));
+        Candidate {
+            x: self.spread(face.members(), &x),
+            phase: Phase::ActiveSet,
+            limit: outcome.err(),
+            dual: dual.map(Scratch::from),
+        }
+    }
+
+    /// Partial pricing without an end.
+    pub(super) fn pricing(&self) -> Pricing<'_, T> {
+        let p = self.problem;
+        Pricing {
+            norms: p.norms(),
+            size: self.b_norm,
+            first: if p.rows().saturating_mul(p.columns()) > 5_000_000 {
+                32
+            } else {
+                10
+            },
+            pool: 64,
+            alike: p.alike(),
+            go_on: &|_| true,
+        }
+    }
+
+    pub(super) fn started(&self, from: &[T], limit: Option<Status>) -> Candidate<T> {
+        Candidate {
+            x: from.to_vec(),
+            phase: Phase::Start,
+            limit,
+            dual: None,
+        }
+    }
+}
