@@ -48,7 +48,7 @@ pub(super) struct Exchange<T: LinalgScalar> {
     pub(super) z: Scratch<T>,
     factor: Scratch<T>,
     /// G_FF⁻¹ w_F and its product with w_F; empty when nothing of the sum is in the face.
-    along: Scratch<T>,
+    along: Vec<T>,
     curvature: T,
 }
 
@@ -71,17 +71,15 @@ impl<T: LinalgScalar> Exchange<T> {
     /// v ← the step with gradient −v on the face that changes Σ w z by `lacking`.
     pub(super) fn step(&self, v: &mut [T], region: &impl Region<T>, lacking: T) {
         self.solve(v);
-        if self.along.is_empty() {
-            return;
+        if !self.along.is_empty() {
+            axpy(self.change_of_multiplier(v, region, lacking), &self.along, v);
         }
-        let moved: T = self
-            .face
-            .iter()
-            .zip(&*v)
-            .map(|(j, v)| region.weight(*j) * *v)
-            .sum();
-        let lambda = (lacking - moved) / self.curvature;
-        axpy(lambda, &self.along, v);
+    }
+
+    /// What the multiplier of the sum must change by, so that the step v on the face changes Σ w z by `lacking`.
+    fn change_of_multiplier(&self, v: &[T], region: &impl Region<T>, lacking: T) -> T {
+        let moved: T = self.face.iter().zip(v).map(|(j, v)| region.weight(*j) * *v).sum();
+        (lacking - moved) / self.curvature
     }
 
     /// z of a coordinate off the face.
@@ -148,7 +146,7 @@ pub(super) fn block_exchange<T: LinalgScalar, R: Region<T>>(
         face: scratch::empty(),
         z: scratch::empty(),
         factor: scratch::empty(),
-        along: scratch::empty(),
+        along: Vec::new(),
         curvature: T::zero(),
     };
     let (mut fewest, mut patience) = (n + 1, 3);
@@ -181,16 +179,14 @@ pub(super) fn block_exchange<T: LinalgScalar, R: Region<T>>(
         h.copy_from_slice(p.c);
         let mut lacking = region.sum().map_or(T::zero(), |s| s.r);
         let mut largest = size_of_c;
-        let mut shifted = false;
-        for j in 0..n {
-            let z = e.at_bound(j, region);
-            if z != T::zero() {
-                axpy(-z, &p.gram[j * n..(j + 1) * n], &mut h);
-                lacking -= region.weight(j) * z;
-                shifted = true;
+        if !R::ZERO_OFF_FACE {
+            for j in 0..n {
+                let z = e.at_bound(j, region);
+                if z != T::zero() {
+                    axpy(-z, &p.gram[j * n..(j + 1) * n], &mut h);
+                    lacking -= region.weight(j) * z;
+                }
             }
-        }
-        if shifted {
             largest = largest.max(largest_in_column_units(&h, p.norms));
         }
         e.along.clear();
@@ -199,18 +195,20 @@ pub(super) fn block_exchange<T: LinalgScalar, R: Region<T>>(
             if weights().any(|w| w > T::zero()) {
                 e.along.extend(weights());
                 solve_lower(&e.factor, k, &mut e.along);
-                e.curvature = weights().zip(&*e.along).map(|(w, v)| w * *v).sum();
+                e.curvature = weights().zip(&e.along).map(|(w, v)| w * *v).sum();
             } else if (0..n).any(|j| sum.w[j] > T::zero() && e.states[j] != State::Fixed) {
                 // all at bounds that need not add up, and the multiplier is unknown
                 return Err(Failure::Cycling);
             }
         }
         // 3. z_F, and the negative reduced gradient, which is zero on the face
-        let mut z = std::mem::replace(&mut e.z, scratch::empty());
-        z.clear();
-        z.extend(e.face.iter().map(|j| h[*j]));
-        e.step(&mut z, region, lacking);
-        e.z = z;
+        e.z.clear();
+        e.z.extend(e.face.iter().map(|j| h[*j]));
+        solve_lower(&e.factor, k, &mut e.z);
+        if !e.along.is_empty() {
+            let change = e.change_of_multiplier(&e.z, region, lacking);
+            axpy(change, &e.along, &mut e.z);
+        }
         for (j, v) in e.face.iter().zip(&*e.z) {
             axpy(-*v, &p.gram[j * n..(j + 1) * n], &mut h);
         }
@@ -230,14 +228,14 @@ pub(super) fn block_exchange<T: LinalgScalar, R: Region<T>>(
                     position += 1;
                     if c * (v - region.lower(j)) < -tolerance {
                         State::Lower
-                    } else if c * (v - region.upper(j)) > tolerance {
+                    } else if !R::ZERO_OFF_FACE && c * (v - region.upper(j)) > tolerance {
                         State::Upper
                     } else {
                         State::Free
                     }
                 }
                 State::Lower if h[j] > tolerance * c => State::Free,
-                State::Upper if h[j] < -tolerance * c => State::Free,
+                State::Upper if !R::ZERO_OFF_FACE && h[j] < -tolerance * c => State::Free,
                 same => same,
             };
             if next[j] != e.states[j] {

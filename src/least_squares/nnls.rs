@@ -31,9 +31,9 @@
 //! one of the problem itself but for rounding. If the gap of a solution is large beside f, an active set improves it. That may cost as much as the
 //! solve has cost so far. Whatever ends a solve, its answer is never worse than x = 0, nor than the start.
 
+use super::driver;
 use super::many::{self, Unbegun};
 use super::problem::Problem;
-use super::{driver, problem};
 use crate::checks::{check_finite, check_len, check_memory, check_rhs, columns_of};
 use crate::clock::Instant;
 use crate::operators::LinearOperator;
@@ -306,9 +306,9 @@ where
     #[cfg(feature = "argmin")]
     pub(crate) fn solve_prepared(
         &self,
-        prepared: Option<problem::Prepared<T>>,
+        prepared: Option<super::problem::Prepared<T>>,
         b: &[T],
-    ) -> Result<(Solution<T>, Option<problem::Prepared<T>>)> {
+    ) -> Result<(Solution<T>, Option<super::problem::Prepared<T>>)> {
         T::solve_nnls_prepared(&self.options, &self.a, prepared, b)
     }
 
@@ -353,9 +353,9 @@ impl<T: LinalgScalar> Options<T> {
     pub(crate) fn solve_prepared(
         &self,
         a: &dyn LinearOperator<T>,
-        prepared: Option<problem::Prepared<T>>,
+        prepared: Option<super::problem::Prepared<T>>,
         b: &[T],
-    ) -> Result<(Solution<T>, Option<problem::Prepared<T>>)> {
+    ) -> Result<(Solution<T>, Option<super::problem::Prepared<T>>)> {
         let clock = Instant::now();
         let first = prepared.is_none();
         let problem = match prepared {
