@@ -2,8 +2,9 @@
 
 use super::active_set::{Ended, Pricing, Progress, active_set};
 use super::block_exchange::{Exchange, Failure, Shifted, State, block_exchange};
+use super::context::{Candidate, Context};
 use super::damped::{self, Damped};
-use super::driver::{Candidate, Context, support};
+use super::driver::support;
 use super::faces::{Face, GrowingGram, QrFace, residual};
 use super::plan::Growth;
 use super::problem::Problem;
@@ -28,7 +29,7 @@ enum Grown {
     IllConditioned,
 }
 
-impl<T: LinalgScalar> Context<'_, '_, T> {
+impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
     /// The active set on a growing Gram factor, from zero or the start; else whether half of the columns offered by the first pass left again.
     pub(super) fn grow_within(
         &self,
@@ -84,19 +85,9 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
                 _ => State::Free,
             })
             .collect();
-        let whole;
-        let gram: &[T] = match p.gram(run) {
-            Some(g) => g,
-            None => {
-                let everything: Vec<usize> = (0..n).collect();
-                // (that there is memory for it was asked before)
-                let mut g = vec![T::zero(); n * n];
-                if let Err(limit) = p.gram_of(&everything, &mut g, run) {
-                    return Some(self.started(&self.zero_or_start(), Some(limit)));
-                }
-                whole = g;
-                &whole
-            }
+        let gram = match p.whole_gram(run) {
+            Ok(gram) => gram,
+            Err(limit) => return Some(self.started(&self.zero_or_start(), Some(limit))),
         };
         let c = self.correlations(run);
         let problem = Shifted {
@@ -286,6 +277,10 @@ impl<T: LinalgScalar> Context<'_, '_, T> {
             };
             let inner = Context {
                 problem: &problem,
+                region: &NonNegative,
+                norms: problem.norms(),
+                alpha: T::zero(),
+                many: false,
                 b: &damped.b,
                 b_norm: norm2(&damped.b),
                 tolerance: self.tolerance,

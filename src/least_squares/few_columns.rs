@@ -1,7 +1,7 @@
 //! Whether a few columns will do, before products with all of them are spent.
 
 use super::active_set::{Pricing, active_set, best_first};
-use super::driver::Context;
+use super::context::Context;
 use super::faces::{Face, GramFace};
 use super::region::NonNegative;
 use crate::LinalgScalar;
@@ -11,7 +11,7 @@ use crate::outcome::Run;
 const LOOKED_AT: usize = 32;
 const COMPARED: usize = 8;
 
-impl<T: LinalgScalar> Context<'_, '_, T> {
+impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
     /// Whether the face will be small, from the columns with the largest Aᵀb: when they are more like each other than any two columns
     /// are (kernels sampled on a grid, in whatever order: one of them stands for all), or explain nearly all of b.
     pub(super) fn few_will_do(&self, run: &mut Run<'_>) -> bool {

@@ -15,9 +15,10 @@
 //! All coordinates move at once, each a little. Where thousands of columns stay and AᵀA has a long tail of small eigenvalues, methods that
 //! go from face to face do not settle, and each face costs thousands of products; here the tail is the preconditioner's.
 
-use super::driver::{Candidate, Context};
+use super::context::{Candidate, Context};
 use super::flow::starting_point;
 use super::problem::Problem;
+use super::region::NonNegative;
 use crate::LinalgScalar;
 use crate::linalg::{axpy, dot};
 use crate::operators::sparse_inverse::SparseInverse;
@@ -40,7 +41,7 @@ const CENTRING: (f64, f64) = (0.05, 0.5);
 /// With D_j so many times ‖a_j‖² a coordinate moves by its own multiplier, and the others move without it.
 const HELD_DOWN: f64 = 1e4;
 
-impl<T: LinalgScalar> Context<'_, '_, T> {
+impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
     /// The interior-point method to the tolerance.
     pub(super) fn interior(&self, run: &mut Run<'_>) -> Candidate<T> {
         run.begin(Phase::InteriorPoint);

@@ -15,8 +15,10 @@
 //!
 //! Where no x interpolates b, Φ has no minimum: fewer columns than rows stay positive, or the residual does not fall, and that is that.
 
-use super::driver::{Candidate, Context, support};
+use super::context::{Candidate, Context};
+use super::driver::support;
 use super::problem::{Problem, over};
+use super::region::NonNegative;
 use crate::LinalgScalar;
 use crate::linalg::{axpy, dot, max_or_nan, norm2, two_loops};
 use crate::outcome::{Phase, Run, Status};
@@ -48,7 +50,7 @@ struct Reached<T> {
     ended: Status,
 }
 
-impl<T: LinalgScalar> Context<'_, '_, T> {
+impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
     /// An x with A x = b by least distance to an interior point, or to the feasible point `near`, lifted. Its limit is *stalled* where b
     /// cannot be interpolated, or not this way.
     pub(super) fn interpolated(&self, near: Option<&[T]>, run: &mut Run<'_>) -> Candidate<T> {

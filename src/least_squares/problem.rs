@@ -538,6 +538,41 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
         Some(gram.as_slice())
     }
 
+    /// [`gram`](Self::gram) for any A.
+    ///
+    /// # Errors
+    /// The limit that was reached on the way.
+    pub(crate) fn whole_gram(&self, run: &mut Run<'_>) -> Result<&[T], Status> {
+        if self.dense().is_none() && self.gram.get().is_none() {
+            let everything: Vec<usize> = (0..self.columns).collect();
+            // (that there is memory for it was asked before)
+            let mut g = vec![T::zero(); self.columns * self.columns];
+            self.gram_of(&everything, &mut g, run)?;
+            let _ = self.gram.set(Gram::Own(g.into()));
+        }
+        if let Some(gram) = self.gram.get() {
+            return Ok(gram.as_slice());
+        }
+        // (dense)
+        self.gram(run).ok_or(Status::Stalled)
+    }
+
+    /// b − Â x, of the columns that take part where they are few.
+    pub(crate) fn residual(&self, b: &[T], x: &[T], run: &mut Run<'_>) -> Vec<T> {
+        let mut r = vec![T::zero(); self.rows];
+        let face: Scratch<usize> = (0..x.len()).filter(|j| x[*j] != T::zero()).collect();
+        if 4 * face.len() <= 3 * x.len() {
+            let on_face: Scratch<T> = face.iter().map(|j| x[*j]).collect();
+            self.combine(&face, &on_face, &mut r, run);
+        } else {
+            self.apply(x, &mut r, run);
+        }
+        for (ri, bi) in r.iter_mut().zip(b) {
+            *ri = *bi - *ri;
+        }
+        r
+    }
+
     /// More right-hand sides than one are coming: what all of them can use pays.
     pub(crate) fn expect_many(&mut self) {
         self.many = true;

@@ -11,6 +11,8 @@ pub(crate) trait Region<T: Scalar> {
     const ZERO_OFF_FACE: bool;
     fn lower(&self, j: usize) -> T;
     fn upper(&self, j: usize) -> T;
+    /// lo and hi; None for x ≥ 0.
+    fn bounds(&self) -> Option<(&[T], &[T])>;
     /// The sum, where there is one.
     fn sum(&self) -> Option<&Sum<T>>;
     /// The λ with the least Σ_j max over [lo_j, hi_j] of (h_j − λ w_j)(x_j − y_j), without regard to rounding; 0 without a sum.
@@ -77,6 +79,9 @@ impl<T: Scalar> Region<T> for NonNegative {
     fn upper(&self, _j: usize) -> T {
         T::infinity()
     }
+    fn bounds(&self) -> Option<(&[T], &[T])> {
+        None
+    }
     #[inline]
     fn sum(&self) -> Option<&Sum<T>> {
         None
@@ -108,6 +113,9 @@ impl<T: Scalar> Region<T> for BoundsAndSum<T> {
     #[inline]
     fn upper(&self, j: usize) -> T {
         self.hi[j]
+    }
+    fn bounds(&self) -> Option<(&[T], &[T])> {
+        Some((&self.lo, &self.hi))
     }
     #[inline]
     fn sum(&self) -> Option<&Sum<T>> {

@@ -1,14 +1,16 @@
 //! The engine takes the steps of a [plan](super::plan), until one of them has a solution.
 
 use super::active_set::Progress;
+use super::context::{Candidate, Context};
 use super::coordinate_descent::Outcome;
-use super::driver::{Candidate, Context, support};
+use super::driver::support;
 use super::flow::flow;
 use super::plan::{Budget, Features, Method, Plan, QR_ELEMENTS, SMALL_GRAM, Step, Storage, When};
+use super::region::NonNegative;
 use crate::LinalgScalar;
 use crate::outcome::{Phase, Run, Status};
 
-impl<T: LinalgScalar> Context<'_, '_, T> {
+impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
     /// What the plan rests on.
     pub(super) fn features(&self) -> Features {
         let p = self.problem;

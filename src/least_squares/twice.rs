@@ -1,7 +1,8 @@
 //! Where rounding decides whether x is a solution: residual and gradient in twice the working precision, and iterative refinement with them.
 
 use super::active_set::active_set;
-use super::driver::{Candidate, Context, support};
+use super::context::{Candidate, Context};
+use super::driver::support;
 use super::faces::{Face, QrFace};
 use super::plan::QR_ELEMENTS;
 use super::problem::Problem;
@@ -128,7 +129,7 @@ fn adjoint_sparse<T: LinalgScalar>(a: &SparseColumns<T>, r: &[T::Twice], out: &m
 /// Steps of iterative refinement at most: each brings more digits where the factor has any, and the first that does not ends it.
 const REFINEMENTS: usize = 8;
 
-impl<T: LinalgScalar> Context<'_, '_, T> {
+impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
     /// The candidate, refined where nothing but rounding keeps it from being a solution: the active set from there with residuals in twice the
     /// precision, then iterative refinement on its face. Of the two points the one with the lower f, but for what is within the tolerance.
     pub(super) fn refined(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {

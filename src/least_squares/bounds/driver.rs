@@ -1,22 +1,18 @@
 //! From a prepared problem and b to a candidate: which method runs, and when the next one takes over.
 
-use super::evidence::Seen;
 use super::prepared::{Prepared, close_sum};
 use super::projected_gradient::projected_gradient;
 use super::working_set::{self, working_set};
 use crate::clock::Instant;
 use crate::least_squares::bounded::{Settings, Strategy};
-use crate::least_squares::coordinate_descent::{Outcome, coordinate_descent};
-use crate::least_squares::driver::{MUCH, negligible};
-use crate::least_squares::dual::Primal;
-use crate::least_squares::problem::Problem;
-use crate::least_squares::projected_cg::{Ended, Target, projected_cg};
+use crate::least_squares::context::{Candidate, Context};
+use crate::least_squares::coordinate_descent::Outcome;
+use crate::least_squares::evidence::relative;
 use crate::least_squares::region::{BoundsAndSum, Region};
-use crate::linalg::{dot, max_or_nan, norm2, pow2};
+use crate::linalg::{norm2, pow2};
 use crate::outcome::{Phase, Run, Solution, Status};
 use crate::{LinalgScalar, Result};
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::cell::{OnceCell, RefCell};
 
 /// A QR factor of more elements than this (800 MB of f64) is not attempted.
 const QR_ELEMENTS: usize = 100_000_000;
@@ -26,28 +22,6 @@ const MANY_COLUMNS: usize = 1000;
 
 /// Accelerated gradients that are tried where exact methods stalled: what these have not settled more of them seldom settle.
 const MANY_GRADIENTS: usize = 5000;
-
-/// A feasible point on its way to judgement, in scaled units.
-pub(super) struct Candidate<T> {
-    pub(super) x: Vec<T>,
-    pub(super) phase: Phase,
-    /// The limit that ended the method, if one did.
-    pub(super) limit: Option<Status>,
-    /// A direction w with Aᵀw of the right sign on the face, for the dual bound.
-    pub(super) dual: Option<Vec<T>>,
-}
-
-impl<T: LinalgScalar> Candidate<T> {
-    /// The point that a method began with, when a limit came before its first step.
-    pub(super) fn stopped_at(x: &[T], limit: Status) -> Self {
-        Self {
-            x: x.to_vec(),
-            phase: Phase::Start,
-            limit: Some(limit),
-            dual: None,
-        }
-    }
-}
 
 pub(super) fn solve<T: LinalgScalar>(
     prepared: &Prepared<'_, '_, T>,
@@ -74,16 +48,17 @@ pub(super) fn solve<T: LinalgScalar>(
     let region = prepared.region(unit);
     let b_norm = norm2(&scaled);
     let mut context = Context {
-        prepared,
         problem: &prepared.problem,
         region: &region,
         norms: &prepared.norms,
+        alpha: prepared.alpha,
         b: &scaled,
         b_norm,
         tolerance: settings.tolerance,
         exact: (T::lit(5e2) * T::epsilon()).min(settings.tolerance),
         many,
         looked_at: RefCell::new(None),
+        correlations: OnceCell::new(),
         start: start.map(|x| {
             let mut x: Vec<T> = (0..x.len())
                 .map(|j| region.clip(j, x[j] / prepared.factor(j) / unit))
@@ -113,55 +88,10 @@ pub(super) fn solve<T: LinalgScalar>(
     if candidate.limit.is_some() || !context.holds(&candidate.x, &mut run) {
         candidate = context.best_so_far(candidate, &mut run);
     }
-    context.judge(candidate, b, unit, run)
+    context.judge(candidate, b, unit, prepared, run)
 }
 
-/// b − A x
-pub(super) fn residual_of<T: LinalgScalar>(
-    problem: &Problem<'_, T>,
-    b: &[T],
-    x: &[T],
-    run: &mut Run<'_>,
-) -> Vec<T> {
-    let mut r = vec![T::zero(); problem.rows()];
-    let support: Vec<usize> = (0..x.len()).filter(|j| x[*j] != T::zero()).collect();
-    if 4 * support.len() <= x.len() {
-        let values: Vec<T> = support.iter().map(|j| x[*j]).collect();
-        problem.combine(&support, &values, &mut r, run);
-    } else {
-        problem.apply(x, &mut r, run);
-    }
-    for (ri, bi) in r.iter_mut().zip(b) {
-        *ri = *bi - *ri;
-    }
-    r
-}
-
-pub(super) struct Context<'c, 'p, 'a, T: LinalgScalar> {
-    pub(super) prepared: &'c Prepared<'p, 'a, T>,
-    pub(super) problem: &'c Problem<'a, T>,
-    pub(super) region: &'c BoundsAndSum<T>,
-    pub(super) norms: &'c [T],
-    pub(super) b: &'c [T],
-    pub(super) b_norm: T,
-    pub(super) tolerance: T,
-    /// What an exact method must reach to be believed.
-    pub(super) exact: T,
-    pub(super) start: Option<Vec<T>>,
-    /// Whether other right-hand sides share what depends on A alone.
-    pub(super) many: bool,
-    /// The last point that was measured: what is judged is nearly always that.
-    pub(super) looked_at: RefCell<Option<Looked<T>>>,
-}
-
-/// A point in scaled units, and what is known of it.
-pub(super) struct Looked<T> {
-    pub(super) x: Vec<T>,
-    pub(super) seen: Rc<Seen<T>>,
-    pub(super) gap: Option<T>,
-}
-
-impl<T: LinalgScalar> Context<'_, '_, '_, T> {
+impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
     /// The start, or a vertex near zero that pays.
     pub(super) fn origin(&self, run: &mut Run<'_>) -> Vec<T> {
         if let Some(x) = &self.start {
@@ -180,17 +110,10 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
     /// The decision rule.
     fn run(&self, strategy: Strategy, run: &mut Run<'_>) -> Candidate<T> {
         let origin = self.origin(run);
-        let still = |limit| Candidate {
-            x: origin.clone(),
-            phase: Phase::Start,
-            limit,
-            dual: None,
-        };
+        let still = |limit| Candidate::new(origin.clone(), Phase::Start, limit);
         let movable = (0..origin.len()).any(|j| self.norms[j] > T::zero() && !self.region.is_fixed(j));
-        let solved = self.b_norm == T::zero()
-            && residual_of(self.problem, self.b, &origin, run)
-                .iter()
-                .all(|v| *v == T::zero());
+        let solved =
+            self.b_norm == T::zero() && self.residual_of(&origin, run).iter().all(|v| *v == T::zero());
         if !movable || solved {
             return still(None);
         }
@@ -228,11 +151,6 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         }
     }
 
-    /// Whether x is a solution to the tolerance.
-    pub(super) fn holds(&self, x: &[T], run: &mut Run<'_>) -> bool {
-        self.solves(x, self.tolerance, run)
-    }
-
     /// Where a method stalled the next one begins, from the best point so far, until one has the evidence.
     fn go_on(&self, mut best: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
         let mut holds = self.holds(&best.x, run);
@@ -248,35 +166,21 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         }
         // (exact methods know the directions that A hardly sees)
         let rough = best.phase == Phase::ProjectedGradient && self.problem.dense().is_some();
-        if rough && holds && best.limit.is_none() && self.leaves_much(&best.x, run) {
-            best = self.sharpened(best, run);
+        if rough
+            && holds
+            && best.limit.is_none()
+            && let Some(part) = self.leaves_much(&best, run)
+        {
+            let end = 2.0 * run.cost();
+            if let Some(next) = self.tightened(&best, part, run) {
+                best = next;
+                if self.leaves_much(&best, run).is_none() {
+                    return best;
+                }
+            }
+            best = self.sharpened(best, end, run);
         }
         best
-    }
-
-    /// Whether this is a solution whose gap is large beside f.
-    fn leaves_much(&self, x: &[T], run: &mut Run<'_>) -> bool {
-        let seen = self.look_at(x, run);
-        let primal = Primal {
-            problem: self.problem,
-            set: self.region,
-            b: self.b,
-            x,
-            r: &seen.r,
-            g: &seen.g,
-        };
-        let gap = primal.gap(None, None, false, run);
-        if let Some(last) = self.looked_at.borrow_mut().as_mut() {
-            last.gap = Some(gap);
-        }
-        let f = T::lit(0.5) * dot(&seen.r, &seen.r);
-        gap > T::lit(MUCH) * f && f > negligible(self.tolerance, self.size_of(x))
-    }
-
-    /// The gap at x, where it was asked for before.
-    pub(super) fn known_gap(&self, x: &[T]) -> Option<T> {
-        let last = self.looked_at.borrow();
-        last.as_ref().filter(|last| last.x == x)?.gap
     }
 
     fn working_sets(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
@@ -295,7 +199,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             self.b,
             self.region,
             self.norms,
-            self.prepared.alpha,
+            self.alpha,
             size,
             &mut x,
             run,
@@ -321,36 +225,6 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         run.because("no earlier method met the tolerance");
         let possible = self.region.sum.is_none() && self.problem.has_columns();
         possible.then(|| self.descend(from.to_vec(), usize::MAX, run).0)
-    }
-
-    /// Of two candidates the one with evidence, else the one with the lower f, and what ended the second.
-    pub(super) fn better(
-        &self,
-        first: Candidate<T>,
-        second: Candidate<T>,
-        run: &mut Run<'_>,
-    ) -> Candidate<T> {
-        if self.holds(&second.x, run) {
-            return second;
-        }
-        if self.distance(&first.x, run) <= self.distance(&second.x, run) {
-            Candidate {
-                limit: second.limit,
-                ..first
-            }
-        } else {
-            second
-        }
-    }
-
-    /// ‖A x − b‖; +∞ for an x that is no point.
-    pub(super) fn distance(&self, x: &[T], run: &mut Run<'_>) -> T {
-        let size = norm2(&residual_of(self.problem, self.b, x, run));
-        if size.is_nan() || x.iter().any(|v| !v.is_finite()) {
-            T::infinity()
-        } else {
-            size
-        }
     }
 
     /// Without evidence the answer is never worse than where it began, nor, without a sum, than the point nearest to zero.
@@ -421,82 +295,8 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         self.descend(candidate.x, usize::MAX, run).0
     }
 
-    /// The tolerance asked for, with a margin for what is computed afresh in the end.
-    pub(super) fn target(&self, passes: f64) -> Target<T> {
-        // (ρ is at most tolerance + shift)
-        Target {
-            tolerance: T::lit(0.45) * self.tolerance,
-            enough: T::lit(0.45) * self.tolerance,
-            passes,
-            sparse_only: false,
-            shift: T::lit(0.45) * self.tolerance,
-        }
-    }
-
-    /// Whether projected conjugate gradients are the end of it: by a limit, or with a ρ that holds when its residual is formed anew.
-    pub(super) fn settled(&self, candidate: &Candidate<T>, ended: Ended, run: &mut Run<'_>) -> bool {
-        candidate.limit.is_some()
-            || (ended == Ended::Converged && self.solves(&candidate.x, self.tolerance, run))
-    }
-
-    /// Projected conjugate gradients from x; there must be no sum.
-    pub(super) fn projected(
-        &self,
-        mut x: Vec<T>,
-        target: &Target<T>,
-        run: &mut Run<'_>,
-    ) -> (Candidate<T>, Ended) {
-        let bounds = Some((&self.region.lo[..], &self.region.hi[..]));
-        let unit = self.unit_of(&x);
-        run.begin(Phase::ProjectedGradient);
-        let ended = projected_cg(self.problem, self.b, bounds, None, unit, &mut x, target, run).ended;
-        match ended {
-            Ended::Budget => run.ended("its budget is spent, or most coordinates stay positive"),
-            Ended::Stalled => run.ended("no step decreases f in this precision"),
-            Ended::Converged | Ended::Limit(_) => {}
-        }
-        let candidate = Candidate {
-            x,
-            phase: Phase::ProjectedGradient,
-            limit: match ended {
-                Ended::Limit(status) => Some(status),
-                _ => None,
-            },
-            dual: None,
-        };
-        (candidate, ended)
-    }
-
     pub(super) fn inside(&self, x: &[T]) -> usize {
         (0..x.len()).filter(|j| self.region.is_inside(*j, x[*j])).count()
-    }
-
-    /// Coordinate descent until ρ is at most the tolerance, or it turns out too slow.
-    fn descend(&self, mut x: Vec<T>, patience: usize, run: &mut Run<'_>) -> (Candidate<T>, Outcome) {
-        run.begin(Phase::CoordinateDescent);
-        let done = |x, limit| Candidate {
-            x,
-            phase: Phase::CoordinateDescent,
-            limit,
-            dual: None,
-        };
-        let mut step = T::lit(0.3) * self.tolerance * self.size_of(&x);
-        // the steps bound ρ only up to the coupling of the columns: tighten until ρ itself is there
-        for _ in 0..8 {
-            match coordinate_descent(self.problem, self.region, self.b, &mut x, step, patience, run) {
-                Err(limit) => return (done(x, Some(limit)), Outcome::Slow),
-                Ok(Outcome::Slow) => {
-                    run.ended("its rate is too slow");
-                    return (done(x, None), Outcome::Slow);
-                }
-                Ok(Outcome::Converged) => {}
-            }
-            if self.solves(&x, self.tolerance, run) {
-                break;
-            }
-            step *= T::lit(0.1);
-        }
-        (done(x, None), Outcome::Converged)
     }
 
     /// Projected gradients to the tolerance.
@@ -536,16 +336,18 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         run.because("projected gradients have found the free coordinates");
         let exact = self.active_set(&x, run);
         let there = self.look_at(&exact.x, run);
+        let reached = there.measured;
+        self.keep(there);
         // a ρ that is rounding already is not made smaller by other products
         if exact.limit.is_some()
-            || there.displacement <= there.lost
+            || reached.displacement <= reached.lost
             || self.solves(&exact.x, self.tolerance, run)
         {
             return exact;
         }
         run.because("the active set did not converge, or its factor would be too large");
         let last = self.gradients(rough.x, usize::MAX, run);
-        if self.look_at(&last.x, run).displacement > there.displacement {
+        if self.displacement(&last.x, run) > reached.displacement {
             return Candidate {
                 limit: last.limit,
                 ..exact
@@ -559,6 +361,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         let seen = self.look_at(x, run);
         let mut e = vec![T::zero(); x.len()];
         self.region.displacement(self.norms, x, &seen.g, &mut e);
+        self.keep(seen);
         let mut out = x.to_vec();
         for j in 0..x.len() {
             if self.norms[j] > T::zero() {
@@ -579,27 +382,11 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
 
     /// b − A x and g = Aᵀ(A x − b)
     pub(super) fn gradient(&self, x: &[T], run: &mut Run<'_>) -> (Vec<T>, Vec<T>) {
-        let r = residual_of(self.problem, self.b, x, run);
+        let r = self.residual_of(x, run);
         let mut g = vec![T::zero(); x.len()];
         self.problem.adjoint(&r, &mut g, run);
         g.iter_mut().for_each(|v| *v = -*v);
         (r, g)
-    }
-
-    /// max(‖b‖, max ‖a_j x_j‖): what residuals are formed from, and so the size that rounding has.
-    pub(super) fn size_of(&self, x: &[T]) -> T {
-        let p = self.problem.norms();
-        self.b_norm
-            .max(max_or_nan(p.iter().zip(x).map(|(c, v)| (*c * *v).abs())))
-    }
-
-    /// The unit of ρ: ‖b‖, or max ‖a_j x_j‖ when b = 0.
-    pub(super) fn unit_of(&self, x: &[T]) -> T {
-        if self.b_norm > T::zero() {
-            self.b_norm
-        } else {
-            self.size_of(x)
-        }
     }
 
     /// Whether a QR factor of what is between its bounds fits.
@@ -607,18 +394,16 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         self.problem.has_columns() && self.problem.rows().saturating_mul(self.inside(x)) <= QR_ELEMENTS / 4
     }
 
-    /// The natural residual at x relative to the size of the terms: what decides whether a method was exact.
-    pub(super) fn rho(&self, x: &[T], run: &mut Run<'_>) -> T {
-        relative(self.look_at(x, run).displacement, self.size_of(x))
+    /// max_j c_j |x − P(x − g/c²)|_j
+    pub(super) fn displacement(&self, x: &[T], run: &mut Run<'_>) -> T {
+        let seen = self.look_at(x, run);
+        let displacement = seen.measured.displacement;
+        self.keep(seen);
+        displacement
     }
 
     /// The natural residual ρ at x.
     fn natural_residual(&self, x: &[T], run: &mut Run<'_>) -> T {
-        relative(self.look_at(x, run).displacement, self.unit_of(x))
+        relative(self.displacement(x, run), self.unit_of(x))
     }
-}
-
-/// v/unit, where 0 is 0 in every unit.
-pub(super) fn relative<T: LinalgScalar>(v: T, unit: T) -> T {
-    if v == T::zero() { v } else { v / unit }
 }

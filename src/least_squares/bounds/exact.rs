@@ -1,11 +1,11 @@
 //! The exact methods for dense problems: block exchange, the active set on a QR factor, and on a Gram matrix that many
 //! right-hand sides share.
 
-use super::driver::{Candidate, Context, residual_of};
-use super::prepared::{Prepared, close_sum};
+use super::prepared::close_sum;
 use crate::LinalgScalar;
 use crate::least_squares::active_set::{Ended, Pricing, Progress, active_set};
 use crate::least_squares::block_exchange::{Exchange, Failure, Shifted, State, block_exchange};
+use crate::least_squares::context::{Candidate, Context};
 use crate::least_squares::damped::{self, Damped};
 use crate::least_squares::faces::{Face, GramFace, QrFace};
 use crate::least_squares::plan::products_before_gram;
@@ -14,14 +14,14 @@ use crate::least_squares::region::{BoundsAndSum, Region, Sum};
 use crate::linalg::scratch::Scratch;
 use crate::linalg::{dot, max_or_nan, norm2};
 use crate::outcome::{Phase, Run, Status};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 
 /// From so many columns on projected conjugate gradients are tried before a Gram matrix of them all.
 const FEWEST: usize = 100;
 /// ... and from so many on their face is worth starting from when they have not got there: a factor of all columns costs more.
 const MANY: usize = 700;
 
-impl<T: LinalgScalar> Context<'_, '_, '_, T> {
+impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
     /// Block exchange; the active set from where it ended when that is not exact. With a sum the active set has the first
     /// try, as most coordinates are then at bounds as a rule: until its face has cost a third of what the Gram matrix costs.
     pub(super) fn dense(&self, mut origin: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
@@ -103,12 +103,12 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             })
             .collect();
         let still = |limit| Candidate::stopped_at(origin, limit);
-        let gram = match self.prepared.gram(run) {
+        let gram = match p.whole_gram(run) {
             Ok(gram) => gram,
             Err(limit) => return Some(still(limit)),
         };
         let base = region.nearest_to_zero();
-        let r = residual_of(p, self.b, &base, run);
+        let r = self.residual_of(&base, run);
         let mut c = vec![T::zero(); n];
         p.adjoint(&r, &mut c, run);
         let shifted = BoundsAndSum {
@@ -124,7 +124,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             c: &c,
             norms: self.norms,
             region: &shifted,
-            alpha_squared: self.prepared.alpha * self.prepared.alpha,
+            alpha_squared: self.alpha * self.alpha,
             whole: None,
         };
         match block_exchange(&problem, states, run) {
@@ -202,7 +202,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         let mut delta = vec![T::zero(); face.len()];
         let mut last = T::infinity();
         for _ in 0..4 {
-            let r = residual_of(p, self.b, &x, run);
+            let r = self.residual_of(&x, run);
             p.combine_adjoint(face, &r, &mut delta, run);
             let lacking = region.sum.as_ref().map_or(T::zero(), |s| s.gap(&x).0);
             exchange.step(&mut delta, region, lacking);
@@ -233,7 +233,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             x,
             phase: Phase::BlockExchange,
             limit: None,
-            dual,
+            dual: dual.map(Scratch::from),
         }
     }
 
@@ -249,24 +249,14 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         let mut projected = self.assemble(exchange, base);
         self.region.project(self.norms, &mut projected);
         let objective = |x: &[T], run: &mut Run<'_>| {
-            let r = residual_of(self.problem, self.b, x, run);
+            let r = self.residual_of(x, run);
             dot(&r, &r)
         };
         let here = objective(origin, run);
         if objective(&projected, run) < here {
-            Candidate {
-                x: projected,
-                phase: Phase::BlockExchange,
-                limit: Some(status),
-                dual: None,
-            }
+            Candidate::new(projected, Phase::BlockExchange, Some(status))
         } else {
-            Candidate {
-                x: origin.to_vec(),
-                phase: Phase::Start,
-                limit: Some(status),
-                dual: None,
-            }
+            Candidate::new(origin.to_vec(), Phase::Start, Some(status))
         }
     }
 
@@ -299,12 +289,11 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             let Ok(problem) = Problem::new(&matrix, true, run.stop()) else {
                 break;
             };
-            let prepared = Prepared::around(&self.prepared.shared(), problem);
             let inner = Context {
-                prepared: &prepared,
-                problem: &prepared.problem,
+                problem: &problem,
                 region: self.region,
                 norms: self.norms,
+                alpha: self.alpha,
                 b: &damped.b,
                 b_norm: norm2(&damped.b),
                 tolerance: self.tolerance,
@@ -312,6 +301,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
                 start: None,
                 many: false,
                 looked_at: RefCell::new(None),
+                correlations: OnceCell::new(),
             };
             run.because("the damped problem ½‖A x − b‖² + ½μ²‖c∘x‖² has a moderate condition number");
             let mut next = inner.grow(&x, usize::MAX, run).0;
@@ -334,7 +324,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
 
     /// The same with residuals in twice the precision.
     pub(super) fn active_set_twice(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
-        let face = QrFace::over(self.problem, self.b, self.region, self.prepared.alpha).in_twice();
+        let face = QrFace::over(self.problem, self.b, self.region, self.alpha).in_twice();
         self.grow_on(face, from, usize::MAX, f64::INFINITY, run).0
     }
 
@@ -346,14 +336,14 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         run.begin(Phase::WorkingSet);
         let held = origin.to_vec();
         let still = |limit| Candidate::stopped_at(origin, limit);
-        let gram = match self.prepared.gram(run) {
+        let gram = match p.whole_gram(run) {
             Ok(gram) => gram,
             Err(limit) => return still(limit),
         };
         let mut c = vec![T::zero(); held.len()];
         p.adjoint(self.b, &mut c, run);
         let size = self.size_of(&held);
-        let mut face = GramFace::over(gram, &c, self.region, self.prepared.alpha, size);
+        let mut face = GramFace::over(gram, &c, self.region, self.alpha, size);
         for (j, v) in origin.iter().enumerate() {
             if self.norms[j] > T::zero() && self.region.is_inside(j, *v) && *v != T::zero() {
                 if let Err(limit) = run.check() {
@@ -374,7 +364,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         let members = face.members().to_vec();
         let mut delta = vec![T::zero(); members.len()];
         for _ in 0..2 {
-            let r = residual_of(p, self.b, &x, run);
+            let r = self.residual_of(&x, run);
             p.combine_adjoint(&members, &r, &mut delta, run);
             face.solve(&mut delta);
             if members
@@ -404,10 +394,8 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         self.active_set(&candidate.x, run)
     }
 
-    /// From a solution that leaves much of f to be gained, as far as its gap tells: the active set, while that costs no more than the solve has
-    /// cost so far.
-    pub(super) fn sharpened(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
-        let end = 2.0 * run.cost();
+    /// From a solution that leaves much of f to be gained, as far as its gap tells: the active set, until the solve has cost `end`.
+    pub(super) fn sharpened(&self, candidate: Candidate<T>, end: f64, run: &mut Run<'_>) -> Candidate<T> {
         // the face of the start is built column by column
         let k = self.inside(&candidate.x) as f64;
         if run.cost() + 2.0 * k * k / self.problem.columns() as f64 > end {
@@ -416,7 +404,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         run.because(
             "the duality gap is large relative to f: a QR factor knows directions that A hardly sees",
         );
-        let face = QrFace::over(self.problem, self.b, self.region, self.prepared.alpha);
+        let face = QrFace::over(self.problem, self.b, self.region, self.alpha);
         let (next, done) = self.grow_on(face, &candidate.x, usize::MAX, end, run);
         let better = done
             && next.limit.is_none()
@@ -427,7 +415,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
 
     /// The active set until its face has more than `largest` members; whether it came to an end.
     fn grow(&self, from: &[T], largest: usize, run: &mut Run<'_>) -> (Candidate<T>, bool) {
-        let face = QrFace::over(self.problem, self.b, self.region, self.prepared.alpha);
+        let face = QrFace::over(self.problem, self.b, self.region, self.alpha);
         self.grow_on(face, from, largest, f64::INFINITY, run)
     }
 
@@ -450,12 +438,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             let unbounded = region.lo[j] == T::neg_infinity() && region.hi[j] == T::infinity();
             if unbounded || (region.is_inside(j, *v) && *v != T::zero()) {
                 if let Err(limit) = run.check() {
-                    let candidate = Candidate {
-                        x: from.to_vec(),
-                        phase: Phase::Start,
-                        limit: Some(limit),
-                        dual: None,
-                    };
+                    let candidate = Candidate::new(from.to_vec(), Phase::Start, Some(limit));
                     return (candidate, false);
                 }
                 // a dependent coordinate is left where it is: it moves when the face has lost what it depends on
@@ -482,7 +465,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             x,
             phase: Phase::ActiveSet,
             limit: outcome.err(),
-            dual,
+            dual: dual.map(Scratch::from),
         };
         (candidate, done)
     }

@@ -1,25 +1,26 @@
 //! The judgement of a candidate: everything anew from A, b and the x that is handed out.
 
-use super::driver::{Candidate, Context, relative};
-use super::prepared::close_sum;
+use super::prepared::{Prepared, close_sum};
+use crate::least_squares::context::{Candidate, Context};
 use crate::least_squares::dual::Primal;
-use crate::least_squares::region::{Region, Sum};
+use crate::least_squares::region::{BoundsAndSum, Region, Sum};
 use crate::least_squares::uniqueness::Known;
 use crate::linalg::norm2;
 use crate::outcome::{Certificate, Run, Solution, Status, Uniqueness};
 use crate::sets::clip;
 use crate::{Error, LinalgScalar, Result};
 
-impl<T: LinalgScalar> Context<'_, '_, '_, T> {
+impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
     /// The judgement: everything anew from A, b and the x that is handed out.
     pub(super) fn judge(
         &self,
         candidate: Candidate<T>,
         b: &[T],
         unit: T,
+        prepared: &Prepared<'_, '_, T>,
         mut run: Run<'_>,
     ) -> Result<Solution<T>> {
-        let (p, region, posed) = (self.problem, self.region, &self.prepared.posed);
+        let (p, region, posed) = (self.problem, self.region, &prepared.posed);
         let n = p.columns();
         let mut inner = candidate.x;
         let mut failed = false;
@@ -38,7 +39,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             } else if inner[j] >= region.hi[j] {
                 hi
             } else {
-                clip(inner[j] * self.prepared.factor(j) * unit, lo, hi)
+                clip(inner[j] * prepared.factor(j) * unit, lo, hi)
             };
             if !x[j].is_finite() {
                 return Err(Error::Unrepresentable { index: j });
@@ -63,7 +64,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
                 } else if x[j] == posed.hi[j] {
                     region.hi[j]
                 } else {
-                    x[j] / self.prepared.factor(j) / unit
+                    x[j] / prepared.factor(j) / unit
                 }
             })
             .collect();
@@ -78,12 +79,16 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             g: &seen.g,
         };
         let ended = candidate.limit.is_none() && candidate.phase.factors_its_face() && !run.damped;
-        let gap = match self.known_gap(&scaled) {
+        let gap = match seen.gap {
             Some(gap) => gap,
-            None => primal.gap(candidate.dual.as_deref(), None, ended, &mut run),
+            None => primal.gap(
+                candidate.dual.as_ref().map(|w| w.as_slice()),
+                None,
+                ended,
+                &mut run,
+            ),
         };
-        let rho = relative(seen.displacement, self.unit_of(&scaled));
-        let error = relative(seen.lost, self.unit_of(&scaled));
+        let (rho, error) = self.rho_of(&seen);
         let (short, sizes) = outer.as_ref().map_or((T::zero(), T::zero()), |s| s.gap(&x));
         let adds_up = short.abs() <= T::lit(8.0) * T::epsilon() * T::count(n) * sizes;
         let status = match candidate.limit {
@@ -94,8 +99,8 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
         };
         let uniqueness = if status.is_solved() {
             let known = Known {
-                t: seen.t,
-                displacement: seen.displacement,
+                t: seen.measured.t,
+                displacement: seen.measured.displacement,
                 // (a start may leave coordinates between their bounds that no factor holds)
                 factored: ended && self.start.is_none(),
                 pairs: posed.pairs,
@@ -105,7 +110,7 @@ impl<T: LinalgScalar> Context<'_, '_, '_, T> {
             Uniqueness::NotKnown
         };
         let multipliers: Vec<T> = (0..n)
-            .map(|j| (seen.g[j] + seen.t * region.weight(j)) / self.prepared.factor(j) * unit)
+            .map(|j| (seen.g[j] + seen.measured.t * region.weight(j)) / prepared.factor(j) * unit)
             .collect();
         let residual_norm = norm2(&seen.r) * unit;
         let residual: Vec<T> = seen.r.iter().map(|v| *v * unit).collect();

@@ -3,10 +3,8 @@
 use crate::least_squares::problem::Problem;
 use crate::least_squares::region::{BoundsAndSum, Sum, add};
 use crate::linalg::{exponent, norm2, safe_exponent};
-use crate::outcome::{Run, Status};
 use crate::sets::{check_bounds, clip};
 use crate::{Error, LinalgScalar, Result};
-use std::cell::OnceCell;
 
 /// The set as the caller posed it, checked.
 #[derive(Debug, Clone)]
@@ -32,8 +30,6 @@ pub(super) struct Prepared<'p, 'a, T: LinalgScalar> {
     weights: Option<(Vec<T>, T)>,
     /// The factor of the row appended for the sum.
     pub(super) alpha: T,
-    /// Where the problem does not hold it itself.
-    gram: OnceCell<Vec<T>>,
 }
 
 /// See [`Prepared::shared`].
@@ -169,7 +165,6 @@ impl<'p, 'a, T: LinalgScalar> Prepared<'p, 'a, T> {
             posed,
             norms,
             weights,
-            gram: OnceCell::new(),
         }
     }
 
@@ -189,7 +184,6 @@ impl<'p, 'a, T: LinalgScalar> Prepared<'p, 'a, T> {
             norms,
             weights,
             alpha,
-            gram: OnceCell::new(),
         }
     }
 
@@ -207,25 +201,6 @@ impl<'p, 'a, T: LinalgScalar> Prepared<'p, 'a, T> {
     /// s_j with x_j = s_j x̂_j.
     pub(super) fn factor(&self, j: usize) -> T {
         self.factors[j]
-    }
-
-    /// The Gram matrix of A, formed once.
-    ///
-    /// # Errors
-    /// The limit that was reached on the way.
-    pub(super) fn gram(&self, run: &mut Run<'_>) -> Result<&[T], Status> {
-        if let Some(g) = self.problem.gram(run) {
-            return Ok(g);
-        }
-        if let Some(g) = self.gram.get() {
-            return Ok(g);
-        }
-        let n = self.problem.columns();
-        let everything: Vec<usize> = (0..n).collect();
-        // (that there is memory for it was asked before)
-        let mut g = vec![T::zero(); n * n];
-        self.problem.gram_of(&everything, &mut g, run)?;
-        Ok(self.gram.get_or_init(|| g))
     }
 
     /// The set in units in which x = factor · unit · x̂.

@@ -6,7 +6,7 @@ use super::reduction::{Change, Reduced};
 use crate::checks::{check_finite, check_len, check_memory, check_not_empty, check_rhs, columns_of, zeros};
 use crate::clock::Instant;
 use crate::least_squares::bounded::{Request, Settings, Shape, Strategy};
-use crate::least_squares::driver::rounding_of_norms;
+use crate::least_squares::evidence::{relative, rounding_of_norms};
 use crate::least_squares::many::Unbegun;
 use crate::least_squares::many::{Answer, in_order};
 use crate::least_squares::problem::Problem;
@@ -491,7 +491,7 @@ fn evidence<T: LinalgScalar>(
             + T::lit(rounding_of_sums(n + OF_PROJECTION, moved + pulled))
             + T::epsilon() * T::lit(pulled)
             + rounding_of_norms(b.len(), T::count(n).sqrt() * T::lit(rho));
-        (driver::relative(T::lit(rho), unit), driver::relative(lost, unit))
+        (relative(T::lit(rho), unit), relative(lost, unit))
     };
     let mut g = vec![T::zero(); n];
     problem.adjoint(r, &mut g, run);

@@ -3,7 +3,6 @@
 //! For problems with columns whose face is small: the n×n Gram matrix is never formed. Each round prices all columns with
 //! one pass, so the answer is a solution of the whole problem, not of a guess.
 
-use super::driver::residual_of;
 use crate::LinalgScalar;
 use crate::least_squares::active_set::{Pricing, active_set};
 use crate::least_squares::faces::{Face, GramFace};
@@ -36,7 +35,7 @@ pub(super) fn working_set<T: LinalgScalar>(
         let inside: Vec<usize> = (0..n)
             .filter(|j| norms[*j] > T::zero() && region.is_inside(*j, x[*j]))
             .collect();
-        let r = residual_of(problem, b, x, run);
+        let r = problem.residual(b, x, run);
         problem.adjoint(&r, &mut pull, run);
         let lambda = multiplier(region, norms, x, &pull);
         order.clear();
@@ -115,7 +114,7 @@ pub(super) fn working_set<T: LinalgScalar>(
         // the Gram matrix squares the condition number: refine with the residual in A
         let mut delta = vec![T::zero(); members.len()];
         for _ in 0..3 {
-            let r = residual_of(problem, b, x, run);
+            let r = problem.residual(b, x, run);
             problem.combine_adjoint(&globals, &r, &mut delta, run);
             face.solve(&mut delta);
             let target = |j: usize, d: T| x[j] + d;

@@ -1,0 +1,282 @@
+//! What all methods of a solve share: the problem, the set, the best point so far, and the steps that any of them takes.
+
+use super::coordinate_descent::{Outcome, coordinate_descent};
+use super::dual::Primal;
+use super::evidence::{Looked, Measure};
+use super::problem::Problem;
+use super::projected_cg::{Ended, Reached, Target, projected_cg};
+use crate::LinalgScalar;
+use crate::linalg::scratch::{self, Scratch};
+use crate::linalg::{dot, max_or_nan, norm2};
+use crate::outcome::{Phase, Run, Status};
+use std::cell::{OnceCell, RefCell};
+
+/// A gap above this part of f is large beside it.
+const MUCH: f64 = 0.01;
+
+/// The f of a residual of ten times the tolerance: such a b was interpolated as well as was asked for.
+fn negligible<T: LinalgScalar>(tolerance: T, size: T) -> T {
+    let size = T::lit(10.0) * tolerance * size;
+    size * size
+}
+
+/// A feasible point on its way to the final verification, in scaled units.
+pub(super) struct Candidate<T: LinalgScalar> {
+    pub(super) x: Vec<T>,
+    pub(super) phase: Phase,
+    /// The limit that ended the method, if one did.
+    pub(super) limit: Option<Status>,
+    /// A direction w with Aᵀw of the right sign on the face, for the dual bound.
+    pub(super) dual: Option<Scratch<T>>,
+}
+
+impl<T: LinalgScalar> Candidate<T> {
+    pub(super) fn new(x: Vec<T>, phase: Phase, limit: Option<Status>) -> Self {
+        Self {
+            x,
+            phase,
+            limit,
+            dual: None,
+        }
+    }
+
+    /// The point that a method began with, when a limit came before its first step.
+    pub(super) fn stopped_at(x: &[T], limit: Status) -> Self {
+        Self::new(x.to_vec(), Phase::Start, Some(limit))
+    }
+}
+
+/// A prepared problem and b, in scaled units.
+pub(super) struct Context<'c, 'a, T: LinalgScalar, R> {
+    pub(super) problem: &'c Problem<'a, T>,
+    pub(super) region: &'c R,
+    /// ‖a_j‖; of a column of zeros that takes part in a sum, that of the largest column.
+    pub(super) norms: &'c [T],
+    /// The factor of the row that is appended to A for a sum, 0 without one.
+    pub(super) alpha: T,
+    pub(super) b: &'c [T],
+    pub(super) b_norm: T,
+    pub(super) tolerance: T,
+    /// What an exact method must reach to be believed.
+    pub(super) exact: T,
+    pub(super) start: Option<Vec<T>>,
+    /// Whether other right-hand sides share what depends on A alone.
+    pub(super) many: bool,
+    /// The last point whose ρ was computed: what is verified in the end is nearly always that.
+    pub(super) looked_at: RefCell<Option<Looked<T>>>,
+    /// Aᵀb, once somebody has formed it.
+    pub(super) correlations: OnceCell<Scratch<T>>,
+}
+
+impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
+    /// Whether x is a solution to the tolerance.
+    pub(super) fn holds(&self, x: &[T], run: &mut Run<'_>) -> bool {
+        let is_trivial = R::ZERO_OFF_FACE && self.b_norm == T::zero();
+        is_trivial || self.solves(x, self.tolerance, run)
+    }
+
+    /// max(‖b‖, max ‖a_j x_j‖): what residuals are formed from, and so the size that rounding has. Over x ≥ 0 that is ‖b‖: no point with
+    /// larger terms is of use there.
+    pub(super) fn size_of(&self, x: &[T]) -> T {
+        if R::ZERO_OFF_FACE {
+            return self.b_norm;
+        }
+        let terms = self.problem.norms().iter().zip(x).map(|(c, v)| (*c * *v).abs());
+        self.b_norm.max(max_or_nan(terms))
+    }
+
+    /// The unit of ρ: ‖b‖, or max ‖a_j x_j‖ when b = 0.
+    pub(super) fn unit_of(&self, x: &[T]) -> T {
+        if self.b_norm > T::zero() {
+            self.b_norm
+        } else {
+            self.size_of(x)
+        }
+    }
+
+    /// Aᵀb
+    pub(super) fn correlations(&self, run: &mut Run<'_>) -> &[T] {
+        self.correlations.get_or_init(|| {
+            let mut c: Scratch<T> = scratch::zeros(self.problem.columns());
+            self.problem.adjoint(self.b, &mut c, run);
+            c
+        })
+    }
+
+    /// b − A x
+    pub(super) fn residual_of(&self, x: &[T], run: &mut Run<'_>) -> Vec<T> {
+        self.problem.residual(self.b, x, run)
+    }
+
+    /// ‖A x − b‖; +∞ for an x that is no point.
+    pub(super) fn distance(&self, x: &[T], run: &mut Run<'_>) -> T {
+        let size = norm2(&self.residual_of(x, run));
+        if size.is_nan() || x.iter().any(|v| !v.is_finite()) {
+            T::infinity()
+        } else {
+            size
+        }
+    }
+
+    /// Of two candidates the one with evidence, else the one with the lower f, and what ended the second.
+    pub(super) fn better(
+        &self,
+        first: Candidate<T>,
+        second: Candidate<T>,
+        run: &mut Run<'_>,
+    ) -> Candidate<T> {
+        if self.holds(&second.x, run) {
+            return second;
+        }
+        self.lower(first, second, run)
+    }
+
+    /// The one with the lower f, and what ended the second.
+    pub(super) fn lower(&self, first: Candidate<T>, second: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+        if self.distance(&first.x, run) <= self.distance(&second.x, run) {
+            Candidate {
+                limit: second.limit,
+                ..first
+            }
+        } else {
+            second
+        }
+    }
+
+    /// Where the gap of this solution is large beside f: the part of it that would not be.
+    pub(super) fn leaves_much(&self, candidate: &Candidate<T>, run: &mut Run<'_>) -> Option<T> {
+        let mut looked = self.look_at(&candidate.x, run);
+        let factored = candidate.phase.factors_its_face() && !run.damped;
+        let own = candidate.dual.as_ref().map(|w| w.as_slice());
+        let known = self.correlations.get().map(|c| c.as_slice());
+        let primal = Primal {
+            problem: self.problem,
+            set: self.region,
+            b: self.b,
+            x: &looked.x,
+            r: &looked.r,
+            g: &looked.g,
+        };
+        let gap = primal.gap(own, known, factored, run);
+        let f = T::lit(0.5) * dot(&looked.r, &looked.r);
+        looked.gap = Some(gap);
+        self.keep(looked);
+        let much = T::lit(MUCH) * f;
+        let floor = negligible(self.tolerance, self.size_of(&candidate.x));
+        (gap > much && f > floor).then(|| much / gap)
+    }
+
+    /// Continues projected conjugate gradients with a smaller tolerance. The gap is then roughly proportional to the tolerance, so `part` of it
+    /// suffices; at the same rate two more digits cost about a quarter of what was spent.
+    pub(super) fn tightened(
+        &self,
+        candidate: &Candidate<T>,
+        part: T,
+        run: &mut Run<'_>,
+    ) -> Option<Candidate<T>> {
+        let whole = self.target(0.25 * run.cost());
+        let part = T::lit(0.5) * part;
+        let target = Target {
+            tolerance: part * whole.tolerance,
+            enough: part * whole.tolerance,
+            shift: part * whole.shift,
+            ..whole
+        };
+        if candidate.phase != Phase::ProjectedGradient
+            || self.region.sum().is_some()
+            || target.tolerance < T::lit(1e2) * T::epsilon()
+        {
+            return None;
+        }
+        run.because("the duality gap is large relative to f: a smaller tolerance");
+        let (next, ended) = self.projected(candidate.x.clone(), &target, run);
+        let better = ended == Ended::Converged
+            && self.distance(&next.x, run) <= self.distance(&candidate.x, run)
+            && self.holds(&next.x, run);
+        better.then_some(next)
+    }
+
+    /// Coordinate descent until ρ is at most the tolerance, or it turns out too slow.
+    pub(super) fn descend(
+        &self,
+        mut x: Vec<T>,
+        patience: usize,
+        run: &mut Run<'_>,
+    ) -> (Candidate<T>, Outcome) {
+        run.begin(Phase::CoordinateDescent);
+        let done = |x, limit| Candidate::new(x, Phase::CoordinateDescent, limit);
+        let size = self.size_of(&x);
+        let mut step = T::lit(0.3) * self.tolerance * size;
+        // the steps bound ρ only up to the coupling of the columns: tighten until ρ itself is there
+        for _ in 0..8 {
+            match coordinate_descent(
+                self.problem,
+                self.region,
+                self.b,
+                &mut x,
+                step.max(T::lit(4.0) * T::epsilon() * size),
+                patience,
+                run,
+            ) {
+                Err(limit) => return (done(x, Some(limit)), Outcome::Slow),
+                Ok(Outcome::Slow) => {
+                    run.ended("its rate is too slow");
+                    return (done(x, None), Outcome::Slow);
+                }
+                Ok(Outcome::Converged) => {}
+            }
+            if self.solves(&x, self.tolerance, run) {
+                break;
+            }
+            step *= T::lit(0.1);
+        }
+        (done(x, None), Outcome::Converged)
+    }
+
+    /// The tolerance asked for, with a margin for what is computed afresh in the end.
+    pub(super) fn target(&self, passes: f64) -> Target<T> {
+        // (ρ is at most tolerance + shift)
+        Target {
+            tolerance: T::lit(0.45) * self.tolerance,
+            enough: T::lit(0.45) * self.tolerance,
+            passes,
+            sparse_only: false,
+            shift: T::lit(0.45) * self.tolerance,
+        }
+    }
+
+    /// Projected conjugate gradients from x; there must be no sum.
+    pub(super) fn projected(
+        &self,
+        mut x: Vec<T>,
+        target: &Target<T>,
+        run: &mut Run<'_>,
+    ) -> (Candidate<T>, Ended) {
+        run.begin(Phase::ProjectedGradient);
+        let known = self.correlations.get().map(|c| c.as_slice());
+        let unit = self.unit_of(&x);
+        let bounds = self.region.bounds();
+        let Reached { ended, seen } =
+            projected_cg(self.problem, self.b, bounds, known, unit, &mut x, target, run);
+        if let Some((mut r, mut g)) = seen.filter(|_| ended == Ended::Converged) {
+            r.iter_mut().chain(&mut g).for_each(|v| *v = -*v);
+            self.take_over(&x, &r, &g, run);
+        }
+        match ended {
+            Ended::Budget => run.ended("its budget is spent, or most coordinates stay positive"),
+            Ended::Stalled => run.ended("no step decreases f in this precision"),
+            Ended::Converged | Ended::Limit(_) => {}
+        }
+        let limit = match ended {
+            Ended::Limit(status) => Some(status),
+            _ => None,
+        };
+        (Candidate::new(x, Phase::ProjectedGradient, limit), ended)
+    }
+
+    /// Whether projected conjugate gradients are the end of it: by a limit, or with a ρ that holds when its residual is formed anew.
+    pub(super) fn settled(&self, candidate: &Candidate<T>, ended: Ended, run: &mut Run<'_>) -> bool {
+        candidate.limit.is_some()
+            || (ended == Ended::Converged && self.solves(&candidate.x, self.tolerance, run))
+    }
+}
