@@ -3,21 +3,15 @@
 use super::active_set::{Ended, Pricing, Progress, active_set};
 use super::block_exchange::{Exchange, Failure, Shifted, State, block_exchange};
 use super::context::{Candidate, Context};
-use super::damped::{self, Damped};
-use super::driver::support;
-use super::faces::{Face, GrowingGram, QrFace, residual};
+use super::faces::{Face, GrowingGram, residual};
 use super::plan::Growth;
-use super::problem::Problem;
 use super::projected_cg::{Target, projected_cg};
 use super::region::{NonNegative, Region};
 use crate::LinalgScalar;
+use crate::linalg::dot;
 use crate::linalg::scratch::{self, Scratch};
-use crate::linalg::{dot, norm2};
 use crate::outcome::{Phase, Run, Status};
-use std::cell::{Cell, OnceCell, RefCell};
-
-/// From so many columns on a factor of them all at once is faster than column by column.
-const MANY_AT_ONCE: usize = 16;
+use std::cell::Cell;
 
 /// How the active set on a growing Gram factor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,7 +221,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
         }
         let pricing = Pricing {
             go_on,
-            ..self.pricing()
+            ..self.pricing(from)
         };
         let outcome = active_set(&mut face, &mut x, &mut [], &NonNegative, &pricing, run);
         let norms: Vec<T> = face.members().iter().map(|j| p.norms()[*j]).collect();
@@ -249,132 +243,6 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
             Ok(Ended::GivenUp) | Err(_) => Grown::GivenUp,
         };
         (candidate, grown)
-    }
-
-    /// The active set on a growing QR factor, from a feasible point; where that loses its way in rounding, on that of the damped problem.
-    pub(super) fn growing_qr(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
-        let candidate = self.undamped_qr(from, &|_| true, run);
-        if candidate.limit.is_some() || self.holds(&candidate.x, run) {
-            return candidate;
-        }
-        run.ended("stalled at rounding level");
-        self.damped(candidate, run)
-    }
-
-    /// Steps of the proximal point method, the first from zero: each solves a damped problem exactly.
-    fn damped(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
-        let n = self.problem.columns();
-        let mut best = candidate;
-        let mut x = vec![T::zero(); n];
-        let mut last = T::infinity();
-        for _ in 0..damped::STEPS {
-            let Some(damped) = Damped::new(self.problem, self.b, self.problem.norms(), &x, run) else {
-                break;
-            };
-            let Ok(matrix) = damped.matrix() else { break };
-            let Ok(problem) = Problem::new(&matrix, true, run.stop()) else {
-                break;
-            };
-            let inner = Context {
-                problem: &problem,
-                region: &NonNegative,
-                norms: problem.norms(),
-                alpha: T::zero(),
-                many: false,
-                b: &damped.b,
-                b_norm: norm2(&damped.b),
-                tolerance: self.tolerance,
-                exact: self.exact,
-                start: None,
-                looked_at: RefCell::new(None),
-                correlations: OnceCell::new(),
-            };
-            run.because("the damped problem ½‖A x − b‖² + ½μ²‖c∘x‖² has a moderate condition number");
-            let mut next = inner.undamped_qr(&x, &|_| true, run);
-            if let Some(dual) = &mut next.dual {
-                dual.truncate(self.b.len());
-            }
-            x.copy_from_slice(&next.x);
-            best = self.better(best, next, run);
-            if best.limit.is_some() || self.holds(&best.x, run) {
-                break;
-            }
-            let reached = self.rho(&x, run);
-            if reached.is_nan() || reached > T::lit(0.5) * last {
-                break;
-            }
-            last = reached;
-        }
-        best
-    }
-
-    /// From a solution that leaves much of f to be gained, as far as its gap tells: the active set on a QR factor, which knows directions that
-    /// A hardly sees, until the solve has cost `end`.
-    pub(super) fn sharpened(&self, candidate: Candidate<T>, end: f64, run: &mut Run<'_>) -> Candidate<T> {
-        let face = QrFace::new(self.problem, self.b);
-        if run.cost() + face.passes_of_assign(support(&candidate.x)) > end {
-            return candidate;
-        }
-        run.because(
-            "the duality gap is large relative to f: a QR factor knows directions that A hardly sees",
-        );
-        let next = self.undamped_qr(&candidate.x, &|seen| seen.cost <= end, run);
-        let better = next.limit.is_none()
-            && self.distance(&next.x, run) < self.distance(&candidate.x, run)
-            && self.holds(&next.x, run);
-        if better { next } else { candidate }
-    }
-
-    /// The active set on a growing QR factor, from a feasible point, for as long as `go_on` says.
-    fn undamped_qr(&self, from: &[T], go_on: &dyn Fn(&Progress) -> bool, run: &mut Run<'_>) -> Candidate<T> {
-        let p = self.problem;
-        run.begin(Phase::ActiveSet);
-        let mut face = QrFace::new(p, self.b);
-        let mut x = Vec::new();
-        let start: Vec<usize> = (0..from.len()).filter(|j| from[*j] > T::zero()).collect();
-        if start.len() >= MANY_AT_ONCE && face.assign(&start, run) {
-            x.extend(start.iter().map(|j| from[*j]));
-        } else {
-            for j in start {
-                if let Err(limit) = run.check() {
-                    return self.started(from, Some(limit));
-                }
-                // a dependent column is left to the method, which takes it in when it helps
-                if face.append(j, run) {
-                    x.push(from[j]);
-                }
-            }
-        }
-        let pricing = Pricing {
-            go_on,
-            ..self.pricing()
-        };
-        let outcome = active_set(&mut face, &mut x, &mut [], &NonNegative, &pricing, run);
-        let norms: Vec<T> = face.members().iter().map(|j| p.norms()[*j]).collect();
-        let dual = Some(face.dual_direction(norms));
-        Candidate {
-            x: self.spread(face.members(), &x),
-            phase: Phase::ActiveSet,
-            limit: outcome.err(),
-            dual: dual.map(Scratch::from),
-        }
-    }
-
-    /// Partial pricing without an end.
-    pub(super) fn pricing(&self) -> Pricing<'_, T> {
-        let p = self.problem;
-        Pricing {
-            norms: p.norms(),
-            size: self.b_norm,
-            first: if p.rows().saturating_mul(p.columns()) > 5_000_000 {
-                32
-            } else {
-                10
-            },
-            pool: 64,
-            alike: p.alike(),
-            go_on: &|_| true,
-        }
     }
 
     pub(super) fn started(&self, from: &[T], limit: Option<Status>) -> Candidate<T> {

@@ -50,7 +50,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
         let pricing = Pricing {
             norms: &sizes,
             alike: 0,
-            ..self.pricing()
+            ..self.pricing(&[])
         };
         if active_set(&mut face, &mut x, &mut [], &NonNegative, &pricing, run).is_err() {
             return false;

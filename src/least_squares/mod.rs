@@ -23,6 +23,7 @@ mod evidence;
 pub(crate) mod faces;
 mod few_columns;
 mod flow;
+mod growing_qr;
 mod interior_point;
 mod least_distance;
 mod likeness;

@@ -1,5 +1,6 @@
 //! The feasible set in the units of a solve: x ≥ 0, or bounds and perhaps one weighted sum.
 
+use super::bounds::close_sum;
 use crate::Scalar;
 
 /// {lo ≤ x ≤ hi}, and Σ w_j x_j = r where there is a sum.
@@ -32,6 +33,18 @@ pub(crate) trait Region<T: Scalar> {
     fn lacking(&self, x: &[T]) -> (T, T) {
         self.sum().map_or((T::zero(), T::zero()), |sum| sum.gap(x))
     }
+    /// A feasible point near zero, given the gradient at a point.
+    fn feasible_point(&self, norms: &[T], gradient: &mut dyn FnMut(&[T]) -> Vec<T>) -> Vec<T>;
+    /// Whether some coordinate has one infinite bound, so that a dual point needs a direction.
+    fn has_half_lines(&self) -> bool;
+    /// 1 where only the lower bound of a coordinate is finite, −1 where only the upper one is, else 0: the sign that its gradient must have.
+    fn inward(&self, j: usize) -> T;
+    /// Whether a coordinate at v belongs to the face that a method begins with. What rests at zero may stay there until it is priced; what has no
+    /// bounds is in every face.
+    fn begins_free(&self, j: usize, v: T) -> bool;
+    /// x ← a point whose sum is met as well as it can be: what is measured is then the point that is handed out.
+    fn meet_sum(&self, _norms: &[T], _x: &mut [T]) {}
+
     /// The nearest point of [lo_j, hi_j].
     #[inline]
     fn clip(&self, j: usize, v: T) -> T {
@@ -89,6 +102,20 @@ impl<T: Scalar> Region<T> for NonNegative {
     fn best_multiplier(&self, _x: &[T], _h: &[T]) -> T {
         T::zero()
     }
+    fn feasible_point(&self, norms: &[T], _gradient: &mut dyn FnMut(&[T]) -> Vec<T>) -> Vec<T> {
+        vec![T::zero(); norms.len()]
+    }
+    fn has_half_lines(&self) -> bool {
+        true
+    }
+    #[inline]
+    fn inward(&self, _j: usize) -> T {
+        T::one()
+    }
+    #[inline]
+    fn begins_free(&self, _j: usize, v: T) -> bool {
+        v > T::zero()
+    }
     // (NaN becomes 0)
     #[inline]
     fn clip(&self, _j: usize, v: T) -> T {
@@ -123,6 +150,47 @@ impl<T: Scalar> Region<T> for BoundsAndSum<T> {
     }
     fn best_multiplier(&self, x: &[T], h: &[T]) -> T {
         self.multiplier_of_bound(x, h)
+    }
+    /// Without a sum the point of the box nearest to zero, else a vertex near it that pays.
+    fn feasible_point(&self, norms: &[T], gradient: &mut dyn FnMut(&[T]) -> Vec<T>) -> Vec<T> {
+        let zero = self.nearest_to_zero();
+        if self.sum.is_none() {
+            return zero;
+        }
+        let mut x = self.vertex(norms, &gradient(&zero));
+        close_sum(&mut x, self.sum.as_ref(), &self.lo, &self.hi);
+        x
+    }
+    fn has_half_lines(&self) -> bool {
+        (0..self.dim()).any(|j| self.weight(j) == T::zero() && self.inward(j) != T::zero())
+    }
+    fn inward(&self, j: usize) -> T {
+        match (self.lo[j].is_finite(), self.hi[j].is_finite()) {
+            (true, false) => T::one(),
+            (false, true) => -T::one(),
+            _ => T::zero(),
+        }
+    }
+    fn begins_free(&self, j: usize, v: T) -> bool {
+        let unbounded = self.lo[j] == T::neg_infinity() && self.hi[j] == T::infinity();
+        unbounded || (self.is_inside(j, v) && v != T::zero())
+    }
+    /// A gap of more than rounding is shared out among the coordinates between their bounds, in the metric diag(c²); what is at a bound stays
+    /// there.
+    fn meet_sum(&self, norms: &[T], x: &mut [T]) {
+        let Some(sum) = &self.sum else { return };
+        let (gap, size) = sum.gap(x);
+        if gap.abs() > T::lit(4.0) * T::epsilon() * size {
+            let share = |j: usize| sum.w[j] / norms[j];
+            let inside: Vec<usize> = (0..x.len())
+                .filter(|j| sum.w[*j] > T::zero() && norms[*j] > T::zero() && self.is_inside(*j, x[*j]))
+                .collect();
+            let total: T = inside.iter().map(|j| share(*j) * share(*j)).sum();
+            for j in inside {
+                x[j] = self.clip(j, x[j] + gap / total * share(j) / norms[j]);
+            }
+        }
+        close_sum(x, self.sum.as_ref(), &self.lo, &self.hi);
     }
 }
 
@@ -364,11 +432,6 @@ impl<T: Scalar> BoundsAndSum<T> {
         } else {
             self.clip(j, x + e / c)
         }
-    }
-
-    /// Whether both bounds of coordinate j are finite.
-    pub(crate) fn is_bounded(&self, j: usize) -> bool {
-        self.lo[j].is_finite() && self.hi[j].is_finite()
     }
 
     /// The λ with the least Σ_j max over [lo_j, hi_j] of (h_j − λ w_j)(x_j − y_j); 0 without a sum. Convex in λ, with kinks at h_j/w_j.

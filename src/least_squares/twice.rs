@@ -167,7 +167,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
         let p = self.problem;
         let mut x = Vec::new();
         let mut face = self.face_of(from, &mut x, run);
-        let limit = active_set(&mut face, &mut x, &mut [], &NonNegative, &self.pricing(), run).err();
+        let limit = active_set(&mut face, &mut x, &mut [], &NonNegative, &self.pricing(from), run).err();
         let mut best = self.spread(face.members(), &x);
         if limit.is_none() {
             // the largest coordinates last: back substitution begins with them, and the finer ones make good what their rounding takes

@@ -92,19 +92,12 @@ pub(super) fn solve<T: LinalgScalar>(
 }
 
 impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
-    /// The start, or a vertex near zero that pays.
+    /// The start, or a feasible point near zero.
     pub(super) fn origin(&self, run: &mut Run<'_>) -> Vec<T> {
-        if let Some(x) = &self.start {
-            return x.clone();
+        match &self.start {
+            Some(x) => x.clone(),
+            None => self.cold_origin(run),
         }
-        let zero = self.region.nearest_to_zero();
-        if self.region.sum.is_none() {
-            return zero;
-        }
-        let g = self.gradient(&zero, run).1;
-        let mut x = self.region.vertex(self.problem.norms(), &g);
-        close_sum(&mut x, self.region.sum.as_ref(), &self.region.lo, &self.region.hi);
-        x
     }
 
     /// The decision rule.
@@ -137,7 +130,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
                 } else if n <= m + usize::from(self.region.sum.is_some()) {
                     self.dense(origin, run)
                 } else {
-                    self.active_set(&origin, run)
+                    self.growing_qr(&origin, run)
                 }
             }
             Strategy::Auto if self.problem.has_columns() => self.sparse(origin, run),
@@ -145,7 +138,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
             Strategy::BlockExchange => self
                 .block_exchange(&origin, self.start.is_some(), run)
                 .unwrap_or_else(|| still(Some(Status::Stalled))),
-            Strategy::ActiveSet => self.active_set(&origin, run),
+            Strategy::ActiveSet => self.growing_qr(&origin, run),
             Strategy::WorkingSet => self.sparse(origin, run),
             Strategy::ProjectedGradient => self.gradients(origin, usize::MAX, run),
         }
@@ -278,7 +271,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
         }
         run.because("no earlier method converged");
         if self.problem.rows().saturating_mul(self.inside(&candidate.x)) <= QR_ELEMENTS / 4 {
-            candidate = self.active_set(&candidate.x, run);
+            candidate = self.growing_qr(&candidate.x, run);
             if candidate.limit.is_some() || self.solves(&candidate.x, self.tolerance, run) {
                 return candidate;
             }
@@ -293,10 +286,6 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
         }
         run.because("no earlier method converged");
         self.descend(candidate.x, usize::MAX, run).0
-    }
-
-    pub(super) fn inside(&self, x: &[T]) -> usize {
-        (0..x.len()).filter(|j| self.region.is_inside(*j, x[*j])).count()
     }
 
     /// Projected gradients to the tolerance.
@@ -334,7 +323,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
             return self.gradients(rough.x, usize::MAX, run);
         }
         run.because("projected gradients have found the free coordinates");
-        let exact = self.active_set(&x, run);
+        let exact = self.growing_qr(&x, run);
         let there = self.look_at(&exact.x, run);
         let reached = there.measured;
         self.keep(there);
@@ -378,15 +367,6 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
             &self.region.hi,
         );
         out
-    }
-
-    /// b − A x and g = Aᵀ(A x − b)
-    pub(super) fn gradient(&self, x: &[T], run: &mut Run<'_>) -> (Vec<T>, Vec<T>) {
-        let r = self.residual_of(x, run);
-        let mut g = vec![T::zero(); x.len()];
-        self.problem.adjoint(&r, &mut g, run);
-        g.iter_mut().for_each(|v| *v = -*v);
-        (r, g)
     }
 
     /// Whether a QR factor of what is between its bounds fits.

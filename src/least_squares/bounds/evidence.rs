@@ -2,6 +2,7 @@
 
 use crate::LinalgScalar;
 use crate::least_squares::context::{Candidate, Context};
+use crate::least_squares::faces::QrFace;
 use crate::least_squares::region::BoundsAndSum;
 use crate::linalg::norm2;
 use crate::outcome::Run;
@@ -20,7 +21,8 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
             }
             let seen = self.look_at(&best.x, run);
             run.because("rounding decides: residuals in twice the precision");
-            let next = self.active_set_twice(&best.x, run);
+            let face = QrFace::over(self.problem, self.b, self.region, self.alpha).in_twice();
+            let (next, _) = self.active_set_on(face, &best.x, &|_| true, run);
             let there = self.look_at(&next.x, run);
             let (before, after) = (norm2(&seen.r), norm2(&there.r));
             let nearer = there.measured.displacement < seen.measured.displacement;

@@ -12,4 +12,5 @@ mod reduce_and_solve;
 mod reduction;
 mod working_set;
 
+pub(super) use prepared::close_sum;
 pub(crate) use reduce_and_solve::Question;

@@ -4,7 +4,7 @@ use crate::least_squares::problem::Problem;
 use crate::least_squares::region::{BoundsAndSum, Sum, add};
 use crate::linalg::{exponent, norm2, safe_exponent};
 use crate::sets::{check_bounds, clip};
-use crate::{Error, LinalgScalar, Result};
+use crate::{Error, LinalgScalar, Result, Scalar};
 
 /// The set as the caller posed it, checked.
 #[derive(Debug, Clone)]
@@ -259,7 +259,7 @@ pub(super) fn sum_of<T: LinalgScalar>(values: impl Iterator<Item = T>) -> T {
 
 /// Makes Σ w x = r up to the rounding of x: by the largest coordinates between their bounds, and only where that is not
 /// enough by others.
-pub(super) fn close_sum<T: LinalgScalar>(x: &mut [T], sum: Option<&Sum<T>>, lo: &[T], hi: &[T]) {
+pub(in crate::least_squares) fn close_sum<T: Scalar>(x: &mut [T], sum: Option<&Sum<T>>, lo: &[T], hi: &[T]) {
     let Some(sum) = sum else { return };
     // a first change may be so large that the rounding of it leaves a gap
     for _ in 0..2 {
@@ -271,7 +271,7 @@ pub(super) fn close_sum<T: LinalgScalar>(x: &mut [T], sum: Option<&Sum<T>>, lo: 
     }
 }
 
-fn close_gap<T: LinalgScalar>(x: &mut [T], sum: &Sum<T>, lo: &[T], hi: &[T]) {
+fn close_gap<T: Scalar>(x: &mut [T], sum: &Sum<T>, lo: &[T], hi: &[T]) {
     let (inside, at_bounds): (Vec<usize>, Vec<usize>) = (0..x.len())
         .filter(|j| sum.w[*j] > T::zero() && lo[*j] < hi[*j])
         .partition(|j| lo[*j] < x[*j] && x[*j] < hi[*j]);
