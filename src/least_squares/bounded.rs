@@ -22,6 +22,8 @@
 //! sparse, large           coordinate descent (with a sum: projected gradients); working sets in a dense Gram matrix
 //! products only           projected gradients, then the active set from the face they found; written out when n ≤ 512
 //! ```
+//!
+//! The table is [`plan`](fn@super::plan::plan); [`Solution::trace`](crate::Solution::trace) says which of its steps were taken.
 
 use crate::operators::{LinearOperator, checked_size};
 use crate::outcome::{CancelToken, Limits, Solution, default_tolerance};

@@ -48,7 +48,20 @@ const LARGE_FACE: usize = 1000;
 /// A QR factor of more elements than this (800 MB of f64) is not attempted.
 pub(super) const QR_ELEMENTS: usize = 100_000_000;
 /// Passes of a method that has no other to hand over to.
-const UNLIMITED: f64 = 1e5;
+pub(super) const UNLIMITED: f64 = 1e5;
+/// Over bounds: from so many columns on projected conjugate gradients are tried before a Gram matrix of them all …
+const MANY_COLUMNS_OVER_BOUNDS: usize = 100;
+/// … and from so many on their face is worth starting from when they have not got there: a factor of all columns costs more.
+pub(super) const WORTH_A_START: usize = 700;
+/// With a sum: up to so many columns, right-hand sides share a Gram matrix.
+const SHARED_GRAM: usize = 1000;
+/// With a sum most coordinates are at bounds, as a rule: a growing factor may hold so many columns, and a sixth of all. It has then cost a third of
+/// what a Gram matrix of all columns costs.
+const FACE_WITH_SUM: (usize, usize) = (10, 6);
+/// Steps of accelerated projected gradients that find a face to start from …
+const FEW_GRADIENTS: usize = 300;
+/// … and that are tried where exact methods have stalled: what these have not settled more of them seldom settle.
+pub(super) const MANY_GRADIENTS: usize = 5000;
 
 /// How A is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,10 +75,24 @@ pub enum Storage {
     Products,
 }
 
+/// The set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Set {
+    /// x ≥ 0
+    NonNegative,
+    /// lo ≤ x ≤ hi
+    Bounds,
+    /// Bounds, and a sum.
+    Sum,
+}
+
 /// What a plan rests on: measured once, before the first method.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Features {
+    /// The set.
+    pub set: Set,
     /// How A is stored.
     pub storage: Storage,
     /// m
@@ -81,10 +108,11 @@ pub struct Features {
 }
 
 impl Features {
-    /// One right-hand side, no start, incoherent columns.
+    /// x ≥ 0, one right-hand side, no start, incoherent columns.
     #[must_use]
     pub fn new(storage: Storage, rows: usize, columns: usize) -> Self {
         Self {
+            set: Set::NonNegative,
             storage,
             rows,
             columns,
@@ -92,6 +120,13 @@ impl Features {
             shared: false,
             start: None,
         }
+    }
+
+    /// Over this set.
+    #[must_use]
+    pub fn over(mut self, set: Set) -> Self {
+        self.set = set;
+        self
     }
 
     /// With neighbouring columns that are coherent.
@@ -126,7 +161,7 @@ impl Features {
     }
 }
 
-/// A method of least squares over x ≥ 0.
+/// A method of least squares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Method {
@@ -148,6 +183,10 @@ pub enum Method {
     InteriorPoint,
     /// Conjugate gradients on the lift x = u∘u.
     Lift,
+    /// Accelerated projected gradients.
+    AcceleratedGradient,
+    /// The active set on a Gram matrix of all columns, which many right-hand sides share.
+    SharedGram,
 }
 
 impl Method {
@@ -157,10 +196,10 @@ impl Method {
         match self {
             Self::GrowingGram | Self::GrowingQr => Phase::ActiveSet,
             Self::BlockExchange => Phase::BlockExchange,
-            Self::ProjectedCg => Phase::ProjectedGradient,
+            Self::ProjectedCg | Self::AcceleratedGradient => Phase::ProjectedGradient,
             Self::LeastDistance => Phase::LeastDistance,
             Self::CoordinateDescent => Phase::CoordinateDescent,
-            Self::WorkingSets => Phase::WorkingSet,
+            Self::WorkingSets | Self::SharedGram => Phase::WorkingSet,
             Self::InteriorPoint => Phase::InteriorPoint,
             Self::Lift => Phase::Flow,
         }
@@ -229,8 +268,12 @@ pub enum Budget {
         /// Fewer: to a residual of 1e-5 only, in as many passes as a few Gram matrices of the face cost, at most so many.
         to_find_it: f64,
     },
+    /// To a residual of 1e-5 only, in at most so many passes over A.
+    Rough(f64),
     /// Sweeps after which its rate is judged.
     Sweeps(usize),
+    /// Steps.
+    Steps(usize),
     /// A growing factor.
     Growth(Growth),
     /// To a residual of ε^0.4.
@@ -249,7 +292,9 @@ pub enum When {
     NotGrown,
     /// Half of the columns that were offered first to the growing factor have left again.
     HalfLeft,
-    /// At most so many columns are positive.
+    /// A QR factor of the columns between their bounds fits into memory.
+    FactorFits,
+    /// At most so many columns are positive, or between their bounds.
     FewStay(usize),
     /// More columns than that are positive.
     ManyStay(usize),
@@ -319,14 +364,17 @@ fn step(method: Method, when: When, budget: Budget, why: &'static str) -> Step {
     }
 }
 
-/// The plan for x ≥ 0.
+/// The plan.
 #[must_use]
 pub fn plan(features: &Features) -> Plan {
-    let steps = match features.storage {
-        Storage::Dense if features.columns <= features.rows => tall(features),
-        Storage::Dense => wide(features),
-        Storage::Sparse => sparse(SWEEPS),
-        Storage::Products => products(),
+    let steps = match (features.set, features.storage) {
+        (Set::NonNegative, Storage::Dense) if features.columns <= features.rows => tall(features),
+        (Set::NonNegative, Storage::Dense) => wide(features),
+        (Set::NonNegative, Storage::Sparse) => sparse(SWEEPS),
+        (Set::NonNegative, Storage::Products) => products(),
+        (_, Storage::Dense) => dense_over_bounds(features),
+        (set, Storage::Sparse) => sparse_over_bounds(set == Set::Sum),
+        (_, Storage::Products) => products_over_bounds(),
     };
     Plan { steps }
 }
@@ -338,7 +386,7 @@ fn few_passes(columns: usize) -> f64 {
 
 /// The same for A with at least as many rows as columns; None where the Gram matrix is cheap, with fewer columns than `fewest`, or A so nearly
 /// square that most products would be in vain.
-pub(crate) fn products_before_gram(rows: usize, columns: usize, fewest: usize) -> Option<Budget> {
+fn products_before_gram(rows: usize, columns: usize, fewest: usize) -> Option<Budget> {
     let nearly_square = Features::new(Storage::Dense, rows, columns).is_nearly_square();
     (columns >= fewest && !nearly_square).then(|| {
         let passes = few_passes(columns);
@@ -494,6 +542,102 @@ pub(super) fn sparse(sweeps: usize) -> Vec<Step> {
         ),
         step(Method::ProjectedCg, When::Always, Budget::Passes(UNLIMITED), end),
         step(Method::CoordinateDescent, When::Always, Budget::Unlimited, end),
+    ]
+}
+
+/// Over bounds: block exchange, and the active set from where it ended when that is not exact; before it what may well be cheaper. With a sum
+/// that is the active set, until its face is large; else the active set where neighbours are coherent, and products.
+fn dense_over_bounds(f: &Features) -> Vec<Step> {
+    let (n, has_sum) = (f.columns, f.set == Set::Sum);
+    let always = |method, budget, why| step(method, When::Always, budget, why);
+    let end = "the active set always comes to an end";
+    if has_sum && f.shared && n <= SHARED_GRAM {
+        let why = "other right-hand sides share the Gram matrix";
+        return vec![
+            always(Method::SharedGram, Budget::Unlimited, why),
+            always(
+                Method::GrowingQr,
+                Budget::Unlimited,
+                "a QR factor does not square the condition number",
+            ),
+        ];
+    }
+    if n > f.rows + usize::from(has_sum) {
+        let why = "more columns than rows: few of them are between their bounds";
+        return vec![always(Method::GrowingQr, Budget::Unlimited, why)];
+    }
+    let mut steps = Vec::new();
+    if has_sum {
+        let growth = Growth::up_to(FACE_WITH_SUM.0 + n / FACE_WITH_SUM.1);
+        let why = "with a sum most coordinates are at bounds, as a rule";
+        steps.push(always(Method::GrowingQr, Budget::Growth(growth), why));
+    } else if !f.shared {
+        if f.coherent {
+            let why = "neighbouring columns are nearly parallel: few of them are between their bounds";
+            steps.push(always(Method::GrowingQr, Budget::Unlimited, why));
+        }
+        if let Some(budget) = products_before_gram(f.rows, n, MANY_COLUMNS_OVER_BOUNDS) {
+            let why = "m ≥ 1.2 n: a few dozen products cost less than a Gram matrix of all columns";
+            steps.push(always(Method::ProjectedCg, budget, why));
+        }
+    }
+    let why = "a Gram matrix of all columns: it is cheap or shared, or most columns are needed";
+    steps.push(always(Method::BlockExchange, Budget::Unlimited, why));
+    let why = "the Gram matrix squares the condition number: a QR factor does not";
+    steps.push(step(Method::GrowingQr, When::Inexact, Budget::Unlimited, why));
+    steps.push(step(Method::GrowingQr, When::NoExchange, Budget::Unlimited, end));
+    steps
+}
+
+/// Over bounds: what finds a face (no single coordinate can move where there is a sum), working sets, and where those do not converge slower
+/// methods to the end.
+pub(super) fn sparse_over_bounds(has_sum: bool) -> Vec<Step> {
+    let always = |method, budget, why| step(method, When::Always, budget, why);
+    let end = "no earlier method converged";
+    let mut steps = if has_sum {
+        vec![always(
+            Method::AcceleratedGradient,
+            Budget::Steps(FEW_GRADIENTS),
+            "A is sparse",
+        )]
+    } else {
+        vec![
+            always(Method::CoordinateDescent, Budget::Sweeps(SWEEPS), "A is sparse"),
+            always(
+                Method::ProjectedCg,
+                Budget::Rough(BEFORE_WORKING_SETS),
+                "coordinate descent has found a face to start from",
+            ),
+        ]
+    };
+    let few = When::FewStay(LARGE_WORKING_SET);
+    let why = "few coordinates are between their bounds";
+    steps.push(step(Method::WorkingSets, few, Budget::Unlimited, why));
+    steps.push(step(Method::GrowingQr, When::FactorFits, Budget::Unlimited, end));
+    if has_sum {
+        steps.push(always(Method::AcceleratedGradient, Budget::Unlimited, end));
+    } else {
+        steps.push(always(Method::ProjectedCg, Budget::Passes(UNLIMITED), end));
+        steps.push(always(Method::CoordinateDescent, Budget::Unlimited, end));
+    }
+    steps
+}
+
+/// Over bounds: projected gradients to find the face, then the active set from there.
+pub(super) fn products_over_bounds() -> Vec<Step> {
+    let gradients = |budget, why| step(Method::AcceleratedGradient, When::Always, budget, why);
+    vec![
+        gradients(Budget::Steps(FEW_GRADIENTS), "only products are known"),
+        step(
+            Method::GrowingQr,
+            When::FactorFits,
+            Budget::Unlimited,
+            "projected gradients have found the free coordinates",
+        ),
+        gradients(
+            Budget::Unlimited,
+            "the active set did not converge, or its factor would be too large",
+        ),
     ]
 }
 

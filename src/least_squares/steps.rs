@@ -40,7 +40,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
                 When::HalfLeft => half_left,
                 When::Inexact => inexact.is_some(),
                 When::NoExchange => exchanged && inexact.is_none(),
-                When::FewStay(_) | When::ManyStay(_) => false,
+                When::FewStay(_) | When::ManyStay(_) | When::FactorFits => false,
             };
             if !applies {
                 continue;

@@ -1,12 +1,12 @@
-//! Features in, a plan out: one row for each regime of docs/nnls.md.
+//! Features in, a plan out: one row for each regime of docs/nnls.md and docs/bounded.md.
 
 #![allow(clippy::unwrap_used)]
 
 use reparam::least_squares::plan::Method::{
-    BlockExchange, CoordinateDescent, GrowingGram, GrowingQr, InteriorPoint, LeastDistance, Lift,
-    ProjectedCg, WorkingSets,
+    AcceleratedGradient, BlockExchange, CoordinateDescent, GrowingGram, GrowingQr, InteriorPoint,
+    LeastDistance, Lift, ProjectedCg, SharedGram, WorkingSets,
 };
-use reparam::least_squares::plan::{Budget, Features, Method, Storage, When, plan};
+use reparam::least_squares::plan::{Budget, Features, Method, Set, Storage, When, plan};
 
 fn methods(features: &Features) -> Vec<Method> {
     plan(features).steps.iter().map(|step| step.method).collect()
@@ -101,6 +101,74 @@ fn one_plan_for_each_regime() {
     }
 }
 
+#[test]
+fn one_plan_for_each_regime_over_bounds() {
+    let exchange = [BlockExchange, GrowingQr, GrowingQr];
+    let bounds = |rows, columns| dense(rows, columns).over(Set::Bounds);
+    let sum = |rows, columns| dense(rows, columns).over(Set::Sum);
+    let sparse = |set| Features::new(Storage::Sparse, 20_000, 8000).over(set);
+    let table: [(&str, Features, Vec<Method>); 11] = [
+        ("dense, n ≤ m", bounds(100, 99), exchange.to_vec()),
+        (
+            "… from 100 columns and m ≥ 1.2 n on",
+            bounds(200, 100),
+            [&[ProjectedCg], &exchange[..]].concat(),
+        ),
+        (
+            "… kernels on a grid",
+            bounds(200, 50).coherent(true),
+            [&[GrowingQr], &exchange[..]].concat(),
+        ),
+        (
+            "… a Gram matrix that is shared",
+            bounds(200, 100).shared(true),
+            exchange.to_vec(),
+        ),
+        (
+            "with a sum, n ≤ m + 1",
+            sum(100, 101),
+            [&[GrowingQr], &exchange[..]].concat(),
+        ),
+        ("… beyond that", sum(100, 102), vec![GrowingQr]),
+        (
+            "… a Gram matrix that is shared",
+            sum(100, 1000).shared(true),
+            vec![SharedGram, GrowingQr],
+        ),
+        ("more columns than rows", bounds(100, 101), vec![GrowingQr]),
+        (
+            "sparse",
+            sparse(Set::Bounds),
+            vec![
+                CoordinateDescent,
+                ProjectedCg,
+                WorkingSets,
+                GrowingQr,
+                ProjectedCg,
+                CoordinateDescent,
+            ],
+        ),
+        (
+            "sparse, with a sum",
+            sparse(Set::Sum),
+            vec![AcceleratedGradient, WorkingSets, GrowingQr, AcceleratedGradient],
+        ),
+        (
+            "products only",
+            Features::new(Storage::Products, 20_000, 8000).over(Set::Bounds),
+            vec![AcceleratedGradient, GrowingQr, AcceleratedGradient],
+        ),
+    ];
+    for (what, features, expected) in table {
+        assert_eq!(methods(&features), expected, "{what}:\n{}", plan(&features));
+    }
+    // a face of 10 + n/6 columns, with a sum
+    let Budget::Growth(growth) = plan(&sum(700, 600)).steps[0].budget else {
+        panic!("no growing factor first");
+    };
+    assert_eq!(growth.columns, 110);
+}
+
 /// The thresholds, from both sides.
 #[test]
 fn where_plans_change() {
@@ -113,6 +181,14 @@ fn where_plans_change() {
         (dense(300, 300), dense(300, 301)),
         (dense(600, 200).start(Some(66)), dense(600, 200).start(Some(67))),
         (dense(200, 400).start(Some(50)), dense(200, 400).start(Some(51))),
+        (
+            dense(200, 99).over(Set::Bounds),
+            dense(200, 100).over(Set::Bounds),
+        ),
+        (
+            dense(2000, 1001).over(Set::Sum).shared(true),
+            dense(2000, 1000).over(Set::Sum).shared(true),
+        ),
     ];
     for (before, after) in changes {
         assert_ne!(methods(&before), methods(&after), "{before:?} and {after:?}");
@@ -122,10 +198,13 @@ fn where_plans_change() {
 /// Every plan ends with a step that is always taken, or with both halves of a choice, and every step says why.
 #[test]
 fn plans_are_complete() {
-    for storage in [Storage::Dense, Storage::Sparse, Storage::Products] {
+    let storages = [Storage::Dense, Storage::Sparse, Storage::Products];
+    let sets = [Set::NonNegative, Set::Bounds, Set::Sum];
+    for (storage, set) in storages.into_iter().flat_map(|s| sets.map(|set| (s, set))) {
         for (m, n) in [(1, 1), (50, 40), (300, 300), (1000, 300), (130, 900), (10, 1000)] {
             for start in [None, Some(1), Some(n)] {
-                let plan = plan(&Features::new(storage, m, n).start(start).coherent(m % 20 == 0));
+                let features = Features::new(storage, m, n).over(set);
+                let plan = plan(&features.start(start).coherent(m % 20 == 0));
                 assert!(plan.steps.iter().all(|step| !step.why.is_empty()));
                 assert_eq!(plan.to_string().lines().count(), plan.steps.len());
                 let last: Vec<When> = plan.steps.iter().rev().take(2).map(|step| step.when).collect();
@@ -141,10 +220,25 @@ fn plans_are_complete() {
     }
 }
 
-/// The page names the same thresholds.
+/// The pages name the same thresholds.
 #[test]
-fn the_page_has_the_plan() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/nnls.md")).unwrap();
+fn the_pages_have_the_plan() {
+    let page = |name: &str| {
+        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+        std::fs::read_to_string(docs.join(name)).unwrap()
+    };
+    let bounded = page("bounded.md");
+    for row in [
+        "from 100 columns and m ≥ 1.2 n on",
+        "dense, n ≤ m + 1, with a sum",
+        "a face of 10 + n/6 columns",
+        "a sum, n ≤ 1000",
+        "at most 3000 coordinates between their bounds",
+        "300 projected gradients, then working sets",
+    ] {
+        assert!(bounded.contains(row), "{row}");
+    }
+    let page = page("nnls.md");
     let rows = [
         "dense, n ≤ m, less than 240 columns or m < 1.2 n",
         "fewer than 48 columns",

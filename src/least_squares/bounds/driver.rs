@@ -2,26 +2,17 @@
 
 use super::prepared::{Prepared, close_sum};
 use super::projected_gradient::projected_gradient;
-use super::working_set::{self, working_set};
+use super::working_set::working_set;
 use crate::clock::Instant;
 use crate::least_squares::bounded::{Settings, Strategy};
 use crate::least_squares::context::{Candidate, Context};
-use crate::least_squares::coordinate_descent::Outcome;
 use crate::least_squares::evidence::relative;
+use crate::least_squares::plan::{MANY_GRADIENTS, QR_ELEMENTS, Storage, UNLIMITED, plan, sparse_over_bounds};
 use crate::least_squares::region::{BoundsAndSum, Region};
 use crate::linalg::{norm2, pow2};
 use crate::outcome::{Phase, Run, Solution, Status};
 use crate::{LinalgScalar, Result};
 use std::cell::{OnceCell, RefCell};
-
-/// A QR factor of more elements than this (800 MB of f64) is not attempted.
-const QR_ELEMENTS: usize = 100_000_000;
-
-/// With more columns than this, many right-hand sides do not share a Gram matrix.
-const MANY_COLUMNS: usize = 1000;
-
-/// Accelerated gradients that are tried where exact methods stalled: what these have not settled more of them seldom settle.
-const MANY_GRADIENTS: usize = 5000;
 
 pub(super) fn solve<T: LinalgScalar>(
     prepared: &Prepared<'_, '_, T>,
@@ -113,33 +104,31 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
         if let Err(limit) = run.iteration() {
             return still(Some(limit));
         }
-        let (m, n) = (self.problem.rows(), self.problem.columns());
         run.because_by_default(if strategy != Strategy::Auto {
             "asked for by name"
-        } else if self.problem.dense().is_some() {
-            "A is dense: an exact method"
         } else if self.problem.has_columns() {
             "A is sparse"
         } else {
             "only products are known"
         });
         match strategy {
-            Strategy::Auto if self.problem.dense().is_some() => {
-                if self.many && n <= MANY_COLUMNS && self.region.sum.is_some() {
-                    self.shared_gram(&origin, run)
-                } else if n <= m + usize::from(self.region.sum.is_some()) {
-                    self.dense(origin, run)
-                } else {
-                    self.growing_qr(&origin, run)
+            Strategy::Auto => {
+                let features = self.features();
+                let steps = plan(&features).steps;
+                match features.storage {
+                    Storage::Dense => self.dense(&steps, origin, run),
+                    Storage::Sparse => self.sparse(&steps, origin, run),
+                    Storage::Products => self.products(&steps, origin, run),
                 }
             }
-            Strategy::Auto if self.problem.has_columns() => self.sparse(origin, run),
-            Strategy::Auto => self.products(origin, run),
             Strategy::BlockExchange => self
                 .block_exchange(&origin, self.start.is_some(), run)
                 .unwrap_or_else(|| still(Some(Status::Stalled))),
             Strategy::ActiveSet => self.growing_qr(&origin, run),
-            Strategy::WorkingSet => self.sparse(origin, run),
+            Strategy::WorkingSet => {
+                let steps = sparse_over_bounds(self.region.sum.is_some());
+                self.sparse(&steps, origin, run)
+            }
             Strategy::ProjectedGradient => self.gradients(origin, usize::MAX, run),
         }
     }
@@ -184,7 +173,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
         Some(self.working_set_from(from.to_vec(), run))
     }
 
-    fn working_set_from(&self, mut x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
+    pub(super) fn working_set_from(&self, mut x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
         run.begin(Phase::WorkingSet);
         let size = self.size_of(&x);
         let outcome = working_set(
@@ -210,7 +199,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
         Some(if self.region.sum.is_some() {
             self.gradients(from.to_vec(), MANY_GRADIENTS, run)
         } else {
-            self.projected(from.to_vec(), &self.target(1e5), run).0
+            self.projected(from.to_vec(), &self.target(UNLIMITED), run).0
         })
     }
 
@@ -238,58 +227,8 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
         best
     }
 
-    /// Coordinate descent to the end where it is fast (without a sum); working sets where it slows down and the face is small.
-    fn sparse(&self, origin: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
-        let mut candidate = if self.region.sum.is_none() {
-            let (mut candidate, outcome) = self.descend(origin, 60, run);
-            if candidate.limit.is_some() || outcome == Outcome::Converged {
-                return candidate;
-            }
-            // a face that is nearly right saves the exact method most of its rounds
-            let hand_over = self.target(1500.0).at_least(T::lit(1e-5));
-            run.because("coordinate descent has found a face to start from");
-            candidate = self.projected(candidate.x, &hand_over, run).0;
-            if candidate.limit.is_some() {
-                return candidate;
-            }
-            candidate
-        } else {
-            let candidate = self.gradients(origin, 300, run);
-            if candidate.limit.is_some() || self.solves(&candidate.x, self.tolerance, run) {
-                return candidate;
-            }
-            candidate
-        };
-        let inside = self.inside(&candidate.x);
-        if inside <= working_set::LARGEST / 2 {
-            run.because("few coordinates are between their bounds");
-            let exact = self.working_set_from(candidate.x.clone(), run);
-            if exact.limit.is_some() || self.solves(&exact.x, self.tolerance, run) {
-                return exact;
-            }
-            candidate = exact;
-        }
-        run.because("no earlier method converged");
-        if self.problem.rows().saturating_mul(self.inside(&candidate.x)) <= QR_ELEMENTS / 4 {
-            candidate = self.growing_qr(&candidate.x, run);
-            if candidate.limit.is_some() || self.solves(&candidate.x, self.tolerance, run) {
-                return candidate;
-            }
-        }
-        run.because("no earlier method converged");
-        if self.region.sum.is_some() {
-            return self.gradients(candidate.x, usize::MAX, run);
-        }
-        let (candidate, ended) = self.projected(candidate.x, &self.target(1e5), run);
-        if self.settled(&candidate, ended, run) {
-            return candidate;
-        }
-        run.because("no earlier method converged");
-        self.descend(candidate.x, usize::MAX, run).0
-    }
-
     /// Projected gradients to the tolerance.
-    fn gradients(&self, mut x: Vec<T>, most: usize, run: &mut Run<'_>) -> Candidate<T> {
+    pub(super) fn gradients(&self, mut x: Vec<T>, most: usize, run: &mut Run<'_>) -> Candidate<T> {
         run.begin(Phase::ProjectedGradient);
         let target = T::lit(0.3) * self.tolerance * self.unit_of(&x);
         let most = most.min(100_000);
@@ -311,42 +250,8 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
         }
     }
 
-    /// Projected gradients to find the face, then the active set from there.
-    fn products(&self, origin: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
-        let rough = self.gradients(origin, 300, run);
-        if rough.limit.is_some() || self.solves(&rough.x, self.tolerance, run) {
-            return rough;
-        }
-        let x = self.snapped(&rough.x, run);
-        if self.problem.rows().saturating_mul(self.inside(&x)) > QR_ELEMENTS {
-            run.because("too many coordinates are between their bounds for a factor");
-            return self.gradients(rough.x, usize::MAX, run);
-        }
-        run.because("projected gradients have found the free coordinates");
-        let exact = self.growing_qr(&x, run);
-        let there = self.look_at(&exact.x, run);
-        let reached = there.measured;
-        self.keep(there);
-        // a ρ that is rounding already is not made smaller by other products
-        if exact.limit.is_some()
-            || reached.displacement <= reached.lost
-            || self.solves(&exact.x, self.tolerance, run)
-        {
-            return exact;
-        }
-        run.because("the active set did not converge, or its factor would be too large");
-        let last = self.gradients(rough.x, usize::MAX, run);
-        if self.displacement(&last.x, run) > reached.displacement {
-            return Candidate {
-                limit: last.limit,
-                ..exact
-            };
-        }
-        last
-    }
-
     /// The point one projected gradient step further: coordinates on their way to a bound are at it.
-    fn snapped(&self, x: &[T], run: &mut Run<'_>) -> Vec<T> {
+    pub(super) fn snapped(&self, x: &[T], run: &mut Run<'_>) -> Vec<T> {
         let seen = self.look_at(x, run);
         let mut e = vec![T::zero(); x.len()];
         self.region.displacement(self.norms, x, &seen.g, &mut e);

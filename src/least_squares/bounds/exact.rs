@@ -6,81 +6,12 @@ use crate::least_squares::active_set::{Ended, Pricing, active_set};
 use crate::least_squares::block_exchange::{Exchange, Failure, Shifted, State, block_exchange};
 use crate::least_squares::context::{Candidate, Context};
 use crate::least_squares::faces::{Face, GramFace};
-use crate::least_squares::plan::products_before_gram;
 use crate::least_squares::region::{BoundsAndSum, Region, Sum};
 use crate::linalg::scratch::Scratch;
 use crate::linalg::{dot, max_or_nan};
 use crate::outcome::{Phase, Run, Status};
 
-/// From so many columns on projected conjugate gradients are tried before a Gram matrix of them all.
-const FEWEST: usize = 100;
-/// ... and from so many on their face is worth starting from when they have not got there: a factor of all columns costs more.
-const MANY: usize = 700;
-
 impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
-    /// Block exchange; the active set from where it ended when that is not exact. With a sum the active set has the first
-    /// try, as most coordinates are then at bounds as a rule: until its face has cost a third of what the Gram matrix costs.
-    pub(super) fn dense(&self, mut origin: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
-        let mut warm = self.start.is_some();
-        if self.region.sum.is_some() {
-            let largest = 10 + origin.len() / 6;
-            let (candidate, done) = self.undamped_qr(&origin, &|seen| seen.face <= largest, run);
-            if done || candidate.limit.is_some() {
-                return self.upheld(candidate, run);
-            }
-            origin = candidate.x;
-        }
-        if self.region.sum.is_none() && !self.many && self.problem.alike() > 0 {
-            let candidate = self.growing_qr(&origin, run);
-            if candidate.limit.is_some() || self.solves(&candidate.x, self.exact, run) {
-                return candidate;
-            }
-        }
-        if self.region.sum.is_none()
-            && !self.many
-            && let Some(budget) = products_before_gram(self.problem.rows(), origin.len(), FEWEST)
-        {
-            let target = self.target(0.0).within(budget);
-            run.because("a few dozen products cost less than a Gram matrix of all columns");
-            let (candidate, ended) = self.projected(origin.clone(), &target, run);
-            if self.settled(&candidate, ended, run) {
-                return candidate;
-            }
-            // given up early, most columns stay: the exchange starts from them all
-            if run.passes >= target.passes && origin.len() >= MANY {
-                (origin, warm) = (candidate.x, true);
-            }
-        }
-        let origin = &origin;
-        run.because("a Gram matrix of all columns: it is cheap or shared, or most columns are needed");
-        let first = self.block_exchange(origin, warm, run);
-        match first {
-            Some(candidate) if candidate.limit.is_some() => candidate,
-            Some(candidate) => {
-                if self.solves(&candidate.x, self.exact, run) {
-                    return candidate;
-                }
-                let rho = self.rho(&candidate.x, run);
-                run.ended("not exact: the Gram matrix squares the condition number");
-                run.because("a QR factor does not square the condition number");
-                let second = self.growing_qr(&candidate.x, run);
-                let better = self.rho(&second.x, run);
-                if better < rho || rho.is_nan() {
-                    second
-                } else {
-                    Candidate {
-                        limit: second.limit,
-                        ..candidate
-                    }
-                }
-            }
-            None => {
-                run.because("the exchange did not converge");
-                self.growing_qr(origin, run)
-            }
-        }
-    }
-
     /// None when the Gram matrix is too ill-conditioned or the states cycle.
     pub(super) fn block_exchange(&self, origin: &[T], warm: bool, run: &mut Run<'_>) -> Option<Candidate<T>> {
         let (p, region) = (self.problem, self.region);
@@ -144,7 +75,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
     }
 
     /// Whether Σ w x = r up to rounding.
-    fn adds_up(&self, x: &[T]) -> bool {
+    pub(super) fn adds_up(&self, x: &[T]) -> bool {
         self.region.sum.as_ref().is_none_or(|sum| {
             let (gap, size) = sum.gap(x);
             gap.abs() <= T::lit(1e3) * T::epsilon() * size
@@ -236,11 +167,9 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
         }
     }
 
-    /// The active set for many right-hand sides: on the Gram matrix they share, refined with the residual in A; on a QR
-    /// factor from there when that is not exact.
+    /// The active set for many right-hand sides: on the Gram matrix they share, refined with the residual in A.
     pub(super) fn shared_gram(&self, origin: &[T], run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
-        run.because("other right-hand sides share the Gram matrix");
         run.begin(Phase::WorkingSet);
         let held = origin.to_vec();
         let still = |limit| Candidate::stopped_at(origin, limit);
@@ -294,12 +223,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
         if adds_up {
             self.region.meet_sum(self.norms, &mut candidate.x);
         }
-        if candidate.limit.is_some() || (adds_up && self.solves(&candidate.x, self.exact, run)) {
-            return candidate;
-        }
-        run.ended("not exact: the Gram matrix squares the condition number");
-        run.because("a QR factor does not square the condition number");
-        self.growing_qr(&candidate.x, run)
+        candidate
     }
 
     /// The active set from a point, on a face that holds some of its coordinates.

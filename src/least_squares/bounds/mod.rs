@@ -10,6 +10,7 @@ mod prepared;
 mod projected_gradient;
 mod reduce_and_solve;
 mod reduction;
+mod steps;
 mod working_set;
 
 pub(super) use prepared::close_sum;

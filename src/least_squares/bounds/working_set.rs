@@ -8,11 +8,9 @@ use crate::least_squares::active_set::{Pricing, active_set};
 use crate::least_squares::faces::{Face, GramFace};
 use crate::least_squares::problem::Problem;
 use crate::least_squares::region::{BoundsAndSum, Region, Sum, noise};
+use crate::least_squares::working_set::LARGEST;
 use crate::linalg::axpy;
 use crate::outcome::{Run, Status};
-
-/// A dense Gram matrix of more columns than this would not fit the memory of a small machine.
-pub(super) const LARGEST: usize = 6000;
 
 /// Improves x (feasible) to a solution; false when the set grew too large or the Gram matrix too ill-conditioned
 /// to gain anything.
