@@ -15,6 +15,9 @@ use std::cmp::Ordering;
 /// The least number of candidates of a pass after the first.
 const FEWEST: usize = 10;
 
+/// Steps of iterative refinement at the end, over bounds.
+const REFINEMENTS: usize = 2;
+
 /// How the columns are chosen.
 pub(super) struct Pricing<'s, T> {
     /// ‖a_j‖; columns of norm 0 never enter.
@@ -94,7 +97,7 @@ pub(super) fn active_set<T: Scalar, R: Region<T>, F: Face<T>>(
     // as many candidates as are likely to be taken: their inner products are formed together, wanted or not
     let mut pool = pricing.first;
     let mut moved_since_release = false;
-    let mut refined = false;
+    let (mut refined, mut refinements) = (false, 0);
     // f decreases with every entry, but by less than its rounding when multipliers are noise: such exchanges could
     // go on for ever, and no sound run is anywhere near this long
     let mut rounds = 10 * n + 100;
@@ -104,7 +107,7 @@ pub(super) fn active_set<T: Scalar, R: Region<T>, F: Face<T>>(
         if rounds == 0 {
             return Ok(Ended::Optimal);
         }
-        if !refined && 8 * face.members().len() <= n {
+        if R::ZERO_OFF_FACE && !refined && 8 * face.members().len() <= n {
             // a refinement is cheap beside a pass; one before it saves the pass that one after it needs
             refined = state.refine(face, x, held, run);
         }
@@ -119,8 +122,15 @@ pub(super) fn active_set<T: Scalar, R: Region<T>, F: Face<T>>(
                 moved_since_release = false;
                 continue;
             }
-            if !refined && state.refine(face, x, held, run) {
-                refined = true;
+            if R::ZERO_OFF_FACE {
+                if !refined && state.refine(face, x, held, run) {
+                    refined = true;
+                    continue;
+                }
+            } else if refinements < REFINEMENTS {
+                // the residual is fresh: this step is one of iterative refinement, and what it takes to a bound leaves the face
+                refinements += 1;
+                state.settle(face, x, held, run)?;
                 continue;
             }
             state.target.resize(x.len(), T::zero());
@@ -179,7 +189,7 @@ pub(super) fn active_set<T: Scalar, R: Region<T>, F: Face<T>>(
         state.candidates = candidates;
         if entered > 0 {
             moved_since_release = true;
-            refined = false;
+            (refined, refinements) = (false, 0);
         }
     }
 }

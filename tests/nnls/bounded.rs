@@ -910,3 +910,11 @@ fn exact_zeros_of_sums_stay() {
         }
     }
 }
+
+/// The last refinement takes a coordinate to its bound: the active set goes on from there, down to f = 6e-16. Without it, it ends at f = 8 with a
+/// ρ of 8e-9, as the columns differ by many orders of magnitude.
+#[test]
+fn refinement_goes_on_at_a_bound() {
+    let s = solve(&random_problem(434_593, 4, 10, 5, 3, 1, 0));
+    assert!(s.status.is_solved() && s.objective < 1e-14, "{s}");
+}
