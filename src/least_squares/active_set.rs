@@ -55,6 +55,8 @@ pub(super) enum Ended {
     Optimal,
     /// The caller would not go on.
     GivenUp,
+    /// After so many rounds that only rounding can have kept it from coming to an end.
+    Exhausted,
 }
 
 /// Improves x until no column wants to enter. `x` are the values of the members of the face, in their order, and `held` those of all other
@@ -105,7 +107,7 @@ pub(super) fn active_set<T: Scalar, R: Region<T>, F: Face<T>>(
         run.iteration()?;
         rounds -= 1;
         if rounds == 0 {
-            return Ok(Ended::Optimal);
+            return Ok(Ended::Exhausted);
         }
         if R::ZERO_OFF_FACE && !refined && 8 * face.members().len() <= n {
             // a refinement is cheap beside a pass; one before it saves the pass that one after it needs
@@ -200,7 +202,7 @@ struct State<'s, T, R> {
     set_aside: Vec<bool>,
     target: Vec<T>,
     w: Vec<T>,
-    /// (w_j/‖a_j‖, j), best first.
+    /// (what w_j promises, per ‖a_j‖, and j), best first.
     candidates: Vec<(T, usize)>,
     /// Memory of those of them that are kept.
     peaks: Vec<(T, usize)>,
@@ -284,7 +286,7 @@ impl<T: Scalar, R: Region<T>> State<'_, T, R> {
         (threshold, all.min(pool))
     }
 
-    /// Of candidates (by ascending index) that are so near to each other as to be alike, the best: the others would lose their pull with it.
+    /// Of candidates (by ascending index) so near to each other that they are coherent, keeps the best: with it in the face the prices of the others vanish.
     fn keep_peaks(&mut self, alike: usize) {
         if alike == 0 {
             return;
@@ -320,11 +322,7 @@ impl<T: Scalar, R: Region<T>> State<'_, T, R> {
             // the first coordinate to reach a bound on the way from x to the target, and that bound
             let (mut part, mut blocking) = (T::one(), None);
             for (i, (j, t)) in face.members().iter().zip(&self.target).enumerate() {
-                let bound = if not_above(*t, region.lower(*j)) {
-                    region.lower(*j)
-                } else if *t >= region.upper(*j) {
-                    region.upper(*j)
-                } else {
+                let Some(bound) = region.met(*j, x[i], *t) else {
                     continue;
                 };
                 let s = if x[i] == bound {
@@ -341,21 +339,23 @@ impl<T: Scalar, R: Region<T>> State<'_, T, R> {
                 face.moved(T::one());
                 return Ok(());
             };
-            for (v, t) in x.iter_mut().zip(&self.target) {
-                *v += part * (*t - *v);
+            if part != T::zero() {
+                for (v, t) in x.iter_mut().zip(&self.target) {
+                    *v += part * (*t - *v);
+                }
+                face.moved(part);
             }
-            face.moved(part);
             x[first] = bound;
             for i in (0..k).rev() {
                 // whatever arrived at a bound with the first, or passed it by rounding
                 let (j, t) = (face.members()[i], self.target[i]);
-                let bound = if not_above(x[i], region.lower(j)) && not_above(t, region.lower(j)) {
-                    region.lower(j)
-                } else if x[i] >= region.upper(j) && t >= region.upper(j) {
-                    region.upper(j)
-                } else {
+                let Some(bound) = region.met(j, x[i], t) else {
                     continue;
                 };
+                let is_short = if t > bound { x[i] < bound } else { x[i] > bound };
+                if is_short {
+                    continue;
+                }
                 self.inside[j] = false;
                 if !R::ZERO_OFF_FACE {
                     held[j] = bound;
@@ -385,14 +385,149 @@ impl<T: Scalar, R: Region<T>> State<'_, T, R> {
     }
 }
 
-/// v ≤ bound, or NaN.
-fn not_above<T: Scalar>(v: T, bound: T) -> bool {
-    v <= bound || v.is_nan()
-}
-
 /// Scores and columns, the best first; ties by index, so that nothing depends on the algorithm that selects.
 pub(super) fn best_first<T: Scalar>(a: &(T, usize), b: &(T, usize)) -> Ordering {
     b.0.partial_cmp(&a.0)
         .unwrap_or(Ordering::Equal)
         .then(a.1.cmp(&b.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::least_squares::faces::QrFace;
+    use crate::least_squares::problem::Problem;
+    use crate::least_squares::region::{BoundsAndSum, Sum};
+    use crate::operators::Dense;
+
+    fn pricing(norms: &[f64]) -> Pricing<'_, f64> {
+        Pricing {
+            norms,
+            size: 1.0,
+            first: 10,
+            pool: 10,
+            alike: 0,
+            go_on: &|_| true,
+        }
+    }
+
+    /// A face whose minimiser is what a test says, and whose members all want to move away from where they are.
+    struct Scripted {
+        members: Vec<usize>,
+        target: fn(f64) -> f64,
+        prices: bool,
+    }
+
+    impl Face<f64> for Scripted {
+        fn members(&self) -> &[usize] {
+            &self.members
+        }
+        fn append(&mut self, j: usize, _run: &mut Run<'_>) -> bool {
+            self.members.push(j);
+            true
+        }
+        fn remove(&mut self, position: usize) {
+            self.members.remove(position);
+        }
+        fn minimiser(&mut self, x: &[f64], z: &mut [f64]) {
+            z.iter_mut().zip(x).for_each(|(z, x)| *z = (self.target)(*x));
+        }
+        fn price_all(&mut self, _x: &[f64], held: &[f64], w: &mut [f64], _run: &mut Run<'_>) -> f64 {
+            for (w, v) in w.iter_mut().zip(held) {
+                *w = if self.prices { 1.0 - 2.0 * v } else { 0.0 };
+            }
+            1.0
+        }
+        fn price(&mut self, _j: usize, _x: &[f64]) -> Option<f64> {
+            None
+        }
+        fn correction(&mut self, _x: &[f64], _held: &[f64], delta: &mut [f64], _run: &mut Run<'_>) {
+            delta.fill(0.0);
+        }
+    }
+
+    fn unit_box(n: usize) -> BoundsAndSum<f64> {
+        BoundsAndSum {
+            lo: vec![0.0; n],
+            hi: vec![1.0; n],
+            sum: None,
+        }
+    }
+
+    /// The point is feasible whatever a factor says: a coordinate whose target is not known stays where it is.
+    #[test]
+    fn unknown_targets_move_nothing() {
+        let mut face = Scripted {
+            members: vec![0, 2],
+            target: |x| if x < 0.3 { f64::NAN } else { 5.0 },
+            prices: false,
+        };
+        let (mut x, mut held) = (vec![0.25, 0.5], vec![0.25, 0.75, 0.5]);
+        let (region, norms) = (unit_box(3), [1.0; 3]);
+        let ended = active_set(
+            &mut face,
+            &mut x,
+            &mut held,
+            &region,
+            &pricing(&norms),
+            &mut Run::unlimited(),
+        );
+        assert_eq!(ended, Ok(Ended::Optimal));
+        assert!(x.is_empty());
+        assert_eq!(held, [0.25, 0.75, 1.0]);
+    }
+
+    /// Exchanges without an end are not reported as an optimum: the caller goes on with another method.
+    #[test]
+    fn exchanges_without_an_end_are_given_up() {
+        let mut face = Scripted {
+            members: vec![],
+            // from one bound to the other and back
+            target: |x| 3.0 - 5.0 * x,
+            prices: true,
+        };
+        let (mut x, mut held) = (vec![], vec![0.0]);
+        let (region, norms) = (unit_box(1), [1.0]);
+        let ended = active_set(
+            &mut face,
+            &mut x,
+            &mut held,
+            &region,
+            &pricing(&norms),
+            &mut Run::unlimited(),
+        );
+        assert_eq!(ended, Ok(Ended::Exhausted));
+    }
+
+    /// The only member of a sum cannot move. At its bound it stays in the face all the same: the multiplier of the sum rests on it.
+    #[test]
+    fn the_only_member_of_a_sum_stays() {
+        let data = [1.0, 0.0, 0.0, 1.0];
+        let a = Dense::column_major(&data, 2, 2).unwrap();
+        let problem = Problem::new(&a, true, crate::outcome::Stop::never()).unwrap();
+        let region = BoundsAndSum {
+            sum: Some(Sum {
+                w: vec![1.0; 2],
+                r: 1.0,
+            }),
+            ..unit_box(2)
+        };
+        let b = [2.0, 0.0];
+        let mut run = Run::unlimited();
+        let mut face = QrFace::over(&problem, &b, &region, 1.0);
+        assert!(face.append(0, &mut run));
+        let (mut x, mut held) = (vec![1.0], vec![1.0, 0.0]);
+        let ended = active_set(
+            &mut face,
+            &mut x,
+            &mut held,
+            &region,
+            &pricing(problem.norms()),
+            &mut run,
+        );
+        assert_eq!(ended, Ok(Ended::Optimal));
+        assert_eq!((face.members(), &x[..]), (&[0][..], &[1.0][..]));
+        // (one round, and one for each refinement: nothing left and came back)
+        assert_eq!(run.iterations, 1 + REFINEMENTS);
+    }
 }

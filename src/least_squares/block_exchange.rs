@@ -4,7 +4,7 @@
 //! move every coordinate that is wrong, repeat. The number of wrong ones must fall. When it has not fallen for three rounds, only the one
 //! with the largest index is moved (Murty's rule) until it does. Ends in a handful of rounds, each one factorisation of G_FF.
 //!
-//! Everything is in z = x − x⁰, with x⁰ a feasible point near zero, so that bounds far from zero cost no digits.
+//! Everything is in z = x − x⁰, with x⁰ the point between the bounds nearest to zero, so that bounds far from zero cost no digits.
 
 use super::faces::{gather, mean_multiplier, weak_pivot};
 use super::region::Region;

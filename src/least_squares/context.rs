@@ -68,7 +68,63 @@ pub(super) struct Context<'c, 'a, T: LinalgScalar, R> {
     pub(super) correlations: OnceCell<Scratch<T>>,
 }
 
+/// What goes on over a set where a method has stalled.
+pub(super) trait Fallbacks<T: LinalgScalar> {
+    fn working_sets(&self, x: Vec<T>, run: &mut Run<'_>) -> Candidate<T>;
+    fn many_products(&self, x: Vec<T>, run: &mut Run<'_>) -> Candidate<T>;
+    /// The candidate, refined where only rounding keeps it from being a solution.
+    fn refined(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T>;
+    /// Whether an exact method may know more of f than this one: directions that A hardly sees.
+    fn may_sharpen(&self, candidate: &Candidate<T>) -> bool;
+}
+
 impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
+    /// Where a method stalled the next one begins, from the best point so far, until one has the evidence. Then, if the gap is large beside f,
+    /// work of as much as the solve has cost so far is spent to make it smaller.
+    pub(super) fn go_on(&self, mut best: Candidate<T>, run: &mut Run<'_>) -> Candidate<T>
+    where
+        Self: Fallbacks<T>,
+    {
+        let has_columns = self.problem.has_columns();
+        let single_coordinates_move = self.region.sum().is_none();
+        let sweeps = |context: &Self, x, run: &mut Run<'_>| context.descend(x, usize::MAX, run).0;
+        let mut holds = self.holds(&best.x, run);
+        for (method, is_possible) in [
+            (Self::working_sets as fn(&_, _, &mut _) -> _, has_columns),
+            (Self::many_products, true),
+            (sweeps, has_columns && single_coordinates_move),
+        ] {
+            if holds || best.limit.is_some() {
+                break;
+            }
+            if is_possible {
+                run.because("no earlier method met the tolerance");
+                let next = method(self, best.x.clone(), run);
+                let next = self.refined(next, run);
+                best = self.better(best, next, run);
+                holds = self.holds(&best.x, run);
+            }
+        }
+        let is_trivial = R::ZERO_OFF_FACE && self.b_norm == T::zero();
+        if holds
+            && best.limit.is_none()
+            && !is_trivial
+            && self.may_sharpen(&best)
+            && self.problem.dense().is_some()
+            && let Some(part) = self.leaves_much(&best, run)
+        {
+            let end = 2.0 * run.cost();
+            if let Some(next) = self.tightened(&best, part, run) {
+                best = next;
+                if self.leaves_much(&best, run).is_none() {
+                    return best;
+                }
+            }
+            best = self.sharpened(best, end, run);
+        }
+        best
+    }
+
     /// Whether x is a solution to the tolerance.
     pub(super) fn holds(&self, x: &[T], run: &mut Run<'_>) -> bool {
         let is_trivial = R::ZERO_OFF_FACE && self.b_norm == T::zero();
@@ -156,6 +212,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
             x: &looked.x,
             r: &looked.r,
             g: &looked.g,
+            formed: looked.formed,
         };
         let gap = primal.gap(own, known, factored, run);
         let f = T::lit(0.5) * dot(&looked.r, &looked.r);
@@ -205,19 +262,11 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     ) -> (Candidate<T>, Outcome) {
         run.begin(Phase::CoordinateDescent);
         let done = |x, limit| Candidate::new(x, Phase::CoordinateDescent, limit);
-        let size = self.size_of(&x);
-        let mut step = T::lit(0.3) * self.tolerance * size;
+        let mut part = T::lit(0.3) * self.tolerance;
         // the steps bound ρ only up to the coupling of the columns: tighten until ρ itself is there
         for _ in 0..8 {
-            match coordinate_descent(
-                self.problem,
-                self.region,
-                self.b,
-                &mut x,
-                step.max(T::lit(4.0) * T::epsilon() * size),
-                patience,
-                run,
-            ) {
+            let step = part.max(T::lit(4.0) * T::epsilon()) * self.size_of(&x);
+            match coordinate_descent(self.problem, self.region, self.b, &mut x, step, patience, run) {
                 Err(limit) => return (done(x, Some(limit)), Outcome::Slow),
                 Ok(Outcome::Slow) => {
                     run.ended("its rate is too slow");
@@ -226,11 +275,12 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
                 Ok(Outcome::Converged) => {}
             }
             if self.solves(&x, self.tolerance, run) {
-                break;
+                return (done(x, None), Outcome::Converged);
             }
-            step *= T::lit(0.1);
+            part *= T::lit(0.1);
         }
-        (done(x, None), Outcome::Converged)
+        run.ended("smaller steps did not bring ρ to the tolerance");
+        (done(x, None), Outcome::Slow)
     }
 
     /// The tolerance asked for, with a margin for what is computed afresh in the end.
@@ -260,7 +310,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
             projected_cg(self.problem, self.b, bounds, known, unit, &mut x, target, run);
         if let Some((mut r, mut g)) = seen.filter(|_| ended == Ended::Converged) {
             r.iter_mut().chain(&mut g).for_each(|v| *v = -*v);
-            self.take_over(&x, &r, &g, run);
+            self.take_over(&x, &r, &g, target.shift * unit, run);
         }
         match ended {
             Ended::Budget => run.ended("its budget is spent, or most coordinates stay positive"),
@@ -274,7 +324,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         (Candidate::new(x, Phase::ProjectedGradient, limit), ended)
     }
 
-    /// Whether projected conjugate gradients are the end of it: by a limit, or with a ρ that holds when its residual is formed anew.
+    /// Whether projected conjugate gradients ended the solve: at a limit, or with a ρ that a fresh residual confirms.
     pub(super) fn settled(&self, candidate: &Candidate<T>, ended: Ended, run: &mut Run<'_>) -> bool {
         candidate.limit.is_some()
             || (ended == Ended::Converged && self.solves(&candidate.x, self.tolerance, run))

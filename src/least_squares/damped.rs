@@ -62,3 +62,26 @@ impl<T: LinalgScalar> Damped<T> {
         Dense::column_major(&self.matrix, self.rows, self.columns)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Stop;
+
+    /// A column of zeros that takes part in a sum gets an entry far below those of the others. The damped problem is in the units of the problem
+    /// all the same: its solution is a point of the same set.
+    #[test]
+    fn nothing_is_scaled() {
+        let data = [0.01_f32, 0.0, 0.0, 0.01, 0.0, 0.0];
+        let a = Dense::column_major(&data, 2, 3).unwrap();
+        let problem = Problem::new(&a, true, Stop::never()).unwrap();
+        let norms = [0.01, 0.01, 0.01];
+        let damped = Damped::new(&problem, &[1.0, 1.0], &norms, &[0.0; 3], &mut Run::unlimited()).unwrap();
+        let matrix = damped.matrix().unwrap();
+        let scaled = Problem::new(&matrix, true, Stop::never()).unwrap();
+        assert_ne!(scaled.factor(0), 1.0);
+        let problem = Problem::in_its_units(matrix);
+        assert!((0..3).all(|j| problem.factor(j) == 1.0));
+        assert_eq!(problem.norms()[2], f32::EPSILON.sqrt() * 0.01);
+    }
+}

@@ -234,12 +234,14 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
         if outcome != Ok(Ended::GivenUp)
             && let Some((r, w)) = face.priced_at(&x)
         {
-            self.take_over(&candidate.x, r, w, run);
+            self.take_over(&candidate.x, r, w, T::zero(), run);
         }
         let grown = match outcome {
             _ if face.gives_up() => Grown::IllConditioned,
-            Ok(Ended::Optimal) if self.solves(&candidate.x, self.exact, run) => Grown::Exact,
-            Ok(Ended::Optimal) => Grown::IllConditioned,
+            Ok(Ended::Optimal | Ended::Exhausted) if self.solves(&candidate.x, self.exact, run) => {
+                Grown::Exact
+            }
+            Ok(Ended::Optimal | Ended::Exhausted) => Grown::IllConditioned,
             Ok(Ended::GivenUp) | Err(_) => Grown::GivenUp,
         };
         (candidate, grown)

@@ -1,11 +1,11 @@
 //! From a prepared problem and b to a certified answer: which method runs, when the next one takes over, and the judgement.
 
-use super::context::{Candidate, Context};
+use super::context::{Candidate, Context, Fallbacks};
 use super::dual::Primal;
 use super::evidence::Looked;
 use super::flow::flow;
 use super::nnls::{Options, Strategy};
-use super::plan::{self, FEW_SWEEPS, plan};
+use super::plan::{self, FEW_SWEEPS, UNLIMITED, plan};
 use super::problem::Problem;
 use super::region::NonNegative;
 use super::uniqueness::Known;
@@ -60,7 +60,7 @@ pub(super) fn solve<T: LinalgScalar>(
         correlations: OnceCell::new(),
     };
     let mut candidate = context.run(options.strategy, &mut run);
-    candidate = context.refined(candidate, &mut run);
+    candidate = context.refined_twice(candidate, &mut run);
     if options.strategy == Strategy::Auto {
         candidate = context.go_on(candidate, &mut run);
     }
@@ -70,7 +70,7 @@ pub(super) fn solve<T: LinalgScalar>(
     context.judge(candidate, b, shift, run)
 }
 
-/// x in scaled units; a coordinate whose column is zero has no say.
+/// x in scaled units; a coordinate whose column is zero is set to zero.
 fn scale_start<T: LinalgScalar>(problem: &Problem<'_, T>, x: &[T], shift: i32) -> Vec<T> {
     // a start that overflows in scaled units is no help: zero is
     let finite = |v: T| if v.is_finite() { v } else { T::zero() };
@@ -84,6 +84,24 @@ fn scale_start<T: LinalgScalar>(problem: &Problem<'_, T>, x: &[T], shift: i32) -
     x.iter().enumerate().map(|(j, v)| finite(scale(j, *v))).collect()
 }
 
+impl<T: LinalgScalar> Fallbacks<T> for Context<'_, '_, T, NonNegative> {
+    fn working_sets(&self, x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
+        self.working_set_from(x, run)
+    }
+
+    fn many_products(&self, from: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
+        self.projected(from, &self.target(UNLIMITED), run).0
+    }
+
+    fn refined(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+        self.refined_twice(candidate, run)
+    }
+
+    fn may_sharpen(&self, _candidate: &Candidate<T>) -> bool {
+        true
+    }
+}
+
 impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
     pub(super) fn zero_or_start(&self) -> Vec<T> {
         self.start
@@ -91,7 +109,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
             .unwrap_or_else(|| vec![T::zero(); self.problem.columns()])
     }
 
-    /// The decision rule.
+    /// Runs the plan, or the method asked for by name.
     fn run(&self, strategy: Strategy, run: &mut Run<'_>) -> Candidate<T> {
         let origin = |limit| Candidate::new(self.zero_or_start(), Phase::Start, limit);
         if self.b_norm == T::zero() || self.problem.norms().iter().all(|c| *c == T::zero()) {
@@ -150,44 +168,6 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
         last.as_ref().is_some_and(|seen| norm2(&seen.r) > self.b_norm)
     }
 
-    /// Where a method stalled the next one begins, from the best point so far, until one has the evidence.
-    fn go_on(&self, mut best: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
-        let mut holds = self.holds(&best.x, run);
-        for method in [Self::working_sets, Self::many_products, Self::many_sweeps] {
-            if holds || best.limit.is_some() {
-                break;
-            }
-            if let Some(next) = method(self, &best.x, run) {
-                let next = self.refined(next, run);
-                best = self.better(best, next, run);
-                holds = self.holds(&best.x, run);
-            }
-        }
-        let may_go_on = holds && best.limit.is_none() && self.b_norm > T::zero();
-        if may_go_on
-            && self.problem.dense().is_some()
-            && let Some(part) = self.leaves_much(&best, run)
-        {
-            let end = 2.0 * run.cost();
-            if let Some(next) = self.tightened(&best, part, run) {
-                best = next;
-                if self.leaves_much(&best, run).is_none() {
-                    return best;
-                }
-            }
-            best = self.sharpened(best, end, run);
-        }
-        best
-    }
-
-    fn working_sets(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
-        if !self.problem.has_columns() {
-            return None;
-        }
-        run.because("no earlier method met the tolerance");
-        Some(self.working_set_from(from.to_vec(), run))
-    }
-
     pub(super) fn working_set_from(&self, mut x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
         run.begin(Phase::WorkingSet);
         let outcome = working_set(self.problem, self.b, &mut x, self.b_norm, run);
@@ -197,18 +177,6 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
             limit: outcome.err(),
             dual: None,
         }
-    }
-
-    fn many_products(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
-        run.because("no earlier method met the tolerance");
-        Some(self.projected(from.to_vec(), &self.target(1e5), run).0)
-    }
-
-    fn many_sweeps(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
-        run.because("no earlier method met the tolerance");
-        self.problem
-            .has_columns()
-            .then(|| self.descend(from.to_vec(), usize::MAX, run).0)
     }
 
     /// Stopped early or stalled, the answer is never worse than the start, nor than zero.
@@ -294,7 +262,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
         full
     }
 
-    /// The judgement: everything anew from A, b and the x that is handed out, but for what [`take_over`](Self::take_over) has checked.
+    /// Verifies the x that is handed out. Its residual is recomputed unless [`take_over`](Self::take_over) has checked it.
     fn judge(&self, candidate: Candidate<T>, b: &[T], shift: i32, mut run: Run<'_>) -> Result<Solution<T>> {
         let p = self.problem;
         let n = p.columns();
@@ -329,7 +297,11 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
         let seen = self.look_at(&scaled, &mut run);
         let (rho, error) = self.rho_of(&seen);
         let Looked {
-            mut r, mut g, gap, ..
+            mut r,
+            mut g,
+            gap,
+            formed,
+            ..
         } = seen;
         let trace = run.take_trace(candidate.limit);
         let (rho, error) = if self.b_norm == T::zero() {
@@ -359,6 +331,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
             x: &scaled,
             r: &r,
             g: &g,
+            formed,
         };
         let factored = candidate.limit.is_none() && candidate.phase.factors_its_face() && !run.damped;
         let gap = if self.b_norm == T::zero() {

@@ -19,6 +19,7 @@
 //!
 //! f itself is always a bound: min f ≥ 0.
 
+use super::evidence::Formed;
 use super::problem::{Problem, by_groups};
 use super::region::Region;
 use crate::linalg::scratch::{self, Scratch};
@@ -56,6 +57,7 @@ pub(crate) struct Primal<'g, 'a, T: LinalgScalar, B> {
     pub(crate) x: &'g [T],
     pub(crate) r: &'g [T],
     pub(crate) g: &'g [T],
+    pub(super) formed: Formed<T>,
 }
 
 /// ν = e − r, with h = Aᵀν as computed.
@@ -111,7 +113,8 @@ impl<T: LinalgScalar, B: Region<T>> Primal<'_, '_, T, B> {
         let (mut nu, mut projected): (Vec<T>, Vec<T>);
         let mut base = Point {
             h: self.g,
-            size: norm,
+            // (a shift that was taken out of g and put back rounds like a part of r of twice its size)
+            size: norm + T::lit(4.0) * self.formed.shift,
             e: T::zero(),
             lambda: None,
             complement: None,
@@ -202,7 +205,7 @@ impl<T: LinalgScalar, B: Region<T>> Primal<'_, '_, T, B> {
         let terms: T = self.x.iter().zip(norms).map(|(x, c)| (*c * *x).abs()).sum();
         // (a term that is zero rounds nothing)
         let taking_part = self.x.iter().filter(|v| **v != T::zero()).count();
-        self.problem.rounding_of_residual(taking_part, b_norm + terms)
+        self.problem.rounding_of_residual(taking_part, b_norm + terms) + self.formed.apart
     }
 
     /// What rounding may take from ⟨a_j, v⟩, in units of the two norms (Higham 2002, section 3.1).

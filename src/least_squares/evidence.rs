@@ -16,8 +16,29 @@ pub(super) struct Looked<T: LinalgScalar> {
     pub(super) measured: Measured<T>,
     /// r and g were formed in twice the precision.
     pub(super) twice: bool,
+    /// How r and g were formed.
+    pub(super) formed: Formed<T>,
     /// The gap at x, once it was asked for.
     pub(super) gap: Option<T>,
+}
+
+/// What a method's own r and g differ by from those that are formed anew.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Formed<T> {
+    /// A bound of ‖r − (b − A x)‖ beside the rounding of a residual that is formed anew.
+    pub(super) apart: T,
+    /// The multiple of c_j that was subtracted from g_j and added again.
+    pub(super) shift: T,
+}
+
+impl<T: LinalgScalar> Formed<T> {
+    /// Formed anew.
+    pub(super) fn anew() -> Self {
+        Self {
+            apart: T::zero(),
+            shift: T::zero(),
+        }
+    }
 }
 
 /// What a gradient says of a point.
@@ -192,6 +213,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
             g,
             measured,
             twice: true,
+            formed: Formed::anew(),
             gap: None,
             ..seen
         }
@@ -246,17 +268,18 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
             T::nan()
         };
         g.iter_mut().for_each(|v| *v *= sign);
-        self.seen(x, r, g, T::zero())
+        self.seen(x, r, g, Formed::anew())
     }
 
-    /// What r and g = −Aᵀr say about x, both from plain sums, and r off by `apart` beside.
-    fn seen(&self, x: &[T], r: Vec<T>, g: Vec<T>, apart: T) -> Looked<T> {
+    /// What r and g = −Aᵀr say about x, both from plain sums.
+    fn seen(&self, x: &[T], r: Vec<T>, g: Vec<T>, formed: Formed<T>) -> Looked<T> {
         let taking_part = x.iter().filter(|v| **v != T::zero()).count();
         let lost_in_r = self
             .problem
             .rounding_of_residual(taking_part, self.size_of_terms(x))
-            + apart;
-        let lost = lost_in_r + self.problem.rounding_of_adjoint(norm2(&r));
+            + formed.apart;
+        let of_shift = T::lit(2.0) * T::epsilon() * formed.shift;
+        let lost = lost_in_r + self.problem.rounding_of_adjoint(norm2(&r)) + of_shift;
         let measured = self.measure(x, &g, lost, false);
         Looked {
             x: x.iter().copied().collect(),
@@ -264,26 +287,28 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
             g,
             measured,
             twice: false,
+            formed,
             gap: None,
         }
     }
 
-    /// A method's own b − A x and Aᵀ(b − A x) at x, taken over if the first is, up to rounding, what it is when formed anew: the second is a
-    /// whole pass. (The two belong together: the gap is a bound for an r and its own Aᵀr.)
-    pub(super) fn take_over(&self, x: &[T], residual: &[T], prices: &[T], run: &mut Run<'_>) {
+    /// Takes over a method's own b − A x and Aᵀ(b − A x) at x, which saves a pass, if its residual agrees with a fresh one up to rounding. The
+    /// gap is a bound for an r and its own Aᵀr, so the two stay together. `shift`: see [`Formed`].
+    pub(super) fn take_over(&self, x: &[T], residual: &[T], prices: &[T], shift: T, run: &mut Run<'_>) {
         let r = self.residual_of(x, run);
         let apart: Vec<T> = r.iter().zip(residual).map(|(r, p)| *r - *p).collect();
         // (and where terms cancel, so little that ρ is what it would be)
         let room = T::lit(0.25) * rounding_of_sums(r.len().max(x.len()), self.size_of_terms(x));
         let apart = norm2(&apart);
         if apart <= room.min(T::lit(1e-3) * self.tolerance * self.unit_of(x)) {
-            self.looked(x, residual.to_vec(), prices.iter().map(|v| -*v).collect(), apart);
+            let g = prices.iter().map(|v| -*v).collect();
+            self.looked(x, residual.to_vec(), g, Formed { apart, shift });
         }
     }
 
-    /// b − A x, off by `apart` from what it is when formed anew, and Aᵀ(A x − b) at x.
-    pub(super) fn looked(&self, x: &[T], r: Vec<T>, g: Vec<T>, apart: T) {
-        self.keep(self.seen(x, r, g, apart));
+    /// Keeps a method's own r and g at x.
+    pub(super) fn looked(&self, x: &[T], r: Vec<T>, g: Vec<T>, formed: Formed<T>) {
+        self.keep(self.seen(x, r, g, formed));
     }
 
     /// The natural residual at x relative to the size of the terms: what decides whether a method was exact.
@@ -312,5 +337,38 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         let lost = seen.twice && !confirmed;
         self.keep(seen);
         lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::least_squares::dual::Primal;
+    use crate::least_squares::problem::Problem;
+    use crate::operators::Dense;
+
+    /// What r may be off by is in the bound of f(x) − min f.
+    #[test]
+    fn the_gap_knows_what_a_residual_is_off_by() {
+        let data = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+        let a = Dense::column_major(&data, 3, 2).unwrap();
+        let problem = Problem::new(&a, true, crate::outcome::Stop::never()).unwrap();
+        // x solves: r = (0, −1, 2)
+        let (b, x, r, g) = ([1.0, -1.0, 2.0], [1.0, 0.0], [0.0, -1.0, 2.0], [0.0, 1.0]);
+        let gap = |apart: f64| {
+            let primal = Primal {
+                problem: &problem,
+                set: &NonNegative,
+                b: &b,
+                x: &x,
+                r: &r,
+                g: &g,
+                formed: Formed { apart, shift: 0.0 },
+            };
+            primal.gap(None, None, false, &mut Run::unlimited())
+        };
+        assert!(gap(0.0) < 1e-14);
+        // f changes by ‖r‖ ‖δr‖ at most
+        assert!(gap(1e-6) >= 1e-6 * 5.0_f64.sqrt());
     }
 }

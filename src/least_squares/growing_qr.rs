@@ -52,6 +52,21 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         self.damped(candidate, run)
     }
 
+    /// The active set from where an exchange on a Gram matrix ended that is not exact, and of the two ends the one with the smaller ρ.
+    pub(super) fn more_exact(&self, first: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+        let rho = self.rho(&first.x, run);
+        let second = self.growing_qr(&first.x, run);
+        let better = self.rho(&second.x, run);
+        if better < rho || rho.is_nan() {
+            second
+        } else {
+            Candidate {
+                limit: second.limit,
+                ..first
+            }
+        }
+    }
+
     /// The active set from a feasible point, for as long as `go_on` says; whether it came to an end.
     pub(super) fn undamped_qr(
         &self,
@@ -113,7 +128,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         (candidate, outcome == Ok(Ended::Optimal))
     }
 
-    /// Steps of the proximal point method, the first from the point of the set that is nearest to zero: each solves a damped problem exactly.
+    /// Steps of the proximal point method, the first from a feasible point near zero: each solves a damped problem exactly.
     fn damped(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
         let mut best = candidate;
         let mut x = self.cold_origin(run);
@@ -123,9 +138,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
                 break;
             };
             let Ok(matrix) = damped.matrix() else { break };
-            let Ok(problem) = Problem::new(&matrix, true, run.stop()) else {
-                break;
-            };
+            let problem = Problem::in_its_units(matrix);
             let inner = Context {
                 problem: &problem,
                 region: self.region,

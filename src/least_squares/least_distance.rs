@@ -17,6 +17,7 @@
 
 use super::context::{Candidate, Context};
 use super::driver::support;
+use super::evidence::Formed;
 use super::problem::{Problem, over};
 use super::region::NonNegative;
 use crate::LinalgScalar;
@@ -60,7 +61,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
         let Reached { x, good, ended } = least_distance(self.problem, self.b, self.b_norm, near, target, run);
         let limit = if let Some((mut r, g)) = good {
             r.iter_mut().for_each(|v| *v = -*v);
-            self.looked(&x, r, g, T::zero());
+            self.looked(&x, r, g, Formed::anew());
             (!self.solves(&x, self.tolerance, run)).then_some(Status::Stalled)
         } else {
             if matches!(ended, Status::Stalled | Status::NotFinite) {

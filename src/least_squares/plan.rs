@@ -1,4 +1,4 @@
-//! Which methods are tried for x ≥ 0, in which order, and why: features in, a plan out.
+//! Which methods are tried, in which order, and why: features in, a plan out.
 //!
 //! ```
 //! use reparam::least_squares::plan::{Features, Method, Storage, plan};
@@ -18,7 +18,7 @@ pub(super) const SMALL_GRAM: usize = 48;
 /// From so many columns on projected conjugate gradients are tried before a Gram matrix of them all; with fewer, the active set on a growing
 /// factor is as fast and ends at rounding.
 pub(super) const MANY_COLUMNS: usize = 240;
-/// From so many rows on, and [`WIDE`] times as many columns as rows, b can be interpolated as a rule.
+/// With at least this many rows, and [`WIDE`]/10 times as many columns as rows, b can be interpolated as a rule.
 pub(super) const MANY_ROWS: usize = 128;
 /// Columns over rows, in tenths.
 const WIDE: usize = 19;
@@ -32,7 +32,7 @@ const MOST: (usize, usize) = (2, 3);
 const FEW_OF_ROWS: usize = 4;
 /// Passes that projected conjugate gradients may take before a Gram matrix of n columns, which costs about n/32 of them: n/6, at least 80.
 const PASSES: (f64, f64) = (6.0, 80.0);
-/// Sweeps of coordinate descent after which its rate is judged, where it may well arrive …
+/// Coordinate descent gives up when it predicts that it needs more sweeps than this, where it may well converge …
 const SWEEPS: usize = 60;
 /// … and where a rough answer is wanted.
 pub(super) const FEW_SWEEPS: usize = 10;
@@ -270,7 +270,7 @@ pub enum Budget {
     },
     /// To a residual of 1e-5 only, in at most so many passes over A.
     Rough(f64),
-    /// Sweeps after which its rate is judged.
+    /// Coordinate descent: gives up when it predicts that it needs more sweeps than this.
     Sweeps(usize),
     /// Steps.
     Steps(usize),
@@ -300,7 +300,7 @@ pub enum When {
     ManyStay(usize),
     /// The exchange came to an end that is not exact.
     Inexact,
-    /// The exchange came to no end.
+    /// The exchange failed: its states cycled, or the Gram matrix was singular.
     NoExchange,
 }
 
@@ -329,7 +329,7 @@ pub struct Step {
     pub why: &'static str,
 }
 
-/// Methods in the order in which they are tried, until one arrives.
+/// Methods in the order in which they are tried, until one converges.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Plan {
@@ -452,7 +452,7 @@ fn tall(f: &Features) -> Vec<Step> {
     } else {
         (
             Method::GrowingGram,
-            "the exchange came to no end: the active set always does",
+            "the exchange failed: the active set always comes to an end",
         )
     };
     steps.push(step(last, When::NoExchange, Budget::Unlimited, why));

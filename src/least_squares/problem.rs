@@ -216,10 +216,26 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             };
         }
         Ok(Self {
+            factors,
+            setup_passes,
+            ..Self::of(storage, rows, columns, norms)
+        })
+    }
+
+    /// A matrix whose columns are in the units of a solve already: nothing is scaled.
+    pub(crate) fn in_its_units(a: Dense<'a, T>) -> Self {
+        let (rows, columns) = (a.rows(), a.columns());
+        let mut norms: Scratch<T> = scratch::zeros(columns);
+        a.column_norms(&mut norms);
+        Self::of(Storage::Borrowed(a), rows, columns, norms)
+    }
+
+    fn of(storage: Storage<'a, T>, rows: usize, columns: usize, norms: Scratch<T>) -> Self {
+        Self {
             storage,
             rows,
             columns,
-            factors,
+            factors: None,
             norms,
             gram: std::cell::OnceCell::new(),
             many: false,
@@ -227,8 +243,8 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             everything: std::cell::OnceCell::new(),
             likeness: std::cell::OnceCell::new(),
             spare: RefCell::new(scratch::empty()),
-            setup_passes,
-        })
+            setup_passes: 0.0,
+        }
     }
 
     pub(crate) fn rows(&self) -> usize {

@@ -2,11 +2,11 @@
 
 use super::bounds::close_sum;
 use crate::Scalar;
+use crate::linalg::not_positive;
 
-/// {lo ≤ x ≤ hi}, and Σ w_j x_j = r where there is a sum.
+/// What a method asks of its set.
 ///
-/// What a method asks of its set. Calls are resolved at compile time: for [`NonNegative`] everything here is a constant, and a method over x ≥ 0
-/// costs what it would if it were written for that alone.
+/// Calls are resolved at compile time. For [`NonNegative`] every function is a constant, so a method costs as much as one written for x ≥ 0 alone.
 pub(crate) trait Region<T: Scalar> {
     /// Every coordinate off a face is zero, and there is no sum.
     const ZERO_OFF_FACE: bool;
@@ -29,6 +29,10 @@ pub(crate) trait Region<T: Scalar> {
     fn weight(&self, j: usize) -> T {
         self.sum().map_or(T::zero(), |sum| sum.w[j])
     }
+    /// How many of these coordinates take part in the sum.
+    fn taking_part(&self, members: &[usize]) -> usize {
+        members.iter().filter(|j| self.weight(**j) > T::zero()).count()
+    }
     /// r − Σ w x, and the size of its terms.
     fn lacking(&self, x: &[T]) -> (T, T) {
         self.sum().map_or((T::zero(), T::zero()), |sum| sum.gap(x))
@@ -44,6 +48,18 @@ pub(crate) trait Region<T: Scalar> {
     fn begins_free(&self, j: usize, v: T) -> bool;
     /// x ← a point whose sum is met as well as it can be: what is measured is then the point that is handed out.
     fn meet_sum(&self, _norms: &[T], _x: &mut [T]) {}
+
+    /// The bound that coordinate j stops at on its way from one value towards another, if it meets one. A coordinate whose way is not known (NaN)
+    /// stops where it is.
+    fn met(&self, j: usize, from: T, to: T) -> Option<T> {
+        if to < self.lower(j) {
+            Some(self.lower(j))
+        } else if to > self.upper(j) {
+            Some(self.upper(j))
+        } else {
+            to.is_nan().then_some(from)
+        }
+    }
 
     /// The nearest point of [lo_j, hi_j].
     #[inline]
@@ -116,6 +132,11 @@ impl<T: Scalar> Region<T> for NonNegative {
     fn begins_free(&self, _j: usize, v: T) -> bool {
         v > T::zero()
     }
+    /// Also what ends at zero exactly.
+    #[inline]
+    fn met(&self, _j: usize, _from: T, to: T) -> Option<T> {
+        not_positive(to).then_some(T::zero())
+    }
     // (NaN becomes 0)
     #[inline]
     fn clip(&self, _j: usize, v: T) -> T {
@@ -151,7 +172,7 @@ impl<T: Scalar> Region<T> for BoundsAndSum<T> {
     fn best_multiplier(&self, x: &[T], h: &[T]) -> T {
         self.multiplier_of_bound(x, h)
     }
-    /// Without a sum the point of the box nearest to zero, else a vertex near it that pays.
+    /// Without a sum the point of the box nearest to zero, else a vertex near it, chosen to reduce f.
     fn feasible_point(&self, norms: &[T], gradient: &mut dyn FnMut(&[T]) -> Vec<T>) -> Vec<T> {
         let zero = self.nearest_to_zero();
         if self.sum.is_none() {

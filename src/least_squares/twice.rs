@@ -132,7 +132,7 @@ const REFINEMENTS: usize = 8;
 impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
     /// The candidate, refined where nothing but rounding keeps it from being a solution: the active set from there with residuals in twice the
     /// precision, then iterative refinement on its face. Of the two points the one with the lower f, but for what is within the tolerance.
-    pub(super) fn refined(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+    pub(super) fn refined_twice(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
         let k = support(&candidate.x);
         let allowed = self.problem.has_columns() && self.problem.rows().saturating_mul(k) <= QR_ELEMENTS / 4;
         if candidate.limit.is_some() || !allowed || !self.lost_in_rounding(&candidate.x, run) {

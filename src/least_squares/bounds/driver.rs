@@ -5,7 +5,7 @@ use super::projected_gradient::projected_gradient;
 use super::working_set::working_set;
 use crate::clock::Instant;
 use crate::least_squares::bounded::{Settings, Strategy};
-use crate::least_squares::context::{Candidate, Context};
+use crate::least_squares::context::{Candidate, Context, Fallbacks};
 use crate::least_squares::evidence::relative;
 use crate::least_squares::plan::{MANY_GRADIENTS, QR_ELEMENTS, Storage, UNLIMITED, plan, sparse_over_bounds};
 use crate::least_squares::region::{BoundsAndSum, Region};
@@ -72,7 +72,7 @@ pub(super) fn solve<T: LinalgScalar>(
             context.start = start;
         }
     }
-    candidate = context.refined(candidate, &mut run);
+    candidate = context.refined_twice(candidate, &mut run);
     if settings.strategy == Strategy::Auto {
         candidate = context.go_on(candidate, &mut run);
     }
@@ -80,6 +80,28 @@ pub(super) fn solve<T: LinalgScalar>(
         candidate = context.best_so_far(candidate, &mut run);
     }
     context.judge(candidate, b, unit, prepared, run)
+}
+
+impl<T: LinalgScalar> Fallbacks<T> for Context<'_, '_, T, BoundsAndSum<T>> {
+    fn working_sets(&self, x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
+        self.working_set_from(x, run)
+    }
+
+    fn many_products(&self, from: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
+        if self.region.sum.is_some() {
+            self.gradients(from, MANY_GRADIENTS, run)
+        } else {
+            self.projected(from, &self.target(UNLIMITED), run).0
+        }
+    }
+
+    fn refined(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+        self.refined_twice(candidate, run)
+    }
+
+    fn may_sharpen(&self, candidate: &Candidate<T>) -> bool {
+        candidate.phase == Phase::ProjectedGradient
+    }
 }
 
 impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
@@ -91,7 +113,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
         }
     }
 
-    /// The decision rule.
+    /// Runs the plan, or the method asked for by name.
     fn run(&self, strategy: Strategy, run: &mut Run<'_>) -> Candidate<T> {
         let origin = self.origin(run);
         let still = |limit| Candidate::new(origin.clone(), Phase::Start, limit);
@@ -133,46 +155,6 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
         }
     }
 
-    /// Where a method stalled the next one begins, from the best point so far, until one has the evidence.
-    fn go_on(&self, mut best: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
-        let mut holds = self.holds(&best.x, run);
-        for method in [Self::working_sets, Self::many_products, Self::many_sweeps] {
-            if holds || best.limit.is_some() {
-                break;
-            }
-            if let Some(next) = method(self, &best.x, run) {
-                let next = self.refined(next, run);
-                best = self.better(best, next, run);
-                holds = self.holds(&best.x, run);
-            }
-        }
-        // (exact methods know the directions that A hardly sees)
-        let rough = best.phase == Phase::ProjectedGradient && self.problem.dense().is_some();
-        if rough
-            && holds
-            && best.limit.is_none()
-            && let Some(part) = self.leaves_much(&best, run)
-        {
-            let end = 2.0 * run.cost();
-            if let Some(next) = self.tightened(&best, part, run) {
-                best = next;
-                if self.leaves_much(&best, run).is_none() {
-                    return best;
-                }
-            }
-            best = self.sharpened(best, end, run);
-        }
-        best
-    }
-
-    fn working_sets(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
-        if !self.problem.has_columns() {
-            return None;
-        }
-        run.because("no earlier method met the tolerance");
-        Some(self.working_set_from(from.to_vec(), run))
-    }
-
     pub(super) fn working_set_from(&self, mut x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
         run.begin(Phase::WorkingSet);
         let size = self.size_of(&x);
@@ -192,21 +174,6 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
             limit: outcome.err(),
             dual: None,
         }
-    }
-
-    fn many_products(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
-        run.because("no earlier method met the tolerance");
-        Some(if self.region.sum.is_some() {
-            self.gradients(from.to_vec(), MANY_GRADIENTS, run)
-        } else {
-            self.projected(from.to_vec(), &self.target(UNLIMITED), run).0
-        })
-    }
-
-    fn many_sweeps(&self, from: &[T], run: &mut Run<'_>) -> Option<Candidate<T>> {
-        run.because("no earlier method met the tolerance");
-        let possible = self.region.sum.is_none() && self.problem.has_columns();
-        possible.then(|| self.descend(from.to_vec(), usize::MAX, run).0)
     }
 
     /// Without evidence the answer is never worse than where it began, nor, without a sum, than the point nearest to zero.

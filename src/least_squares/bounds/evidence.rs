@@ -10,7 +10,7 @@ use crate::outcome::Run;
 impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
     /// The candidate, refined where nothing but rounding keeps it from being a solution: the active set from there with residuals in twice
     /// the precision. Of the points on the way the one with the lowest f, but for what is within the tolerance.
-    pub(super) fn refined(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+    pub(super) fn refined_twice(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
         let mut best = candidate;
         if best.limit.is_some() || !self.may_factor(&best.x) {
             return best;

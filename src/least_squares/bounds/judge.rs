@@ -1,4 +1,4 @@
-//! The judgement of a candidate: everything anew from A, b and the x that is handed out.
+//! The final verification of a candidate, from A, b and the x that is handed out.
 
 use super::prepared::{Prepared, close_sum};
 use crate::least_squares::context::{Candidate, Context};
@@ -11,7 +11,7 @@ use crate::sets::clip;
 use crate::{Error, LinalgScalar, Result};
 
 impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
-    /// The judgement: everything anew from A, b and the x that is handed out.
+    /// Verifies the x that is handed out. Its residual is recomputed unless [`take_over`](Self::take_over) has checked it.
     pub(super) fn judge(
         &self,
         candidate: Candidate<T>,
@@ -77,6 +77,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
             x: &scaled,
             r: &seen.r,
             g: &seen.g,
+            formed: seen.formed,
         };
         let ended = candidate.limit.is_none() && candidate.phase.factors_its_face() && !run.damped;
         let gap = match seen.gap {

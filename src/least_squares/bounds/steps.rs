@@ -94,17 +94,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
                     let Some(first) = inexact else {
                         return self.growing_qr(&from, run);
                     };
-                    let rho = self.rho(&first.x, run);
-                    let second = self.growing_qr(&first.x, run);
-                    let better = self.rho(&second.x, run);
-                    return if better < rho || rho.is_nan() {
-                        second
-                    } else {
-                        Candidate {
-                            limit: second.limit,
-                            ..first
-                        }
-                    };
+                    return self.more_exact(first, run);
                 }
             }
         }

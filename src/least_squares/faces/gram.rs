@@ -110,10 +110,7 @@ impl<'g, T: LinalgScalar, R: Region<T>> GramFace<'g, T, R> {
         }
         self.factor.assign_lower(k, &l);
         self.members.extend_from_slice(members);
-        self.of_sum.anchors = members
-            .iter()
-            .filter(|j| self.region.weight(**j) > T::zero())
-            .count();
+        self.of_sum.anchors = self.region.taking_part(members);
         true
     }
 

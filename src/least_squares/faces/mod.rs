@@ -36,7 +36,7 @@ pub(super) trait Face<T: Scalar> {
     fn append(&mut self, j: usize, run: &mut Run<'_>) -> bool;
     /// Removes the member at a position.
     fn remove(&mut self, position: usize);
-    /// Takes this as the present point, with a residual formed anew. Nothing happens where coordinates off the face are zero.
+    /// Takes this as the present point and recomputes its residual. Does nothing where coordinates off the face are zero.
     fn rebase(&mut self, _x: &[T], _held: &[T], _run: &mut Run<'_>) {}
     /// The present point has gone this part of the way to the minimiser.
     fn moved(&mut self, _part: T) {}

@@ -127,7 +127,9 @@ impl<'p, 'a, T: LinalgScalar, R: Region<T>> QrFace<'p, 'a, T, R> {
     /// the factor, or a limit was reached on the way.
     pub(in crate::least_squares) fn assign(&mut self, members: &[usize], run: &mut Run<'_>) -> bool {
         let (m, rows, k) = (self.b.len(), self.rows(), members.len());
-        if k > rows || check_memory::<T>("a QR factor", rows.saturating_mul(k)).is_err() {
+        // (the factorisation needs the columns twice, and R is there in full and packed)
+        let elements = rows.saturating_add(k).saturating_mul(k).saturating_mul(2);
+        if k > rows || check_memory::<T>("a QR factor", elements).is_err() {
             return false;
         }
         self.q.resize(rows * k, T::zero());
@@ -165,10 +167,7 @@ impl<'p, 'a, T: LinalgScalar, R: Region<T>> QrFace<'p, 'a, T, R> {
             self.d.push(z);
         }
         self.members.extend_from_slice(members);
-        self.of_sum.anchors = members
-            .iter()
-            .filter(|j| self.region.weight(**j) > T::zero())
-            .count();
+        self.of_sum.anchors = self.region.taking_part(members);
         true
     }
 
@@ -321,8 +320,8 @@ impl<'p, 'a, T: LinalgScalar> QrFace<'p, 'a, T, NonNegative> {
     }
 }
 
-/// What is left of a column that does not depend on others is more than this. The entries of A and that of the appended row carry their own
-/// rounding: a small column beside a large row is judged by its own size.
+/// A column is dependent if its part orthogonal to the others is at most this. The entries of A and that of the appended row each have their own
+/// rounding error, so a small column beside a large row is compared with its own size.
 fn smallest<T: Scalar>(of_a: T, of_sum: T) -> T {
     dependence::<T>() * of_a + T::lit(16.0) * T::epsilon() * of_sum.abs()
 }
