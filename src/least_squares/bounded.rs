@@ -3,7 +3,8 @@
 //! One builder, [`BoundedLeastSquares`], for dense, sparse and matrix-free A. Entries of lo and hi may be infinite, and
 //! equal: the first frees a coordinate, the second fixes it. What reduces to bounds and a sum has a constructor:
 //! [`simplex`](BoundedLeastSquares::simplex), [`capped_simplex`](BoundedLeastSquares::capped_simplex),
-//! [`l1_ball`](BoundedLeastSquares::l1_ball), [`monotone`](BoundedLeastSquares::monotone).
+//! [`l1_ball`](BoundedLeastSquares::l1_ball), [`monotone`](BoundedLeastSquares::monotone), and for every other polyhedral set
+//! [`over_set`](BoundedLeastSquares::over_set).
 //!
 //! The answer is certified as for x ≥ 0: its natural residual is computed afresh from A, b and x,
 //!
@@ -25,9 +26,12 @@
 //!
 //! The table is [`plan`](fn@super::plan::plan); [`Solution::trace`](crate::Solution::trace) says which of its steps were taken.
 
+use super::nnls;
+use super::standard_form::StandardForm;
 use crate::operators::{LinearOperator, checked_size};
 use crate::outcome::{CancelToken, Limits, Solution, default_tolerance};
-use crate::{LinalgScalar, Result};
+use crate::sets::{ConstraintSet, Polyhedron};
+use crate::{Error, LinalgScalar, Result};
 use std::time::Duration;
 
 /// The method of a solve over bounds.
@@ -85,21 +89,25 @@ impl Strategy {
     }
 }
 
+impl Strategy {
+    /// The same method over {x ≥ 0}, where every method of [`nnls`](crate::nnls) is at hand; None for the one that is for bounds only.
+    pub(super) fn over_non_negative(self) -> Option<nnls::Strategy> {
+        match self {
+            Self::Auto => Some(nnls::Strategy::Auto),
+            Self::BlockExchange => Some(nnls::Strategy::BlockExchange),
+            Self::ActiveSet => Some(nnls::Strategy::ActiveSet),
+            Self::WorkingSet => Some(nnls::Strategy::WorkingSet),
+            Self::ProjectedGradient => None,
+        }
+    }
+}
+
 /// Options that do not depend on A.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings<T> {
     pub(super) tolerance: T,
     pub(super) strategy: Strategy,
     pub(super) limits: Limits,
-}
-
-/// The set.
-#[derive(Debug, Clone)]
-pub(crate) enum Shape<T> {
-    Bounds(Vec<T>, Vec<T>),
-    Capped(T),
-    L1(T),
-    Monotone(T, T),
 }
 
 /// What adds up to what.
@@ -115,7 +123,7 @@ pub(crate) struct SumOver<T> {
 /// What is asked, whatever A is.
 #[derive(Debug, Clone)]
 pub(crate) struct Request<T> {
-    pub(super) shape: Shape<T>,
+    pub(super) set: Polyhedron<T>,
     pub(super) sum: Option<SumOver<T>>,
     /// A call that demanded another sum after that one: an error of the solve, for one would silently replace the other.
     pub(super) second: Option<&'static str>,
@@ -124,9 +132,9 @@ pub(crate) struct Request<T> {
 }
 
 impl<T: LinalgScalar> Request<T> {
-    pub(super) fn new(shape: Shape<T>) -> Self {
+    pub(super) fn new(set: Polyhedron<T>) -> Self {
         Self {
-            shape,
+            set,
             sum: None,
             second: None,
             settings: Settings {
@@ -145,6 +153,20 @@ impl<T: LinalgScalar> Request<T> {
             self.sum = Some(SumOver { r, part, call });
         }
     }
+}
+
+/// {lower ≤ x ≤ upper}
+pub(super) fn bounds<T>(lower: Vec<T>, upper: Vec<T>) -> Polyhedron<T> {
+    Polyhedron::Bounds {
+        lower,
+        upper,
+        sum: None,
+    }
+}
+
+/// n; 0 where there are more columns than memory, as [`solve`](BoundedLeastSquares::solve) says.
+fn columns<T: LinalgScalar, A: LinearOperator<T> + ?Sized>(a: &A) -> usize {
+    checked_size(a).map_or(0, |(_, n)| n)
 }
 
 /// A least-squares problem over bounds for one matrix: options, then [`solve`](Self::solve) as often as wanted.
@@ -179,7 +201,8 @@ where
     /// assert!(matches!(crossed, Err(Error::CrossedBounds { index: 1, .. })));
     /// ```
     pub fn new<L: AsRef<[T]> + ?Sized, U: AsRef<[T]> + ?Sized>(a: &'a A, lower: &L, upper: &U) -> Self {
-        Self::over(a, Shape::Bounds(lower.as_ref().to_vec(), upper.as_ref().to_vec()))
+        let (lower, upper) = (lower.as_ref().to_vec(), upper.as_ref().to_vec());
+        Self::over(a, bounds(lower, upper))
     }
 
     /// The simplex {x ≥ 0, Σ x = r}. With upper bounds: [`new`](Self::new) and [`sum`](Self::sum).
@@ -193,9 +216,8 @@ where
     /// assert!(s.certificate.gap < 1e-15);
     /// ```
     pub fn simplex(a: &'a A, r: T) -> Self {
-        // (more columns than there is memory for: `solve` says so)
-        let n = checked_size(a).map_or(0, |(_, n)| n);
-        Self::over(a, Shape::Bounds(vec![T::zero(); n], vec![T::infinity(); n])).demand(r, None, "`simplex`")
+        let n = columns(a);
+        Self::over(a, bounds(vec![T::zero(); n], vec![T::infinity(); n])).demand(r, None, "`simplex`")
     }
 
     /// The capped simplex {x ≥ 0, Σ x ≤ r}.
@@ -210,7 +232,8 @@ where
     /// assert!((x[0] - 0.5).abs() < 1e-15 && (x[1] - 0.5).abs() < 1e-15);
     /// ```
     pub fn capped_simplex(a: &'a A, r: T) -> Self {
-        Self::over(a, Shape::Capped(r))
+        let (dim, radius) = (columns(a), r);
+        Self::over(a, Polyhedron::CappedSimplex { dim, radius })
     }
 
     /// The ball {Σ |x| ≤ r}: the lasso in its constrained form.
@@ -221,7 +244,8 @@ where
     /// assert_eq!(BoundedLeastSquares::l1_ball(&a, 1.0).solve(&[0.5, -2.0]).unwrap().x, [0.0, -1.0]);
     /// ```
     pub fn l1_ball(a: &'a A, r: T) -> Self {
-        Self::over(a, Shape::L1(r))
+        let (dim, radius) = (columns(a), r);
+        Self::over(a, Polyhedron::L1Ball { dim, radius })
     }
 
     /// Monotone sequences lower ≤ x_1 ≤ x_2 ≤ … ≤ x_n ≤ upper; ∓∞ where there is no bound. Equal neighbours are equal bit
@@ -238,13 +262,56 @@ where
     /// assert!(x.iter().zip([0.0, 2.0, 2.0, 5.0]).all(|(x, y)| (x - y).abs() < 1e-14));
     /// ```
     pub fn monotone(a: &'a A, lower: T, upper: T) -> Self {
-        Self::over(a, Shape::Monotone(lower, upper))
+        let dim = columns(a);
+        Self::over(a, Polyhedron::Monotone { dim, lower, upper })
     }
 
-    fn over(a: &'a A, shape: Shape<T>) -> Self {
+    /// Any polyhedral set: one whose [`polyhedron`](ConstraintSet::polyhedron) is known and needs at most one sum, such as products of boxes with one
+    /// simplex, tied coordinates, affine images of such sets.
+    ///
+    /// The problem is solved in the variables z of the standard form x = L z + s (bounds on z, and perhaps Σ z = r). ρ is that of x where the set is one
+    /// of the other constructors' sets, and else that of z with the columns of A L, relative to ‖b − A s‖. Multipliers are those of the bounds, and for
+    /// ties and images the gradient Aᵀ(A x − b). A dense A is written out as A L.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a set that is no such polyhedron: [`Minimize`](crate::Minimize) takes every set.
+    ///
+    /// ```
+    /// use reparam::BoundedLeastSquares;
+    /// use reparam::sets::{BoxSet, ConstraintSet, Product, Simplex};
+    /// // shares of two spectra, and an offset between −1 and 1
+    /// let a = nalgebra::dmatrix![1.0, 0.0, 1.0; 0.0, 1.0, 1.0; 1.0, 1.0, 1.0; 2.0, 1.0, 1.0];
+    /// let blocks: Vec<Box<dyn ConstraintSet<f64>>> =
+    ///     vec![Box::new(Simplex::new(2, 1.0).unwrap()), Box::new(BoxSet::uniform(1, -1.0, 1.0).unwrap())];
+    /// let solver = BoundedLeastSquares::over_set(&a, &Product::new(blocks)).unwrap();
+    /// let solution = solver.solve(&[1.25, 0.75, 1.5, 2.25]).unwrap();
+    /// for (x, right) in solution.x.iter().zip([0.75_f64, 0.25, 0.5]) {
+    ///     assert!((x - right).abs() < 1e-14);
+    /// }
+    /// ```
+    pub fn over_set<S: ConstraintSet<T> + ?Sized>(a: &'a A, set: &S) -> Result<Self> {
+        let refused = |why| Error::Setting { name: "set", why };
+        let polyhedron = set
+            .polyhedron()
+            .ok_or_else(|| refused("is not described as a polyhedron (`ConstraintSet::polyhedron`)"))?;
+        if !polyhedron.is_consistent() {
+            return Err(refused("describes a polyhedron whose parts do not fit together"));
+        }
+        let form = StandardForm::new(&polyhedron).ok_or_else(|| refused("needs more than one sum"))?;
+        if !form.is_plain() {
+            return Ok(Self::over(a, polyhedron));
+        }
+        let whole = Self::over(a, bounds(form.lower, form.upper));
+        Ok(match form.sum {
+            Some((part, r)) => whole.demand(r, Some(part), "the set"),
+            None => whole,
+        })
+    }
+
+    fn over(a: &'a A, set: Polyhedron<T>) -> Self {
         Self {
             a,
-            request: Request::new(shape),
+            request: Request::new(set),
         }
     }
 

@@ -34,6 +34,7 @@ pub(crate) mod problem;
 mod projected_cg;
 mod region;
 mod schur_exchange;
+pub(crate) mod standard_form;
 mod steps;
 mod twice;
 mod uniqueness;

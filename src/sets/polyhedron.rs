@@ -88,6 +88,23 @@ impl<T: Scalar> Polyhedron<T> {
             Self::Product(blocks) => blocks.iter().map(Self::dim).sum(),
         }
     }
+
+    /// Whether lengths fit, and indices exist.
+    pub(crate) fn is_consistent(&self) -> bool {
+        match self {
+            Self::Bounds { lower, upper, .. } => lower.len() == upper.len(),
+            Self::CappedSimplex { .. } | Self::L1Ball { .. } | Self::Monotone { .. } => true,
+            Self::Tied { index, lower, upper } => {
+                lower.len() == upper.len() && index.iter().all(|k| *k < lower.len())
+            }
+            Self::Image {
+                generators,
+                offset,
+                inner,
+            } => Some(generators.len()) == offset.len().checked_mul(inner.dim()) && inner.is_consistent(),
+            Self::Product(blocks) => blocks.iter().all(Self::is_consistent),
+        }
+    }
 }
 
 /// The most entries of the generators that an image is described by, and the most columns that are found by products.

@@ -8,7 +8,7 @@ use super::judge::Judge;
 use super::minimize::Iterate;
 use crate::clock::Instant;
 use crate::least_squares::bounds::finish::{Exact, Finish, Form};
-use crate::least_squares::bounds::flat::Flat;
+use crate::least_squares::standard_form::StandardForm;
 use crate::lifted::section;
 use crate::lifted::{Lifted, Point};
 use crate::linalg::{max_abs, max_or_nan};
@@ -16,6 +16,7 @@ use crate::maps::Reparametrization;
 use crate::objectives::{CompositeView, Convexity, Objective};
 use crate::operators::{SparseColumns, checked_dense, checked_sparse};
 use crate::outcome::Limits;
+use crate::sets::Polyhedron;
 use crate::{Error, Result, Scalar};
 
 /// At most this many numbers (200 MB of f64) are written out, …
@@ -81,7 +82,8 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             c.attempts = ATTEMPTS; // nor will it be later
             return Ok(false);
         }
-        let Some(flat) = set.polyhedron().as_ref().and_then(Flat::new) else {
+        let polyhedron = set.polyhedron().filter(Polyhedron::is_consistent);
+        let Some(standard) = polyhedron.as_ref().and_then(StandardForm::new) else {
             c.attempts = ATTEMPTS;
             return Ok(false);
         };
@@ -95,18 +97,18 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         // one round, unless f is known by its products alone: then the error of the factor is removed round by round, and
         // a singular Hessian needs proximal steps
         for round in 0..60 {
-            let Some(form) = written(lifted, &there.point, &flat)? else {
+            let Some(form) = written(lifted, &there.point, &standard)? else {
                 c.attempts = ATTEMPTS;
                 break;
             };
             let by_products = matches!(form, Form::Normal { .. });
             let (x, g) = (there.point.x.clone(), there.point.g.clone());
             let start = (self.project(&x, &g, &there.h))
-                .then(|| flat.z(&self.target))
+                .then(|| standard.z(&self.target))
                 .flatten();
             let problem = Finish {
                 form,
-                set: flat.clone(),
+                set: standard.clone(),
                 start,
                 limits: left.clone(),
             };
@@ -204,13 +206,13 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
 fn written<T: Scalar>(
     lifted: &mut Lifted<'_, T>,
     point: &Point<T>,
-    flat: &Flat<T>,
+    standard: &StandardForm<T>,
 ) -> Result<Option<Form<T>>> {
     let mut passes = 0.0;
     let form = match lifted.objective().composite() {
         // (a linear term has a right-hand side only where it lies in the range of Aᵀ)
         Some(view) if view.loss.quadratic() && (view.linear.is_none() || view.ridge > T::zero()) => {
-            rows_of(&view, flat, &mut passes)
+            rows_of(&view, standard, &mut passes)
         }
         _ => return normal(lifted, point),
     };
@@ -219,7 +221,11 @@ fn written<T: Scalar>(
 }
 
 /// W^{1/2} A above √λ I, and W^{1/2}(b − a) above −c/√λ.
-fn rows_of<T: Scalar>(view: &CompositeView<'_, T>, flat: &Flat<T>, passes: &mut f64) -> Option<Form<T>> {
+fn rows_of<T: Scalar>(
+    view: &CompositeView<'_, T>,
+    standard: &StandardForm<T>,
+    passes: &mut f64,
+) -> Option<Form<T>> {
     let a = view.operator;
     let (m, n) = (a.rows(), a.columns());
     // ℓ = ½ Σ w z² + …, so that w b = w z − ℓ′(z) at any z
@@ -240,7 +246,7 @@ fn rows_of<T: Scalar>(view: &CompositeView<'_, T>, flat: &Flat<T>, passes: &mut 
         b.extend((0..n).map(|j| view.linear.map_or(T::zero(), |c| -c[j] / root)));
     }
     let rows = b.len();
-    let elements = rows.saturating_mul(n.max(flat.dim_z()));
+    let elements = rows.saturating_mul(n.max(standard.dim_z()));
     let sparse = match checked_dense(a) {
         Ok(Some(_)) => None,
         Ok(None) => checked_sparse(a).ok()?,

@@ -15,6 +15,7 @@ mod gap;
 mod invariances;
 mod large_faces;
 mod operators;
+mod over_set;
 mod plan;
 mod properties;
 mod reference;

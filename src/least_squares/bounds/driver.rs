@@ -6,7 +6,9 @@ use super::working_set::working_set;
 use crate::clock::Instant;
 use crate::least_squares::bounded::{Settings, Strategy};
 use crate::least_squares::context::{Candidate, Context, Fallbacks};
+use crate::least_squares::driver as non_negative;
 use crate::least_squares::evidence::relative;
+use crate::least_squares::nnls::Options;
 use crate::least_squares::plan::{MANY_GRADIENTS, QR_ELEMENTS, Storage, UNLIMITED, plan, sparse_over_bounds};
 use crate::least_squares::region::{BoundsAndSum, Region};
 use crate::linalg::{norm2, pow2};
@@ -23,6 +25,17 @@ pub(super) fn solve<T: LinalgScalar>(
     clock: Instant,
     first: bool,
 ) -> Result<Solution<T>> {
+    if prepared.posed.is_non_negative()
+        && let Some(strategy) = settings.strategy.over_non_negative()
+    {
+        let options = Options {
+            tolerance: settings.tolerance,
+            strategy,
+            limits: settings.limits.clone(),
+            start: start.map(<[T]>::to_vec),
+        };
+        return non_negative::solve(&prepared.problem, b, &options, clock, first);
+    }
     // the first right-hand side pays for the preparation
     let mut run = Run::new(
         &settings.limits,

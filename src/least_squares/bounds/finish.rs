@@ -3,9 +3,9 @@
 //! The caller's number type is any [`Scalar`]; the kernels exist for `f32` and `f64`. What is written out owns its data, so that
 //! the number type can be asked at run time.
 
-use super::flat::Flat;
 use super::reduce_and_solve::Question;
-use crate::least_squares::bounded::{Request, Shape, Strategy};
+use crate::least_squares::bounded::{Request, Strategy, bounds};
+use crate::least_squares::standard_form::StandardForm;
 use crate::linalg::{axpy, dot};
 use crate::operators::{Dense, LinearOperator, SparseColumns};
 use crate::outcome::{Limits, Solution};
@@ -27,7 +27,7 @@ pub(crate) enum Form<T> {
 #[derive(Debug, Clone)]
 pub(crate) struct Finish<T> {
     pub(crate) form: Form<T>,
-    pub(crate) set: Flat<T>,
+    pub(crate) set: StandardForm<T>,
     /// z near the solution.
     pub(crate) start: Option<Vec<T>>,
     pub(crate) limits: Limits,
@@ -67,7 +67,7 @@ fn solve<T: LinalgScalar>(finish: Finish<T>) -> Option<Exact<T>> {
     let mut proximal = false;
     let (a, mut b) = match form {
         Form::Sparse(a, b) => {
-            let a = set.sparse_columns(a, b.len())?;
+            let a = if set.is_plain() { a } else { set.sparse(&a)? };
             return run(&a, &b, &set, start.as_deref(), &limits, proximal);
         }
         Form::Dense(a, b) => (a, b),
@@ -78,8 +78,18 @@ fn solve<T: LinalgScalar>(finish: Finish<T>) -> Option<Exact<T>> {
         }
     };
     let m = b.len();
-    let a = set.columns(a, m, &mut b);
-    let a = Dense::column_major(&a, m, set.dim_z()).ok()?;
+    let view = Dense::column_major(&a, m, set.dim()).ok()?;
+    if set.is_plain() {
+        return run(&view, &b, &set, start.as_deref(), &limits, proximal);
+    }
+    // b ← b − A s
+    if let Some(s) = set.offset() {
+        for (column, s) in a.chunks_exact(m).zip(&s) {
+            axpy(-*s, column, &mut b);
+        }
+    }
+    let written = set.written(&view).ok()?;
+    let a = Dense::column_major(&written, m, set.dim_z()).ok()?;
     run(&a, &b, &set, start.as_deref(), &limits, proximal)
 }
 
@@ -122,12 +132,12 @@ fn root<T: LinalgScalar>(q: &[T], g: &[T], x: &[T]) -> Option<(Vec<T>, Vec<T>, b
 fn run<T: LinalgScalar, A: LinearOperator<T>>(
     a: &A,
     b: &[T],
-    set: &Flat<T>,
+    set: &StandardForm<T>,
     start: Option<&[T]>,
     limits: &Limits,
     proximal: bool,
 ) -> Option<Exact<T>> {
-    let mut request = Request::new(Shape::Bounds(set.lower.clone(), set.upper.clone()));
+    let mut request = Request::new(bounds(set.lower.clone(), set.upper.clone()));
     request.settings.limits = limits.clone();
     if let Some((part, r)) = &set.sum {
         request.demand(*r, Some(part.clone()), "`sum_over`");

@@ -4,12 +4,10 @@ mod driver;
 mod evidence;
 mod exact;
 pub(crate) mod finish;
-pub(crate) mod flat;
 mod judge;
 mod prepared;
 mod projected_gradient;
 mod reduce_and_solve;
-mod reduction;
 mod steps;
 mod working_set;
 

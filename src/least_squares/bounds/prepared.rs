@@ -80,6 +80,12 @@ impl<T: LinalgScalar> Posed<'_, T> {
 }
 
 impl<T: LinalgScalar> Posed<'_, T> {
+    /// Whether the set is {x ≥ 0}, which has methods of its own.
+    pub(super) fn is_non_negative(&self) -> bool {
+        let bounds = || self.lo.iter().zip(self.hi);
+        self.sum.is_none() && bounds().all(|(lo, hi)| *lo == T::zero() && *hi == T::infinity())
+    }
+
     /// A feasible point: that of the bounds nearest to zero, and coordinate after coordinate what is lacking in the sum.
     pub(super) fn feasible(&self) -> Vec<T> {
         let bounds = || self.lo.iter().zip(self.hi);

@@ -1,19 +1,19 @@
-//! What the door hands on: checks, the change of variables where the set has one, the solve, and the way back to x.
+//! From a request to its answers: checks, the standard form of the set, the solve, and the way back to x.
 
 use super::driver;
 use super::prepared::{Posed, Prepared, sum_of};
-use super::reduction::{Change, Reduced};
-use crate::checks::{check_finite, check_len, check_memory, check_not_empty, check_rhs, columns_of, zeros};
+use crate::checks::{check_finite, check_len, check_memory, check_not_empty, check_rhs, columns_of};
 use crate::clock::Instant;
-use crate::least_squares::bounded::{Request, Settings, Shape, Strategy};
+use crate::least_squares::bounded::{Request, Settings, Strategy};
 use crate::least_squares::evidence::{relative, rounding_of_norms};
 use crate::least_squares::many::Unbegun;
 use crate::least_squares::many::{Answer, in_order};
 use crate::least_squares::problem::Problem;
+use crate::least_squares::standard_form::{self, Reduced, StandardForm};
 use crate::linalg::{max_or_nan, norm2, rounding_of_sums};
-use crate::operators::{Dense, LinearOperator, checked_norms, checked_size};
+use crate::operators::{Dense, LinearOperator, checked_dense, checked_norms, checked_size};
 use crate::outcome::{Halt, Run, Solution, Status, Stop, Uniqueness};
-use crate::sets::{CappedSimplex, ConstraintSet, L1Ball, MonotoneCone};
+use crate::sets::{CappedSimplex, ConstraintSet, L1Ball, MonotoneCone, Polyhedron};
 use crate::{Error, LinalgScalar, Result};
 
 /// Operations on every entry of x and g/c beside the sums of a projection.
@@ -63,40 +63,59 @@ impl<T: LinalgScalar> Question<'_, T> {
             check_len("the start", n, x.len())?;
             check_finite("start", x)?;
         }
-        let Some((change, total)) = self.change() else {
-            let Shape::Bounds(lo, hi) = &self.request.shape else {
-                return Ok(vec![]); // every other shape has a change of variables
-            };
-            check_len("the lower bounds", n, lo.len())?;
-            check_len("the upper bounds", n, hi.len())?;
+        let set = &self.request.set;
+        if let Polyhedron::Bounds { lower, upper, .. } = set {
+            check_len("the lower bounds", n, lower.len())?;
+            check_len("the upper bounds", n, upper.len())?;
             let problem = Problem::new(self.a, keep_form, stop);
             let posed = Posed {
-                lo,
-                hi,
+                lo: lower,
+                hi: upper,
                 sum: self.chosen(n)?,
                 pairs: None,
             };
             return self.solve_posed(problem, posed, columns, None, clock);
+        }
+        check_len("the set", n, set.dim())?;
+        let unknowns = standard_form::columns_of(set);
+        check_memory::<T>("the bounds of the reduction", unknowns.saturating_mul(2))?;
+        if let Polyhedron::Monotone { lower, upper, .. } = set {
+            crate::sets::check_bounds(0, *lower, *upper)?;
+        }
+        // (`over_set` has refused what has none)
+        let Some(form) = StandardForm::new(set) else {
+            return Err(Error::Setting {
+                name: "set",
+                why: "needs more than one sum",
+            });
         };
-        let (lo, hi) = self.bounds_in_z(change)?;
+        let part_of = |part: &[usize]| {
+            let mut chosen = vec![false; unknowns];
+            part.iter().for_each(|j| chosen[*j] = true);
+            chosen
+        };
         let posed = Posed {
-            lo: &lo,
-            hi: &hi,
-            sum: total.map(|r| (r, vec![true; lo.len()])),
-            pairs: (change == Change::Signed).then_some(n),
+            lo: &form.lower,
+            hi: &form.upper,
+            sum: form.sum.as_ref().map(|(part, r)| (*r, part_of(part))),
+            pairs: matches!(set, Polyhedron::L1Ball { .. }).then_some(n),
         };
         posed.check()?;
-        let reduced = Reduced { a: self.a, change };
-        if let Some(data) = reduced.written::<T>()? {
-            let a = Dense::column_major(&data, self.a.rows(), lo.len())?;
+        let reduced = Reduced {
+            a: self.a,
+            form: &form,
+        };
+        if let Some(a) = checked_dense(self.a)? {
+            let data = form.written(&a)?;
+            let a = Dense::column_major(&data, m, unknowns)?;
             let problem = Problem::new(&a, false, stop).map_err(|halt| match halt {
                 Halt::Error(e) => Halt::Error(self.blame(e)),
                 limit => limit,
             });
-            self.solve_posed(problem, posed, columns, Some(change), clock)
+            self.solve_posed(problem, posed, columns, Some(&form), clock)
         } else {
             let problem = Problem::new(&reduced, keep_form, stop);
-            self.solve_posed(problem, posed, columns, Some(change), clock)
+            self.solve_posed(problem, posed, columns, Some(&form), clock)
         }
     }
 
@@ -110,11 +129,12 @@ impl<T: LinalgScalar> Question<'_, T> {
 
     /// One sum at most, be it that of the set.
     fn check_one_sum(&self) -> Result<()> {
-        let of_the_set = match self.request.shape {
-            Shape::Bounds(..) => None,
-            Shape::Capped(..) => Some("`capped_simplex`"),
-            Shape::L1(..) => Some("`l1_ball`"),
-            Shape::Monotone(..) => Some("`monotone`"),
+        let of_the_set = match self.request.set {
+            Polyhedron::Bounds { .. } => None,
+            Polyhedron::CappedSimplex { .. } => Some("`capped_simplex`"),
+            Polyhedron::L1Ball { .. } => Some("`l1_ball`"),
+            Polyhedron::Monotone { .. } => Some("`monotone`"),
+            _ => Some("`over_set`"),
         };
         let calls = [
             of_the_set,
@@ -133,29 +153,6 @@ impl<T: LinalgScalar> Question<'_, T> {
             }),
             _ => Ok(()),
         }
-    }
-
-    /// The change of variables, and Σ z.
-    fn change(&self) -> Option<(Change, Option<T>)> {
-        match self.request.shape {
-            Shape::Bounds(..) => None,
-            Shape::Capped(r) => Some((Change::Slack, Some(r))),
-            Shape::L1(r) => Some((Change::Signed, Some(r))),
-            Shape::Monotone(_, hi) if hi < T::infinity() => Some((Change::Increments(true), Some(hi))),
-            Shape::Monotone(..) => Some((Change::Increments(false), None)),
-        }
-    }
-
-    fn bounds_in_z(&self, change: Change) -> Result<(Vec<T>, Vec<T>)> {
-        let n = change.columns(self.a.columns());
-        let mut lower = zeros("the bounds of the reduction", n)?;
-        check_memory::<T>("the bounds of the reduction", n)?;
-        let upper = vec![T::infinity(); n];
-        if let Shape::Monotone(lo, hi) = self.request.shape {
-            crate::sets::check_bounds(0, lo, hi)?;
-            lower[0] = lo;
-        }
-        Ok((lower, upper))
     }
 
     /// r and the coordinates that add up to it.
@@ -187,7 +184,7 @@ impl<T: LinalgScalar> Question<'_, T> {
         problem: std::result::Result<Problem<'_, T>, Halt>,
         posed: Posed<'_, T>,
         columns: &[&[T]],
-        change: Option<Change>,
+        form: Option<&StandardForm<T>>,
         clock: Instant,
     ) -> Result<Vec<Solution<T>>> {
         let problem = match problem {
@@ -201,12 +198,12 @@ impl<T: LinalgScalar> Question<'_, T> {
         }
         let start = match &self.request.start {
             None => None,
-            Some(x) => Some(self.checked_start(x, &posed, change)?),
+            Some(x) => Some(self.checked_start(x, &posed, form)?),
         };
-        let problem = match problem {
+        let mut problem = match problem {
             Ok(problem) => problem,
             Err(limit) => {
-                let unbegun = self.unbegun(&posed, change);
+                let unbegun = self.unbegun(&posed, form);
                 return Ok(columns.iter().map(|b| unbegun.answer(b, limit)).collect());
             }
         };
@@ -223,8 +220,11 @@ impl<T: LinalgScalar> Question<'_, T> {
                 n.saturating_mul(n).saturating_mul(2),
             )?;
         }
+        if columns.len() > 1 && posed.is_non_negative() {
+            problem.expect_many();
+        }
         // (only where the norms need no products)
-        let in_x = change.and_then(|_| {
+        let in_x = form.and_then(|_| {
             let mut norms = vec![T::zero(); self.a.columns()];
             match checked_norms(self.a, &mut norms) {
                 Ok(known) => known
@@ -237,35 +237,54 @@ impl<T: LinalgScalar> Question<'_, T> {
         let in_x = in_x.transpose()?;
         let prepared = Prepared::new(problem, posed);
         let mut settings = self.request.settings.clone();
-        if change.is_some() {
+        if form.is_some() {
             // ρ of the reduction is not that of the set: room between the two
             settings.tolerance *= T::lit(0.1);
         }
-        let answers = solve_each(&prepared, columns, &settings, start.as_deref(), clock)?;
+        // b − A s
+        let offset = form.and_then(StandardForm::offset);
+        let shifted: Option<Vec<Vec<T>>> = offset.map(|s| {
+            let mut image = vec![T::zero(); self.a.rows()];
+            self.a.apply(&s, &mut image);
+            let minus = |b: &&[T]| b.iter().zip(&image).map(|(b, v)| *b - *v).collect();
+            columns.iter().map(minus).collect()
+        });
+        let views: Option<Vec<&[T]>> = shifted
+            .as_ref()
+            .map(|all| all.iter().map(Vec::as_slice).collect());
+        let in_z = views.as_deref().unwrap_or(columns);
+        let answers = solve_each(&prepared, in_z, &settings, start.as_deref(), clock)?;
         let mut unbegun = None;
         let answers = answers
             .into_iter()
             .zip(columns)
-            .map(|(answer, b)| match (answer, change) {
+            .map(|(answer, b)| match (answer, form) {
                 (Ok(solution), None) => solution,
-                (Ok(solution), Some(change)) => self.translate(solution, change, b, in_x.as_ref()),
+                (Ok(solution), Some(form)) => self.translate(solution, form, b, in_x.as_ref()),
                 (Err(limit), _) => unbegun
-                    .get_or_insert_with(|| self.unbegun(&prepared.posed, change))
+                    .get_or_insert_with(|| self.unbegun(&prepared.posed, form))
                     .answer(b, limit),
             });
         Ok(answers.collect())
     }
 
     /// What is said of right-hand sides that are not begun: at the start, or at a feasible point near zero.
-    fn unbegun(&self, posed: &Posed<'_, T>, change: Option<Change>) -> Unbegun<T> {
+    fn unbegun(&self, posed: &Posed<'_, T>, form: Option<&StandardForm<T>>) -> Unbegun<T> {
         let n = self.a.columns();
-        let x = match (&self.request.start, &self.request.shape, change) {
+        let x = match (&self.request.start, &self.request.set, form) {
             (Some(x), ..) => x.clone(),
-            (None, Shape::Monotone(lo, hi), _) => vec![crate::sets::clip(T::zero(), *lo, *hi); n],
-            (None, _, Some(_)) => vec![T::zero(); n],
+            (None, Polyhedron::Monotone { lower, upper, .. }, _) => {
+                vec![crate::sets::clip(T::zero(), *lower, *upper); n]
+            }
+            (None, Polyhedron::CappedSimplex { .. } | Polyhedron::L1Ball { .. }, _) => vec![T::zero(); n],
+            (None, _, Some(form)) => {
+                let mut x = vec![T::zero(); n];
+                form.x(&posed.feasible(), &mut x);
+                x
+            }
             (None, _, None) => posed.feasible(),
         };
-        let violation = if change.is_none() {
+        let violation = if form.is_none() {
             posed.violation(&x)
         } else {
             T::zero()
@@ -274,7 +293,7 @@ impl<T: LinalgScalar> Question<'_, T> {
     }
 
     /// The start in the variables of the reduction, feasible.
-    fn checked_start(&self, x: &[T], posed: &Posed<'_, T>, change: Option<Change>) -> Result<Vec<T>> {
+    fn checked_start(&self, x: &[T], posed: &Posed<'_, T>, form: Option<&StandardForm<T>>) -> Result<Vec<T>> {
         let outside = |index: usize, value: T, bound: T| {
             Err(Error::InfeasibleStart {
                 index,
@@ -285,21 +304,21 @@ impl<T: LinalgScalar> Question<'_, T> {
         let n = x.len();
         let size = sum_of(x.iter().map(|v| v.abs()));
         let slack = T::lit(8.0) * T::epsilon() * T::count(n);
-        let z = match (&self.request.shape, change) {
-            (Shape::Monotone(lo, hi), Some(change)) => {
+        match &self.request.set {
+            Polyhedron::Monotone { lower, upper, .. } => {
                 if let Some(j) = (1..n).find(|j| x[*j] < x[*j - 1]) {
                     return outside(j, x[j], x[j - 1]);
                 }
-                if x[0] < *lo {
-                    return outside(0, x[0], *lo);
+                if x[0] < *lower {
+                    return outside(0, x[0], *lower);
                 }
-                if x[n - 1] > *hi {
-                    return outside(n - 1, x[n - 1], *hi);
+                if x[n - 1] > *upper {
+                    return outside(n - 1, x[n - 1], *upper);
                 }
-                change.z(x, *hi)
             }
-            (Shape::Capped(r) | Shape::L1(r), Some(change)) => {
-                if let (Change::Slack, Some(j)) = (change, x.iter().position(|v| *v < T::zero())) {
+            set @ (Polyhedron::CappedSimplex { radius: r, .. } | Polyhedron::L1Ball { radius: r, .. }) => {
+                let is_simplex = matches!(set, Polyhedron::CappedSimplex { .. });
+                if let (true, Some(j)) = (is_simplex, x.iter().position(|v| *v < T::zero())) {
                     return outside(j, x[j], T::zero());
                 }
                 let room = slack * (size + *r);
@@ -307,16 +326,35 @@ impl<T: LinalgScalar> Question<'_, T> {
                     return Err(Error::InfeasibleStartSum {
                         sum: size.as_f64(),
                         expected: r.as_f64(),
-                        rule: match change {
-                            Change::Signed => "the absolute values of its coordinates must add up to at most",
-                            _ => "its coordinates must add up to at most",
+                        rule: if is_simplex {
+                            "its coordinates must add up to at most"
+                        } else {
+                            "the absolute values of its coordinates must add up to at most"
                         },
                         tolerance: room.as_f64(),
                     });
                 }
-                change.z(x, *r)
             }
-            _ => x.to_vec(),
+            _ => {}
+        }
+        let z = match form {
+            None => x.to_vec(),
+            Some(form) => {
+                let Some(z) = form.z(x) else {
+                    return Err(Error::Setting {
+                        name: "start",
+                        why: "cannot be given for an affine image of a set: its preimage is not known",
+                    });
+                };
+                // a start outside the set is not what its z stands for
+                let mut back = vec![T::zero(); n];
+                form.x(&z, &mut back);
+                let room = slack * size;
+                if let Some(j) = (0..n).find(|j| (x[*j] - back[*j]).abs() > room) {
+                    return outside(j, x[j], back[j]);
+                }
+                z
+            }
         };
         for (j, v) in z.iter().enumerate() {
             if *v < posed.lo[j] {
@@ -326,7 +364,7 @@ impl<T: LinalgScalar> Question<'_, T> {
                 return outside(j, *v, posed.hi[j]);
             }
         }
-        if let (None, Some((r, part))) = (change, &posed.sum) {
+        if let Some((r, part)) = &posed.sum {
             let chosen = || z.iter().zip(part).filter(|(_, p)| **p).map(|(v, _)| *v);
             let size = chosen().map(|v| v.abs()).sum::<T>() + r.abs();
             let sum = sum_of(chosen());
@@ -385,15 +423,19 @@ impl<T: LinalgScalar> Question<'_, T> {
         }
     }
 
-    /// The set of a reduction; None for a radius of 0, which leaves one point.
+    /// The set, where ρ is measured in x; None for a radius of 0, which leaves one point.
     fn set_in_x(&self) -> Option<Box<dyn ConstraintSet<f64>>> {
         let n = self.a.columns();
         let finite = |v: T| v.is_finite().then(|| v.as_f64());
-        Some(match self.request.shape {
-            Shape::Capped(radius) => Box::new(CappedSimplex::new(n, radius.as_f64()).ok()?),
-            Shape::L1(radius) => Box::new(L1Ball::new(n, radius.as_f64()).ok()?),
-            Shape::Monotone(lo, hi) => Box::new(MonotoneCone::with_bounds(n, finite(lo), finite(hi)).ok()?),
-            Shape::Bounds(..) => return None,
+        Some(match self.request.set {
+            Polyhedron::CappedSimplex { radius, .. } => {
+                Box::new(CappedSimplex::new(n, radius.as_f64()).ok()?)
+            }
+            Polyhedron::L1Ball { radius, .. } => Box::new(L1Ball::new(n, radius.as_f64()).ok()?),
+            Polyhedron::Monotone { lower, upper, .. } => {
+                Box::new(MonotoneCone::with_bounds(n, finite(lower), finite(upper)).ok()?)
+            }
+            _ => return None,
         })
     }
 
@@ -401,37 +443,40 @@ impl<T: LinalgScalar> Question<'_, T> {
     fn translate(
         &self,
         mut solution: Solution<T>,
-        change: Change,
+        form: &StandardForm<T>,
         b: &[T],
         problem: Option<&Problem<'_, T>>,
     ) -> Solution<T> {
         let n = self.a.columns();
         let mut x = vec![T::zero(); n];
-        change.x(&solution.x, &mut x);
-        if let Shape::Monotone(lo, hi) = self.request.shape {
-            for v in &mut x {
-                *v = crate::sets::clip(*v, lo, hi);
-            }
-        }
+        form.x(&solution.x, &mut x);
         let certificate = &mut solution.certificate;
-        if change == Change::Signed {
-            // g − λ and −g − λ: half their difference is g
-            let mu = &certificate.multipliers;
-            certificate.multipliers = (0..n).map(|j| (mu[j] - mu[n + j]) * T::lit(0.5)).collect();
-        } else {
-            certificate.multipliers.truncate(n);
-        }
+        certificate.multipliers = form.multipliers(&certificate.multipliers);
         let beyond = |sum: T, r: T| (sum - r).max(T::zero());
-        certificate.violation = match self.request.shape {
-            Shape::Capped(r) => beyond(sum_of(x.iter().copied()), r),
-            Shape::L1(r) => beyond(sum_of(x.iter().map(|v| v.abs())), r),
-            Shape::Bounds(..) | Shape::Monotone(..) => T::zero(),
-        };
+        match self.request.set {
+            Polyhedron::CappedSimplex { radius, .. } => {
+                certificate.violation = beyond(sum_of(x.iter().copied()), radius);
+            }
+            Polyhedron::L1Ball { radius, .. } => {
+                certificate.violation = beyond(sum_of(x.iter().map(|v| v.abs())), radius);
+            }
+            Polyhedron::Monotone { .. } => certificate.violation = T::zero(),
+            // (what the z are off their sum by)
+            _ => {}
+        }
         // residual and optimality of this x, not of the z behind it
         let mut r = vec![T::zero(); b.len()];
         self.a.apply(&x, &mut r);
         r.iter_mut().zip(b).for_each(|(r, b)| *r = *b - *r);
         solution.counts.passes += 1.0;
+        if solution.certificate.multipliers.iter().any(|v| v.is_nan()) {
+            // ties and images: g = −Aᵀ r
+            let mut g = vec![T::zero(); n];
+            self.a.apply_adjoint(&r, &mut g);
+            solution.counts.passes += 1.0;
+            let multipliers = solution.certificate.multipliers.iter_mut().zip(g);
+            multipliers.filter(|(v, _)| v.is_nan()).for_each(|(v, g)| *v = -g);
+        }
         if r.iter().all(|v| v.is_finite()) {
             let before = solution.objective;
             solution.residual_norm = norm2(&r);
