@@ -316,7 +316,7 @@ where
     }
 
     /// Demands Σ x = r besides the bounds. There is room for one sum: a second one, by this call, [`sum_over`](Self::sum_over) or a
-    /// constructor that demands a sum itself, is an error of [`solve`](Self::solve) ([`Error::Replaced`](crate::Error::Replaced)).
+    /// constructor that demands a sum itself, is an error of [`solve`](Self::solve) ([`Error::Replaced`]).
     ///
     /// ```
     /// use reparam::{BoundedLeastSquares, Error};
@@ -492,8 +492,8 @@ where
     /// on A alone is prepared once. A time limit is for all of them together, an iteration limit for each.
     ///
     /// # Errors
-    /// As [`solve`](Self::solve); [`Error::Dimension`](crate::Error::Dimension) when the length of B is not a multiple of m;
-    /// [`Error::NotFiniteRightHandSide`](crate::Error::NotFiniteRightHandSide) names the entry of B that is NaN or infinite.
+    /// As [`solve`](Self::solve); [`Error::Dimension`] when the length of B is not a multiple of m;
+    /// [`Error::NotFiniteRightHandSide`] names the entry of B that is NaN or infinite.
     ///
     /// ```
     /// use nalgebra::dmatrix;
