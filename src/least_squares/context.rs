@@ -70,10 +70,7 @@ pub(super) struct Context<'c, 'a, T: LinalgScalar, R> {
 
 /// What goes on over a set where a method has stalled.
 pub(super) trait Fallbacks<T: LinalgScalar> {
-    fn working_sets(&self, x: Vec<T>, run: &mut Run<'_>) -> Candidate<T>;
     fn many_products(&self, x: Vec<T>, run: &mut Run<'_>) -> Candidate<T>;
-    /// The candidate, refined where only rounding keeps it from being a solution.
-    fn refined(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T>;
     /// Whether an exact method may know more of f than this one: directions that A hardly sees.
     fn may_sharpen(&self, candidate: &Candidate<T>) -> bool;
 }
@@ -105,10 +102,9 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
                 holds = self.holds(&best.x, run);
             }
         }
-        let is_trivial = R::ZERO_OFF_FACE && self.b_norm == T::zero();
         if holds
             && best.limit.is_none()
-            && !is_trivial
+            && !self.is_trivial()
             && self.may_sharpen(&best)
             && self.problem.dense().is_some()
             && let Some(part) = self.leaves_much(&best, run)
@@ -127,8 +123,12 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
 
     /// Whether x is a solution to the tolerance.
     pub(super) fn holds(&self, x: &[T], run: &mut Run<'_>) -> bool {
-        let is_trivial = R::ZERO_OFF_FACE && self.b_norm == T::zero();
-        is_trivial || self.solves(x, self.tolerance, run)
+        self.is_trivial() || self.solves(x, self.tolerance, run)
+    }
+
+    /// Whether x = 0 is the answer: b = 0 over x ≥ 0.
+    pub(super) fn is_trivial(&self) -> bool {
+        R::ZERO_OFF_FACE && self.b_norm == T::zero()
     }
 
     /// max(‖b‖, max ‖a_j x_j‖): what residuals are formed from, and so the size that rounding has. Over x ≥ 0 that is ‖b‖: no point with
@@ -157,6 +157,14 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
             self.problem.adjoint(self.b, &mut c, run);
             c
         })
+    }
+
+    /// The start, or a feasible point near zero.
+    pub(super) fn origin(&self, run: &mut Run<'_>) -> Vec<T> {
+        match &self.start {
+            Some(x) => x.clone(),
+            None => self.cold_origin(run),
+        }
     }
 
     /// b − A x

@@ -1,19 +1,16 @@
-//! From a prepared problem and b to a certified answer: which method runs, when the next one takes over, and the judgement.
+//! From a prepared problem and b to an answer over x ≥ 0: units, and which method runs.
 
 use super::context::{Candidate, Context, Fallbacks};
-use super::dual::Primal;
-use super::evidence::Looked;
 use super::flow::flow;
 use super::nnls::{Options, Strategy};
 use super::plan::{self, FEW_SWEEPS, UNLIMITED, plan};
 use super::problem::Problem;
 use super::region::NonNegative;
-use super::uniqueness::Known;
-use super::working_set::working_set;
+use super::verify::Units;
 use crate::clock::Instant;
 use crate::linalg::scratch::Scratch;
 use crate::linalg::{exponent, norm2, pow2, safe_exponent};
-use crate::outcome::{Certificate, Phase, Run, Solution, Status, Uniqueness};
+use crate::outcome::{Phase, Run, Solution, Status};
 use crate::sets::{ConstraintSet, Orthant};
 use crate::{Error, LinalgScalar, Result};
 use std::cell::{OnceCell, RefCell};
@@ -45,7 +42,7 @@ pub(super) fn solve<T: LinalgScalar>(
         shrunk = b.iter().map(|v| *v * shrink).collect();
         &shrunk
     };
-    let context = Context {
+    let mut context = Context {
         problem,
         region: &NonNegative,
         norms: problem.norms(),
@@ -59,15 +56,55 @@ pub(super) fn solve<T: LinalgScalar>(
         looked_at: RefCell::new(None),
         correlations: OnceCell::new(),
     };
-    let mut candidate = context.run(options.strategy, &mut run);
-    candidate = context.refined_twice(candidate, &mut run);
-    if options.strategy == Strategy::Auto {
-        candidate = context.go_on(candidate, &mut run);
+    let units = OfProblem {
+        problem,
+        unit: pow2(shift),
+    };
+    let by_name = options.strategy != Strategy::Auto;
+    context.answer(|c, run| c.run(options.strategy, run), by_name, &units, run)
+}
+
+struct OfProblem<'p, 'a, T: LinalgScalar> {
+    problem: &'p Problem<'a, T>,
+    unit: T,
+}
+
+impl<T: LinalgScalar> Units<T> for OfProblem<'_, '_, T> {
+    fn handed_out(&self, mut x: Vec<T>) -> Result<Vec<T>> {
+        for (j, v) in x.iter_mut().enumerate() {
+            if *v == T::zero() || self.problem.norms()[j] == T::zero() {
+                *v = T::zero();
+                continue;
+            }
+            *v *= self.problem.factor(j) * self.unit;
+            if !v.is_finite() {
+                return Err(Error::Unrepresentable { index: j });
+            }
+        }
+        Ok(x)
     }
-    if candidate.limit.is_some() || !context.holds(&candidate.x, &mut run) || context.is_beyond_zero() {
-        candidate = context.best_so_far(candidate, &mut run);
+    fn scaled(&self, x: &[T]) -> Scratch<T> {
+        let back = |(j, v): (usize, &T)| {
+            if *v == T::zero() {
+                T::zero()
+            } else {
+                *v / (self.problem.factor(j) * self.unit)
+            }
+        };
+        x.iter().enumerate().map(back).collect()
     }
-    context.judge(candidate, b, shift, run)
+    fn factor(&self, j: usize) -> T {
+        self.problem.factor(j)
+    }
+    fn unit(&self) -> T {
+        self.unit
+    }
+    fn violation(&self, x: &[T]) -> (T, bool) {
+        (Orthant::new(x.len()).violation(x), true)
+    }
+    fn pairs(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// x in scaled units; a coordinate whose column is zero is set to zero.
@@ -85,16 +122,8 @@ fn scale_start<T: LinalgScalar>(problem: &Problem<'_, T>, x: &[T], shift: i32) -
 }
 
 impl<T: LinalgScalar> Fallbacks<T> for Context<'_, '_, T, NonNegative> {
-    fn working_sets(&self, x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
-        self.working_set_from(x, run)
-    }
-
     fn many_products(&self, from: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
         self.projected(from, &self.target(UNLIMITED), run).0
-    }
-
-    fn refined(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
-        self.refined_twice(candidate, run)
     }
 
     fn may_sharpen(&self, _candidate: &Candidate<T>) -> bool {
@@ -162,47 +191,6 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
         }
     }
 
-    /// Whether f is larger at the point looked at last than at x = 0: a coarse tolerance calls such points solutions, too.
-    fn is_beyond_zero(&self) -> bool {
-        let last = self.looked_at.borrow();
-        last.as_ref().is_some_and(|seen| norm2(&seen.r) > self.b_norm)
-    }
-
-    pub(super) fn working_set_from(&self, mut x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
-        run.begin(Phase::WorkingSet);
-        let outcome = working_set(self.problem, self.b, &mut x, self.b_norm, run);
-        Candidate {
-            x,
-            phase: Phase::WorkingSet,
-            limit: outcome.err(),
-            dual: None,
-        }
-    }
-
-    /// Stopped early or stalled, the answer is never worse than the start, nor than zero.
-    fn best_so_far(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
-        let here = self.distance(&candidate.x, run);
-        let origin = self.zero_or_start();
-        let at_origin = self.distance(&origin, run);
-        if here <= at_origin.min(self.b_norm) {
-            candidate
-        } else if at_origin <= self.b_norm {
-            Candidate {
-                x: origin,
-                phase: Phase::Start,
-                dual: None,
-                ..candidate
-            }
-        } else {
-            Candidate {
-                x: vec![T::zero(); origin.len()],
-                phase: Phase::Start,
-                dual: None,
-                ..candidate
-            }
-        }
-    }
-
     /// The flow to the tolerance, from x or its own interior start.
     pub(super) fn flow_to_tolerance(&self, x: Option<&[T]>, run: &mut Run<'_>) -> Candidate<T> {
         run.begin(Phase::Flow);
@@ -260,131 +248,6 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
             full[*j] = *v;
         }
         full
-    }
-
-    /// Verifies the x that is handed out. Its residual is recomputed unless [`take_over`](Self::take_over) has checked it.
-    fn judge(&self, candidate: Candidate<T>, b: &[T], shift: i32, mut run: Run<'_>) -> Result<Solution<T>> {
-        let p = self.problem;
-        let n = p.columns();
-        let unit = pow2::<T>(shift);
-        let mut x = candidate.x;
-        let mut failed = false;
-        if x.iter().any(|v| !v.is_finite()) {
-            // a method that broke down: never hand that out
-            x = vec![T::zero(); n];
-            failed = true;
-        }
-        for j in 0..n {
-            if x[j] == T::zero() || p.norms()[j] == T::zero() {
-                x[j] = T::zero();
-                continue;
-            }
-            x[j] *= p.factor(j) * unit;
-            if !x[j].is_finite() {
-                return Err(Error::Unrepresentable { index: j });
-            }
-        }
-        // what is judged is what is handed out, rounded: back in scaled units
-        let scaled: Scratch<T> = (0..n)
-            .map(|j| {
-                if x[j] == T::zero() {
-                    T::zero()
-                } else {
-                    x[j] / (p.factor(j) * unit)
-                }
-            })
-            .collect();
-        let seen = self.look_at(&scaled, &mut run);
-        let (rho, error) = self.rho_of(&seen);
-        let Looked {
-            mut r,
-            mut g,
-            gap,
-            formed,
-            ..
-        } = seen;
-        let trace = run.take_trace(candidate.limit);
-        let (rho, error) = if self.b_norm == T::zero() {
-            // 0 is the answer, and anything else is infinitely far from it in units of b
-            if x.iter().all(|v| *v == T::zero()) {
-                (T::zero(), T::zero())
-            } else {
-                (T::infinity(), T::zero())
-            }
-        } else {
-            // a true column of zeros has g_j = 0; a norm stated as 0 for another column must not hide it
-            let hidden = (0..n).any(|j| p.norms()[j] == T::zero() && g[j] != T::zero());
-            (
-                if hidden && !rho.is_nan() {
-                    T::infinity()
-                } else {
-                    rho
-                },
-                error,
-            )
-        };
-        let half = T::lit(0.5);
-        let primal = Primal {
-            problem: p,
-            set: &NonNegative,
-            b: self.b,
-            x: &scaled,
-            r: &r,
-            g: &g,
-            formed,
-        };
-        let factored = candidate.limit.is_none() && candidate.phase.factors_its_face() && !run.damped;
-        let gap = if self.b_norm == T::zero() {
-            T::zero()
-        } else if let Some(gap) = gap {
-            gap
-        } else {
-            let known = self.correlations.get().map(|c| c.as_slice());
-            primal.gap(
-                candidate.dual.as_ref().map(|w| w.as_slice()),
-                known,
-                factored,
-                &mut run,
-            )
-        };
-        let status = match candidate.limit {
-            _ if rho + error <= self.tolerance => Status::Solved,
-            _ if rho.is_nan() => Status::NotFinite,
-            Some(limit) if !failed => limit,
-            _ => Status::Stalled,
-        };
-        let uniqueness = if status.is_solved() {
-            let known = Known {
-                t: T::zero(),
-                displacement: rho * self.b_norm,
-                factored,
-                pairs: None,
-            };
-            primal.uniqueness(&known, &mut run)
-        } else {
-            Uniqueness::NotKnown
-        };
-        g.iter_mut()
-            .enumerate()
-            .for_each(|(j, v)| *v = *v / p.factor(j) * unit);
-        let residual_norm = norm2(&r) * unit;
-        r.iter_mut().for_each(|v| *v *= unit);
-        debug_assert_eq!(b.len(), r.len());
-        let violation = Orthant::new(n).violation(&x);
-        Ok(Solution {
-            x,
-            objective: half * residual_norm * residual_norm,
-            residual: r,
-            residual_norm,
-            status,
-            certificate: Certificate::new(rho, error, gap * unit * unit, violation, g)
-                .with_uniqueness(uniqueness),
-            iterations: run.iterations,
-            counts: run.counts(),
-            phase: if failed { Phase::Start } else { candidate.phase },
-            elapsed: run.elapsed(),
-            trace,
-        })
     }
 }
 

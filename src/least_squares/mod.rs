@@ -38,4 +38,5 @@ pub(crate) mod standard_form;
 mod steps;
 mod twice;
 mod uniqueness;
+mod verify;
 mod working_set;

@@ -46,6 +46,12 @@ pub(crate) trait Region<T: Scalar> {
     /// Whether a coordinate at v belongs to the face that a method begins with. What rests at zero may stay there until it is priced; what has no
     /// bounds is in every face.
     fn begins_free(&self, j: usize, v: T) -> bool;
+    /// The set of the coordinates `set`, the others held at x.
+    fn restricted(&self, set: &[usize], x: &[T]) -> Self
+    where
+        Self: Sized;
+    /// λ, with which −g + λ w are the negative multipliers of the bounds at x; 0 without a sum.
+    fn multiplier_at(&self, norms: &[T], x: &[T], minus_g: &[T]) -> T;
     /// x ← a point whose sum is met as well as it can be: what is measured is then the point that is handed out.
     fn meet_sum(&self, _norms: &[T], _x: &mut [T]) {}
 
@@ -132,6 +138,12 @@ impl<T: Scalar> Region<T> for NonNegative {
     fn begins_free(&self, _j: usize, v: T) -> bool {
         v > T::zero()
     }
+    fn restricted(&self, _set: &[usize], _x: &[T]) -> Self {
+        Self
+    }
+    fn multiplier_at(&self, _norms: &[T], _x: &[T], _minus_g: &[T]) -> T {
+        T::zero()
+    }
     /// Also what ends at zero exactly.
     #[inline]
     fn met(&self, _j: usize, _from: T, to: T) -> Option<T> {
@@ -195,6 +207,30 @@ impl<T: Scalar> Region<T> for BoundsAndSum<T> {
     fn begins_free(&self, j: usize, v: T) -> bool {
         let unbounded = self.lo[j] == T::neg_infinity() && self.hi[j] == T::infinity();
         unbounded || (self.is_inside(j, v) && v != T::zero())
+    }
+    fn restricted(&self, set: &[usize], x: &[T]) -> Self {
+        let of = |v: &[T]| set.iter().map(|j| v[*j]).collect();
+        let sum = self.sum.as_ref().map(|s| {
+            let mut others = x.to_vec();
+            set.iter().for_each(|j| others[*j] = T::zero());
+            Sum {
+                w: of(&s.w),
+                r: s.gap(&others).0,
+            }
+        });
+        Self {
+            lo: of(&self.lo),
+            hi: of(&self.hi),
+            sum,
+        }
+    }
+    fn multiplier_at(&self, norms: &[T], x: &[T], minus_g: &[T]) -> T {
+        if self.sum.is_none() {
+            return T::zero();
+        }
+        let g: Vec<T> = minus_g.iter().map(|p| -*p).collect();
+        let mut e = vec![T::zero(); x.len()];
+        self.displacement(norms, x, &g, &mut e)
     }
     /// A gap of more than rounding is shared out among the coordinates between their bounds, in the metric diag(c²); what is at a bound stays
     /// there.

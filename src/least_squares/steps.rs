@@ -188,7 +188,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
                     }
                 }
                 (Method::WorkingSets, _) => {
-                    candidate = self.working_set_from(candidate.x, run);
+                    candidate = self.working_sets(candidate.x, run);
                     if candidate.limit.is_some() || self.solves(&candidate.x, self.tolerance, run) {
                         return candidate;
                     }

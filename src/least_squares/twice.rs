@@ -2,11 +2,10 @@
 
 use super::active_set::active_set;
 use super::context::{Candidate, Context};
-use super::driver::support;
+use super::evidence::Measure;
 use super::faces::{Face, QrFace};
 use super::plan::QR_ELEMENTS;
 use super::problem::Problem;
-use super::region::NonNegative;
 use crate::LinalgScalar;
 use crate::linalg::twice::{Twice, dot_of_numbers, dot_of_sums};
 use crate::linalg::{norm2, wide};
@@ -128,55 +127,82 @@ fn adjoint_sparse<T: LinalgScalar>(a: &SparseColumns<T>, r: &[T::Twice], out: &m
 
 /// Steps of iterative refinement at most: each brings more digits where the factor has any, and the first that does not ends it.
 const REFINEMENTS: usize = 8;
+/// Rounds at most, each from a new factor: the first that brings nothing ends them.
+const ROUNDS: usize = 4;
 
-impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
+impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     /// The candidate, refined where nothing but rounding keeps it from being a solution: the active set from there with residuals in twice the
-    /// precision, then iterative refinement on its face. Of the two points the one with the lower f, but for what is within the tolerance.
-    pub(super) fn refined_twice(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
-        let k = support(&candidate.x);
-        let allowed = self.problem.has_columns() && self.problem.rows().saturating_mul(k) <= QR_ELEMENTS / 4;
-        if candidate.limit.is_some() || !allowed || !self.lost_in_rounding(&candidate.x, run) {
-            return candidate;
+    /// precision, then iterative refinement on its face. Of the points on the way the one with the lowest f, but for what is within the tolerance.
+    pub(super) fn refined(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+        let mut best = candidate;
+        if best.limit.is_some() || !self.may_factor(&best.x) {
+            return best;
         }
-        run.because("rounding decides: residuals in twice the precision");
-        run.begin(Phase::ActiveSet);
-        let better = self.refine_on_face(&candidate.x, run);
-        let size =
-            |x: &[T], run: &mut Run<'_>| self.problem.residual_twice(self.b, x, run).map(|r| norm2(&r));
-        let (Some(before), Some(after)) = (size(&candidate.x, run), size(&better.x, run)) else {
-            return candidate;
-        };
-        // ‖r‖² within the square of the tolerance: a ρ of that size is no more
-        let slack = self.tolerance * self.b_norm;
-        let allowed = if self.solves(&better.x, self.tolerance, run) {
-            before.hypot(slack)
-        } else {
-            before
-        };
-        if after <= allowed {
-            better
-        } else {
-            Candidate {
-                limit: better.limit,
-                ..candidate
+        for _ in 0..ROUNDS {
+            if best.limit.is_some() || !self.lost_in_rounding(&best.x, run) {
+                break;
+            }
+            run.because("rounding decides: residuals in twice the precision");
+            run.begin(Phase::ActiveSet);
+            let next = self.refined_on_face(&best.x, run);
+            let size =
+                |x: &[T], run: &mut Run<'_>| self.problem.residual_twice(self.b, x, run).map(|r| norm2(&r));
+            let (Some(before), Some(after)) = (size(&best.x, run), size(&next.x, run)) else {
+                break;
+            };
+            // ‖r‖² within the square of the tolerance: a ρ of that size is no more
+            let slack = self.tolerance * self.unit_of(&best.x);
+            let is_solved = self.solves(&next.x, self.tolerance, run);
+            let allowed = if is_solved { before.hypot(slack) } else { before };
+            if after.is_nan() || after > allowed {
+                best.limit = next.limit;
+                break;
+            }
+            let is_done = is_solved || after >= before;
+            best = next;
+            if is_done {
+                break;
             }
         }
+        best
     }
 
-    fn refine_on_face(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
-        let p = self.problem;
+    /// Whether a QR factor of what is between its bounds is small enough to be made for the sake of precision.
+    pub(super) fn may_factor(&self, x: &[T]) -> bool {
+        self.problem.has_columns() && self.problem.rows().saturating_mul(self.inside(x)) <= QR_ELEMENTS / 4
+    }
+
+    fn refined_on_face(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
+        let (p, region, norms) = (self.problem, self.region, self.norms);
+        let mut held = if R::ZERO_OFF_FACE {
+            Vec::new()
+        } else {
+            from.to_vec()
+        };
+        let whole = |face: &QrFace<'_, '_, T, R>, x: &[T], held: &[T]| {
+            let mut full = held.to_vec();
+            full.resize(from.len(), T::zero());
+            face.members().iter().zip(x).for_each(|(j, v)| full[*j] = *v);
+            full
+        };
         let mut x = Vec::new();
         let mut face = self.face_of(from, &mut x, run);
-        let limit = active_set(&mut face, &mut x, &mut [], &NonNegative, &self.pricing(from), run).err();
-        let mut best = self.spread(face.members(), &x);
-        if limit.is_none() {
+        let limit = active_set(&mut face, &mut x, &mut held, region, &self.pricing(from), run).err();
+        let mut best = whole(&face, &x, &held);
+        region.meet_sum(norms, &mut best);
+        if limit.is_none() && region.sum().is_none() {
             // the largest coordinates last: back substitution begins with them, and the finer ones make good what their rounding takes
             let mut face = self.face_of(&best, &mut x, run);
+            let held = if R::ZERO_OFF_FACE {
+                Vec::new()
+            } else {
+                best.clone()
+            };
             let mut least = T::infinity();
-            let goal = T::lit(0.1) * self.tolerance * self.b_norm / T::count(x.len().max(1)).sqrt();
+            let goal = T::lit(0.1) * self.tolerance * self.unit_of(&best) / T::count(x.len().max(1)).sqrt();
             for _ in 0..REFINEMENTS {
-                let moved = face.refine(&mut x, goal, run);
-                let next = self.spread(face.members(), &x);
+                let moved = face.refine(&mut x, &held, goal, run);
+                let next = whole(&face, &x, &held);
                 if self.rho(&next, run) <= self.rho(&best, run) {
                     best = next;
                 }
@@ -186,26 +212,34 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
                 least = moved;
             }
         }
-        let norms: Vec<T> = face.members().iter().map(|j| p.norms()[*j]).collect();
+        // w with Aᵀw of the right sign on the face
+        let dual = region.has_half_lines().then(|| {
+            let signs = face.members().iter();
+            face.dual_direction(signs.map(|j| region.inward(*j) * norms[*j]).collect())
+                .into()
+        });
+        debug_assert_eq!(best.len(), p.columns());
         Candidate {
             x: best,
             phase: Phase::ActiveSet,
             limit,
-            dual: Some(face.dual_direction(norms).into()),
+            dual,
         }
     }
 
-    /// The face of the support of `from`, by ascending ‖a_j‖ x_j, and x on it.
-    fn face_of(&self, from: &[T], x: &mut Vec<T>, run: &mut Run<'_>) -> QrFace<'_, '_, T, NonNegative> {
-        let norms = self.problem.norms();
-        let mut order: Vec<usize> = (0..from.len()).filter(|j| from[*j] > T::zero()).collect();
-        let effect = |j: usize| norms[j] * from[j];
+    /// The face of what is between its bounds at `from`, by ascending ‖a_j‖ |x_j|, and x on it.
+    fn face_of<'s>(&'s self, from: &[T], x: &mut Vec<T>, run: &mut Run<'_>) -> QrFace<'s, 's, T, R> {
+        let norms = self.norms;
+        let mut order: Vec<usize> = (0..from.len())
+            .filter(|j| norms[*j] > T::zero() && self.region.begins_free(*j, from[*j]))
+            .collect();
+        let effect = |j: usize| norms[j] * from[j].abs();
         order.sort_by(|i, j| {
             effect(*i)
                 .partial_cmp(&effect(*j))
                 .unwrap_or(std::cmp::Ordering::Equal)
         });
-        let mut face = QrFace::new(self.problem, self.b).in_twice();
+        let mut face = QrFace::over(self.problem, self.b, self.region, self.alpha).in_twice();
         if !face.assign(&order, run) {
             // a dependent column is left out: the method takes it in when it helps
             order.iter().for_each(|j| {

@@ -1,189 +1,249 @@
-//! Working sets: the support and the worst violators, solved exactly in a small dense Gram matrix.
+//! Working sets: the coordinates between their bounds and the worst violators, solved exactly in a small dense Gram matrix.
 //!
-//! For sparse problems whose face is small: the n×n Gram matrix is never formed. Each round prices all columns
-//! with one pass, so the answer is a solution of the whole problem, not of a guess.
+//! For problems with columns whose face is small: the n×n Gram matrix is never formed. Each round prices all columns with one pass, so the answer
+//! is a solution of the whole problem, not of a guess.
 
 use super::active_set::{Pricing, active_set, best_first};
 use super::block_exchange::Failure;
+use super::context::{Candidate, Context};
+use super::evidence::Measure;
 use super::faces::{Face, GramFace, residual};
 use super::problem::Problem;
-use super::region::{NonNegative, Region, noise};
+use super::region::{Region, noise};
 use super::schur_exchange::{SchurExchange, schur_exchange};
 use crate::LinalgScalar;
-use crate::linalg::not_positive;
-use crate::outcome::{Run, Status};
+use crate::linalg::axpy;
+use crate::outcome::{Phase, Run, Status};
 
 /// A dense Gram matrix of more columns than this would not fit the memory of a small machine.
 pub(super) const LARGEST: usize = 6000;
+/// Rounds of pricing at most.
+const ROUNDS: usize = 60;
+/// Steps of iterative refinement on the face of a round.
+const REFINEMENTS: usize = 3;
 
-/// Improves x (feasible) to a solution; false when the set grew too large or the Gram matrix too ill-conditioned
-/// to gain anything.
-pub(super) fn working_set<T: LinalgScalar>(
-    problem: &Problem<'_, T>,
-    b: &[T],
-    x: &mut [T],
-    b_norm: T,
-    run: &mut Run<'_>,
-) -> Result<bool, Status> {
-    let n = x.len();
-    let norms = problem.norms();
-    let threshold = noise::<T>() * b_norm;
-    let mut r = vec![T::zero(); b.len()];
-    let mut w = vec![T::zero(); n];
-    let mut order: Vec<(T, usize)> = Vec::new();
-    // what the last round formed is not formed again
-    let (mut known, mut known_gram): (Vec<usize>, Vec<T>) = (Vec::new(), Vec::new());
-    for round in 0..60 {
-        run.iteration()?;
-        let support: Vec<usize> = (0..n).filter(|j| x[*j] > T::zero()).collect();
-        let on_support: Vec<T> = support.iter().map(|j| x[*j]).collect();
-        residual(problem, b, &support, &on_support, &mut r, run);
-        problem.adjoint(&r, &mut w, run);
-        order.clear();
-        order.extend(
-            (0..n)
-                .filter(|j| x[*j] == T::zero() && norms[*j] > T::zero())
-                .filter_map(|j| {
-                    let score = w[j] / norms[j];
-                    (score > threshold).then_some((score, j))
-                }),
-        );
-        if order.is_empty() && round > 0 {
-            return Ok(true);
-        }
-        order.sort_by(best_first);
-        order.truncate(50.max(support.len() / 4));
-        let mut set = support.clone();
-        set.extend(order.iter().map(|(_, j)| *j));
-        if set.len() > LARGEST {
-            return Ok(false);
-        }
-        let k = set.len();
-        let mut gram = vec![T::zero(); k * k];
-        if known.is_empty() {
-            problem.gram_of(&set, &mut gram, run)?;
-        } else {
-            extend_gram(problem, &known, &known_gram, &set, &mut gram, run)?;
-            drop(std::mem::take(&mut known_gram));
-        }
-        let mut c = vec![T::zero(); k];
-        problem.combine_adjoint(&set, b, &mut c, run);
-        let set_norms: Vec<T> = set.iter().map(|j| norms[*j]).collect();
-        let (members, mut z, solver) = match schur_exchange(&gram, &c, &set_norms, run) {
-            Ok(exchange) => {
-                let (face, z) = exchange.solution();
-                (face, z, Solver::Exchange(exchange))
+/// The Gram matrix of some columns, both triangles.
+#[derive(Default)]
+struct Gram<T> {
+    set: Vec<usize>,
+    entries: Vec<T>,
+}
+
+impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
+    /// From x (feasible) to a solution, or to where the set grew too large or the Gram matrix too ill-conditioned to gain anything.
+    pub(super) fn working_sets(&self, mut x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
+        run.begin(Phase::WorkingSet);
+        let limit = self.improve_by_working_sets(&mut x, run).err();
+        Candidate::new(x, Phase::WorkingSet, limit)
+    }
+
+    fn improve_by_working_sets(&self, x: &mut [T], run: &mut Run<'_>) -> Result<(), Status> {
+        let (p, region, norms) = (self.problem, self.region, self.norms);
+        let n = x.len();
+        let size = self.size_of(x);
+        let mut gram = Gram::default();
+        for round in 0..ROUNDS {
+            run.iteration()?;
+            // the face of x, and −g = Aᵀ(b − A x)
+            let inside: Vec<usize> = (0..n)
+                .filter(|j| norms[*j] > T::zero() && region.is_inside(*j, x[*j]))
+                .collect();
+            let r = self.residual_on(&inside, x, run);
+            let mut minus_g = vec![T::zero(); n];
+            p.adjoint(&r, &mut minus_g, run);
+            // what violates most joins
+            let order = self.violators(x, &minus_g, noise::<T>() * size);
+            if order.is_empty() && (round > 0 || inside.is_empty()) {
+                return Ok(());
             }
-            Err(Failure::Limit(status, ())) => return Err(status),
-            Err(Failure::Singular | Failure::Cycling) => {
-                let mut face = GramFace::new(&gram, &c, b_norm);
-                let first: Vec<usize> = (0..support.len()).collect();
-                let mut z = on_support;
-                if !face.assign(&first, run) {
-                    // the support itself is dependent: let the method build it up again column by column
-                    z.clear();
-                }
-                let pricing = Pricing {
-                    norms: &set_norms,
-                    size: b_norm,
-                    first: 10,
-                    pool: 10,
-                    alike: 0,
-                    go_on: &|_| true,
-                };
-                let outcome = active_set(&mut face, &mut z, &mut [], &NonNegative, &pricing, run);
-                if let Err(limit) = outcome {
-                    put(&set, face.members(), &z, x);
-                    return Err(limit);
-                }
-                (face.members().to_vec(), z, Solver::ActiveSet(face))
+            let most = 50.max(inside.len() / 4);
+            let mut set = inside.clone();
+            set.extend(order.iter().take(most).map(|(_, j)| *j));
+            if set.len() > LARGEST {
+                return Ok(());
             }
-        };
-        z.iter_mut().for_each(|v| *v = v.max(T::zero()));
-        // the Gram matrix squares the condition number: refine with the residual in A
-        let columns: Vec<usize> = members.iter().map(|i| set[*i]).collect();
-        let mut delta = vec![T::zero(); z.len()];
-        for _ in 0..3 {
-            residual(problem, b, &columns, &z, &mut r, run);
-            problem.combine_adjoint(&columns, &r, &mut delta, run);
-            solver.solve(&mut delta);
-            // (what rounding left below zero stays there)
-            let breaks = |v: T, d: T| not_positive(v + d) && (v > T::zero() || d.is_nan());
-            if z.iter().zip(&delta).any(|(v, d)| breaks(*v, *d)) {
+            // least squares over these coordinates, the others held: min ½⟨z, G z⟩ − ⟨c, z⟩
+            gram = gram.of(p, set, run)?;
+            let set = &gram.set;
+            let local = region.restricted(set, x);
+            let mut z: Vec<T> = set.iter().map(|j| x[*j]).collect();
+            let mut c = vec![T::zero(); set.len()];
+            if R::ZERO_OFF_FACE {
+                p.combine_adjoint(set, self.b, &mut c, run);
+            } else {
+                // Aᵀ(b − the other coordinates' share) = Aᵀr + G z
+                set.iter().zip(&mut c).for_each(|(j, c)| *c = minus_g[*j]);
+                for (column, v) in gram.entries.chunks_exact(set.len()).zip(&z) {
+                    axpy(*v, column, &mut c);
+                }
+            }
+            let set_norms: Vec<T> = set.iter().map(|j| norms[*j]).collect();
+            let exchanged = if R::ZERO_OFF_FACE {
+                schur_exchange(&gram.entries, &c, &set_norms, run)
+            } else {
+                Err(Failure::Singular)
+            };
+            let solver = match exchanged {
+                Ok(exchange) => {
+                    let (face, values) = exchange.solution();
+                    z.fill(T::zero());
+                    face.iter().zip(values).for_each(|(i, v)| z[*i] = v);
+                    Solver::Exchange(face, exchange)
+                }
+                Err(Failure::Limit(status, ())) => return Err(status),
+                Err(Failure::Singular | Failure::Cycling) => {
+                    let mut face = GramFace::over(&gram.entries, &c, &local, self.alpha, size);
+                    let first: Vec<usize> = (0..inside.len()).collect();
+                    // a dependent face is built up again, coordinate by coordinate
+                    face.assign(&first, run);
+                    let pricing = Pricing {
+                        norms: &set_norms,
+                        size,
+                        first: 10,
+                        pool: 10,
+                        alike: 0,
+                        go_on: &|_| true,
+                    };
+                    let mut free = face.members().iter().map(|i| z[*i]).collect();
+                    let held = if R::ZERO_OFF_FACE { &mut [] } else { &mut z[..] };
+                    let outcome = active_set(&mut face, &mut free, held, &local, &pricing, run);
+                    if R::ZERO_OFF_FACE {
+                        z.fill(T::zero());
+                    }
+                    face.members().iter().zip(free).for_each(|(i, v)| z[*i] = v);
+                    if let Err(limit) = outcome {
+                        set.iter().zip(z).for_each(|(j, v)| x[*j] = v);
+                        return Err(limit);
+                    }
+                    Solver::ActiveSet(face)
+                }
+            };
+            for (i, j) in set.iter().enumerate() {
+                x[*j] = local.clip(i, z[i]);
+            }
+            let face: Vec<usize> = solver.members().iter().map(|i| set[*i]).collect();
+            let delta = self.refined_on(&face, |v| solver.solve(v), x, run);
+            for (j, d) in face.iter().zip(&delta) {
+                x[*j] = region
+                    .rounding_of_bound(*j, x[*j], *d, norms[*j], size)
+                    .unwrap_or(x[*j]);
+            }
+        }
+        Ok(())
+    }
+
+    /// The Gram matrix squares the condition number: refines x on a face with the residual in A, as long as x stays within its bounds. The last
+    /// correction.
+    fn refined_on(&self, face: &[usize], solve: impl Fn(&mut [T]), x: &mut [T], run: &mut Run<'_>) -> Vec<T> {
+        let region = self.region;
+        let mut delta = vec![T::zero(); face.len()];
+        for _ in 0..REFINEMENTS {
+            let r = self.residual_on(face, x, run);
+            self.problem.combine_adjoint(face, &r, &mut delta, run);
+            solve(&mut delta);
+            // (what rounding left at a bound stays there)
+            let leaves = |j: usize, d: T| {
+                let meets = region.met(j, x[j], x[j] + d).is_some();
+                d.is_nan() || (meets && region.is_inside(j, x[j]))
+            };
+            if face.iter().zip(&delta).any(|(j, d)| leaves(*j, *d)) {
                 break;
             }
-            z.iter_mut()
-                .zip(&delta)
-                .for_each(|(v, d)| *v = (*v + *d).max(T::zero()));
+            for (j, d) in face.iter().zip(&delta) {
+                x[*j] = region.clip(*j, x[*j] + *d);
+            }
         }
-        for ((j, v), d) in columns.iter().zip(&mut z).zip(&delta) {
-            *v = NonNegative
-                .rounding_of_bound(*j, *v, *d, norms[*j], b_norm)
-                .unwrap_or(*v);
-        }
-        put(&set, &members, &z, x);
-        drop(solver);
-        (known, known_gram) = (set, gram);
+        delta
     }
-    Ok(false)
+
+    /// b − A x, where `face` holds what may differ from zero off its bounds.
+    fn residual_on(&self, face: &[usize], x: &[T], run: &mut Run<'_>) -> Vec<T> {
+        if !R::ZERO_OFF_FACE {
+            return self.residual_of(x, run);
+        }
+        let on_face: Vec<T> = face.iter().map(|j| x[*j]).collect();
+        let mut r = vec![T::zero(); self.b.len()];
+        residual(self.problem, self.b, face, &on_face, &mut r, run);
+        r
+    }
+
+    /// The coordinates at a bound whose multiplier has the wrong sign by more than `threshold`, per column norm, the worst first.
+    fn violators(&self, x: &[T], minus_g: &[T], threshold: T) -> Vec<(T, usize)> {
+        let (region, norms) = (self.region, self.norms);
+        let lambda = region.multiplier_at(norms, x, minus_g);
+        let mut order: Vec<(T, usize)> = (0..x.len())
+            .filter(|j| norms[*j] > T::zero() && !region.is_inside(*j, x[*j]) && !region.is_fixed(*j))
+            .filter_map(|j| {
+                let p = minus_g[j] + lambda * region.weight(j);
+                let allowed = if p > T::zero() {
+                    x[j] < region.upper(j)
+                } else {
+                    x[j] > region.lower(j)
+                };
+                let score = p.abs() / norms[j];
+                (allowed && score > threshold).then_some((score, j))
+            })
+            .collect();
+        order.sort_by(best_first);
+        order
+    }
 }
 
 /// What has solved a set, for refinement on its face.
-enum Solver<'g, T: LinalgScalar> {
-    Exchange(SchurExchange<T>),
-    ActiveSet(GramFace<'g, T, NonNegative>),
+enum Solver<'g, T: LinalgScalar, R> {
+    Exchange(Vec<usize>, SchurExchange<T>),
+    ActiveSet(GramFace<'g, T, R>),
 }
 
-impl<T: LinalgScalar> Solver<'_, T> {
+impl<T: LinalgScalar, R: Region<T>> Solver<'_, T, R> {
+    fn members(&self) -> &[usize] {
+        match self {
+            Self::Exchange(face, _) => face,
+            Self::ActiveSet(face) => face.members(),
+        }
+    }
+
     fn solve(&self, v: &mut [T]) {
         match self {
-            Self::Exchange(exchange) => exchange.solve(v),
+            Self::Exchange(_, exchange) => exchange.solve(v),
             Self::ActiveSet(face) => face.solve(v),
         }
     }
 }
 
-/// x ← z on the members of the set, else zero.
-fn put<T: LinalgScalar>(set: &[usize], members: &[usize], z: &[T], x: &mut [T]) {
-    x.fill(T::zero());
-    for (i, v) in members.iter().zip(z) {
-        x[set[*i]] = *v;
-    }
-}
-
-/// The Gram matrix of `set` (both triangles), from that of `known` and products for the columns that are new.
-fn extend_gram<T: LinalgScalar>(
-    problem: &Problem<'_, T>,
-    known: &[usize],
-    known_gram: &[T],
-    set: &[usize],
-    gram: &mut [T],
-    run: &mut Run<'_>,
-) -> Result<(), Status> {
-    let k = set.len();
-    let mut at = vec![usize::MAX; problem.columns()];
-    for (p, j) in known.iter().enumerate() {
-        at[*j] = p;
-    }
-    let old: Vec<(usize, usize)> = set
-        .iter()
-        .enumerate()
-        .filter_map(|(q, j)| (at[*j] != usize::MAX).then_some((q, at[*j])))
-        .collect();
-    for (q, p) in &old {
-        let column = &known_gram[p * known.len()..(p + 1) * known.len()];
-        for (i, s) in &old {
-            gram[q * k + i] = column[*s];
+impl<T: LinalgScalar> Gram<T> {
+    /// The Gram matrix of `set`: what is known already is not formed again.
+    fn of(self, problem: &Problem<'_, T>, set: Vec<usize>, run: &mut Run<'_>) -> Result<Self, Status> {
+        let k = set.len();
+        let mut entries = vec![T::zero(); k * k];
+        if self.set.is_empty() {
+            problem.gram_of(&set, &mut entries, run)?;
+            return Ok(Self { set, entries });
         }
-    }
-    let new: Vec<usize> = (0..k).filter(|q| at[set[*q]] == usize::MAX).collect();
-    let mut products = vec![T::zero(); new.len() * k];
-    problem.gram_columns(set, &new, &mut products, run)?;
-    for (q, column) in new.iter().zip(products.chunks_exact(k)) {
-        gram[q * k..(q + 1) * k].copy_from_slice(column);
-        for (i, v) in column.iter().enumerate() {
-            gram[i * k + q] = *v;
+        let mut at = vec![usize::MAX; problem.columns()];
+        for (p, j) in self.set.iter().enumerate() {
+            at[*j] = p;
         }
+        let old: Vec<(usize, usize)> = set
+            .iter()
+            .enumerate()
+            .filter_map(|(q, j)| (at[*j] != usize::MAX).then_some((q, at[*j])))
+            .collect();
+        for (q, p) in &old {
+            let column = &self.entries[p * self.set.len()..(p + 1) * self.set.len()];
+            for (i, s) in &old {
+                entries[q * k + i] = column[*s];
+            }
+        }
+        let new: Vec<usize> = (0..k).filter(|q| at[set[*q]] == usize::MAX).collect();
+        let mut products = vec![T::zero(); new.len() * k];
+        problem.gram_columns(&set, &new, &mut products, run)?;
+        for (q, column) in new.iter().zip(products.chunks_exact(k)) {
+            entries[q * k..(q + 1) * k].copy_from_slice(column);
+            for (i, v) in column.iter().enumerate() {
+                entries[i * k + q] = *v;
+            }
+        }
+        Ok(Self { set, entries })
     }
-    Ok(())
 }

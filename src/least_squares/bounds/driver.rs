@@ -1,19 +1,20 @@
-//! From a prepared problem and b to a candidate: which method runs, and when the next one takes over.
+//! From a prepared problem and b to an answer over bounds and a sum: units, and which method runs.
 
 use super::prepared::{Prepared, close_sum};
 use super::projected_gradient::projected_gradient;
-use super::working_set::working_set;
 use crate::clock::Instant;
 use crate::least_squares::bounded::{Settings, Strategy};
 use crate::least_squares::context::{Candidate, Context, Fallbacks};
 use crate::least_squares::driver as non_negative;
-use crate::least_squares::evidence::relative;
 use crate::least_squares::nnls::Options;
-use crate::least_squares::plan::{MANY_GRADIENTS, QR_ELEMENTS, Storage, UNLIMITED, plan, sparse_over_bounds};
+use crate::least_squares::plan::{MANY_GRADIENTS, Storage, UNLIMITED, plan, sparse_over_bounds};
 use crate::least_squares::region::{BoundsAndSum, Region};
+use crate::least_squares::verify::Units;
+use crate::linalg::scratch::Scratch;
 use crate::linalg::{norm2, pow2};
 use crate::outcome::{Phase, Run, Solution, Status};
-use crate::{LinalgScalar, Result};
+use crate::sets::clip;
+use crate::{Error, LinalgScalar, Result};
 use std::cell::{OnceCell, RefCell};
 
 pub(super) fn solve<T: LinalgScalar>(
@@ -71,35 +72,77 @@ pub(super) fn solve<T: LinalgScalar>(
             x
         }),
     };
-    let mut candidate = context.run(settings.strategy, &mut run);
-    if context.start.is_some() && candidate.limit.is_none() {
-        let reached = context.natural_residual(&candidate.x, &mut run);
-        if reached > T::lit(0.5) * settings.tolerance || reached.is_nan() {
-            // a start far away may leave more rounding behind than a cold solve does
-            let start = context.start.take();
-            run.because("from the start ρ stayed above half of the tolerance: again without it");
-            let cold = context.run(settings.strategy, &mut run);
-            if context.natural_residual(&cold.x, &mut run) < reached || reached.is_nan() {
-                candidate = cold;
+    let units = OfPrepared {
+        prepared,
+        region: &region,
+        unit,
+    };
+    let by_name = settings.strategy != Strategy::Auto;
+    context.answer(|c, run| c.run(settings.strategy, run), by_name, &units, run)
+}
+
+struct OfPrepared<'p, 's, 'a, T: LinalgScalar> {
+    prepared: &'p Prepared<'s, 'a, T>,
+    /// The set in scaled units.
+    region: &'p BoundsAndSum<T>,
+    unit: T,
+}
+
+impl<T: LinalgScalar> Units<T> for OfPrepared<'_, '_, '_, T> {
+    fn handed_out(&self, mut x: Vec<T>) -> Result<Vec<T>> {
+        let (posed, region) = (&self.prepared.posed, self.region);
+        for (j, v) in x.iter_mut().enumerate() {
+            let (lo, hi) = (posed.lo[j], posed.hi[j]);
+            *v = if self.prepared.norms[j] == T::zero() {
+                clip(T::zero(), lo, hi)
+            } else if *v <= region.lo[j] {
+                lo
+            } else if *v >= region.hi[j] {
+                hi
+            } else {
+                clip(*v * self.factor(j) * self.unit, lo, hi)
+            };
+            if !v.is_finite() {
+                return Err(Error::Unrepresentable { index: j });
             }
-            context.start = start;
+            if *v == T::zero() {
+                *v = T::zero(); // never a negative zero
+            }
         }
+        close_sum(&mut x, posed.outer().as_ref(), posed.lo, posed.hi);
+        Ok(x)
     }
-    candidate = context.refined_twice(candidate, &mut run);
-    if settings.strategy == Strategy::Auto {
-        candidate = context.go_on(candidate, &mut run);
+    fn scaled(&self, x: &[T]) -> Scratch<T> {
+        let (posed, region) = (&self.prepared.posed, self.region);
+        let back = |(j, v): (usize, &T)| {
+            if *v == posed.lo[j] {
+                region.lo[j]
+            } else if *v == posed.hi[j] {
+                region.hi[j]
+            } else {
+                *v / self.factor(j) / self.unit
+            }
+        };
+        x.iter().enumerate().map(back).collect()
     }
-    if candidate.limit.is_some() || !context.holds(&candidate.x, &mut run) {
-        candidate = context.best_so_far(candidate, &mut run);
+    fn factor(&self, j: usize) -> T {
+        self.prepared.factor(j)
     }
-    context.judge(candidate, b, unit, prepared, run)
+    fn unit(&self) -> T {
+        self.unit
+    }
+    fn violation(&self, x: &[T]) -> (T, bool) {
+        let sum = self.prepared.posed.outer();
+        let (gap, size) = sum.map_or((T::zero(), T::zero()), |s| s.gap(x));
+        let rounding = T::lit(8.0) * T::epsilon() * T::count(x.len()) * size;
+        (gap.abs(), gap.abs() <= rounding)
+    }
+    fn pairs(&self) -> Option<usize> {
+        self.prepared.posed.pairs
+    }
 }
 
 impl<T: LinalgScalar> Fallbacks<T> for Context<'_, '_, T, BoundsAndSum<T>> {
-    fn working_sets(&self, x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
-        self.working_set_from(x, run)
-    }
-
     fn many_products(&self, from: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
         if self.region.sum.is_some() {
             self.gradients(from, MANY_GRADIENTS, run)
@@ -108,24 +151,12 @@ impl<T: LinalgScalar> Fallbacks<T> for Context<'_, '_, T, BoundsAndSum<T>> {
         }
     }
 
-    fn refined(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
-        self.refined_twice(candidate, run)
-    }
-
     fn may_sharpen(&self, candidate: &Candidate<T>) -> bool {
         candidate.phase == Phase::ProjectedGradient
     }
 }
 
 impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
-    /// The start, or a feasible point near zero.
-    pub(super) fn origin(&self, run: &mut Run<'_>) -> Vec<T> {
-        match &self.start {
-            Some(x) => x.clone(),
-            None => self.cold_origin(run),
-        }
-    }
-
     /// Runs the plan, or the method asked for by name.
     fn run(&self, strategy: Strategy, run: &mut Run<'_>) -> Candidate<T> {
         let origin = self.origin(run);
@@ -166,45 +197,6 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
             }
             Strategy::ProjectedGradient => self.gradients(origin, usize::MAX, run),
         }
-    }
-
-    pub(super) fn working_set_from(&self, mut x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
-        run.begin(Phase::WorkingSet);
-        let size = self.size_of(&x);
-        let outcome = working_set(
-            self.problem,
-            self.b,
-            self.region,
-            self.norms,
-            self.alpha,
-            size,
-            &mut x,
-            run,
-        );
-        Candidate {
-            x,
-            phase: Phase::WorkingSet,
-            limit: outcome.err(),
-            dual: None,
-        }
-    }
-
-    /// Without evidence the answer is never worse than where it began, nor, without a sum, than the point nearest to zero.
-    fn best_so_far(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
-        let limit = candidate.limit;
-        let nearest = self.region.sum.is_none().then(|| self.region.nearest_to_zero());
-        let mut best = candidate;
-        for x in [Some(self.origin(run)), nearest].into_iter().flatten() {
-            if self.distance(&x, run) < self.distance(&best.x, run) {
-                best = Candidate {
-                    x,
-                    phase: Phase::Start,
-                    limit,
-                    dual: None,
-                };
-            }
-        }
-        best
     }
 
     /// Projected gradients to the tolerance.
@@ -254,21 +246,11 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
         out
     }
 
-    /// Whether a QR factor of what is between its bounds fits.
-    pub(super) fn may_factor(&self, x: &[T]) -> bool {
-        self.problem.has_columns() && self.problem.rows().saturating_mul(self.inside(x)) <= QR_ELEMENTS / 4
-    }
-
     /// max_j c_j |x − P(x − g/c²)|_j
     pub(super) fn displacement(&self, x: &[T], run: &mut Run<'_>) -> T {
         let seen = self.look_at(x, run);
         let displacement = seen.measured.displacement;
         self.keep(seen);
         displacement
-    }
-
-    /// The natural residual ρ at x.
-    fn natural_residual(&self, x: &[T], run: &mut Run<'_>) -> T {
-        relative(self.displacement(x, run), self.unit_of(x))
     }
 }

@@ -107,7 +107,7 @@ impl<T: LinalgScalar> Posed<'_, T> {
     }
 
     /// The sum in the units of x.
-    fn outer(&self) -> Option<Sum<T>> {
+    pub(super) fn outer(&self) -> Option<Sum<T>> {
         self.sum.as_ref().map(|(r, part)| Sum {
             w: part
                 .iter()

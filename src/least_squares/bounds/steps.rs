@@ -132,7 +132,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
                 }
                 (method, budget) => {
                     let next = match (method, budget) {
-                        (Method::WorkingSets, _) => self.working_set_from(candidate.x, run),
+                        (Method::WorkingSets, _) => self.working_sets(candidate.x, run),
                         (Method::AcceleratedGradient, Budget::Steps(most)) => {
                             self.gradients(candidate.x, most, run)
                         }

@@ -6,7 +6,9 @@ use super::{
 };
 use crate::checks::check_memory;
 use crate::least_squares::problem::Problem;
-use crate::least_squares::region::{NonNegative, Region};
+#[cfg(test)]
+use crate::least_squares::region::NonNegative;
+use crate::least_squares::region::Region;
 use crate::linalg::{PackedUpper, axpy, dot, exponent, max_or_nan, norm2, pow2};
 use crate::outcome::Run;
 use crate::{LinalgScalar, Scalar};
@@ -240,19 +242,29 @@ impl<'p, 'a, T: LinalgScalar, R: Region<T>> QrFace<'p, 'a, T, R> {
     }
 }
 
+#[cfg(test)]
 impl<'p, 'a, T: LinalgScalar> QrFace<'p, 'a, T, NonNegative> {
     /// An empty face over x ≥ 0.
     pub(in crate::least_squares) fn new(problem: &'p Problem<'a, T>, b: &'p [T]) -> Self {
         Self::over(problem, b, &NonNegative, T::zero())
     }
+}
 
-    /// One step of iterative refinement of the minimiser, x ← x + A_F⁺ (b − A x), kept at x ≥ 0. By back substitution, coordinate after
-    /// coordinate: what rounding takes from one, those that follow make good, and in direction i the residual is off by |R_ii| ulp(x_i) only.
+impl<T: LinalgScalar, R: Region<T>> QrFace<'_, '_, T, R> {
+    /// One step of iterative refinement of the minimiser, x ← x + A_F⁺ (b − A x), kept within its bounds; there is no sum. By back substitution,
+    /// coordinate after coordinate: what rounding takes from one, those that follow make good, and in direction i the residual is off by |R_ii|
+    /// ulp(x_i) only.
     /// Where that is more than `goal`, a coordinate before x_i is looked for that can make it good (see [`Self::shift_for`]).
     /// Returns max ‖a_j‖ |change of x_j|.
-    pub(in crate::least_squares) fn refine(&mut self, x: &mut [T], goal: T, run: &mut Run<'_>) -> T {
+    pub(in crate::least_squares) fn refine(
+        &mut self,
+        x: &mut [T],
+        held: &[T],
+        goal: T,
+        run: &mut Run<'_>,
+    ) -> T {
         let mut r = std::mem::take(&mut self.column);
-        self.form_residual(x, &[], &mut r, run);
+        self.form_residual(x, held, &mut r, run);
         let mut d: Vec<T> = self.q.chunks_exact(self.b.len()).map(|q| dot(q, &r)).collect();
         self.column = r;
         let norms = self.problem.norms();
@@ -269,7 +281,7 @@ impl<'p, 'a, T: LinalgScalar> QrFace<'p, 'a, T, NonNegative> {
                 axpy(-change, &self.r.column(p)[..=i], &mut d[..=i]);
             }
             let column = self.r.column(i);
-            let next = (x[i] + d[i] / diagonal).max(T::zero());
+            let next = self.region.clip(self.members[i], x[i] + d[i] / diagonal);
             let change = next - x[i];
             x[i] = next;
             axpy(-change, &column[..i], &mut d[..i]);
@@ -291,7 +303,7 @@ impl<'p, 'a, T: LinalgScalar> QrFace<'p, 'a, T, NonNegative> {
             (goal / cost).min(T::lit(LONGEST_SHIFT))
         };
         let (most, p) = (i + 1..x.len())
-            .filter(|p| x[*p] > T::zero())
+            .filter(|p| self.region.is_inside(self.members[*p], x[*p]))
             .map(|p| (longest(p), p))
             .fold(
                 (T::one(), i),
