@@ -6,12 +6,17 @@
 //!
 //! Everything is in z = x − x⁰, with x⁰ the point between the bounds nearest to zero, so that bounds far from zero cost no digits.
 
+use super::context::{Candidate, Context};
+use super::evidence::Measure;
 use super::faces::{gather, mean_multiplier, weak_pivot};
 use super::region::Region;
 use crate::LinalgScalar;
 use crate::linalg::scratch::{self, Scratch};
-use crate::linalg::{axpy, solve_lower};
-use crate::outcome::{Run, Status};
+use crate::linalg::{axpy, dot, max_or_nan, solve_lower};
+use crate::outcome::{Phase, Run, Status};
+
+/// Steps of iterative refinement at most.
+const REFINEMENTS: usize = 4;
 
 /// Where a coordinate is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +85,23 @@ impl<T: LinalgScalar> Exchange<T> {
     fn change_of_multiplier(&self, v: &[T], region: &impl Region<T>, lacking: T) -> T {
         let moved: T = self.face.iter().zip(v).map(|(j, v)| region.weight(*j) * *v).sum();
         (lacking - moved) / self.curvature
+    }
+
+    /// x⁰ + z, exactly at the bounds where the exchange says so.
+    fn point(&self, base: &[T], region: &impl Region<T>) -> Vec<T> {
+        let mut x: Vec<T> = (0..base.len())
+            .map(|j| match self.states[j] {
+                State::Lower => region.lower(j),
+                State::Upper => region.upper(j),
+                State::Free | State::Fixed => base[j],
+            })
+            .collect();
+        for (j, z) in self.face.iter().zip(&*self.z) {
+            if self.states[*j] == State::Free {
+                x[*j] += *z;
+            }
+        }
+        x
     }
 
     /// z of a coordinate off the face.
@@ -258,4 +280,126 @@ pub(super) fn block_exchange<T: LinalgScalar, R: Region<T>>(
         std::mem::swap(&mut e.states, &mut next);
     }
     Err(Failure::Cycling)
+}
+
+impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
+    /// Block exchange from a guess of the solution, or with every coordinate free, refined in A. None when the Gram matrix is too
+    /// ill-conditioned or the states cycle.
+    pub(super) fn block_exchange(&self, guess: Option<&[T]>, run: &mut Run<'_>) -> Option<Candidate<T>> {
+        let (p, region) = (self.problem, self.region);
+        run.begin(Phase::BlockExchange);
+        let states: Scratch<State> = (0..p.columns())
+            .map(|j| match guess {
+                _ if region.is_fixed(j) || self.norms[j] == T::zero() => State::Fixed,
+                Some(x) if x[j] <= region.lower(j) => State::Lower,
+                Some(x) if x[j] >= region.upper(j) => State::Upper,
+                _ => State::Free,
+            })
+            .collect();
+        let gram = match p.whole_gram(run) {
+            Ok(gram) => gram,
+            Err(limit) => {
+                let x = guess.map_or_else(|| self.origin(run), <[T]>::to_vec);
+                return Some(Candidate::stopped_at(&x, limit));
+            }
+        };
+        // z = x − x⁰ and c = Aᵀ(b − A x⁰)
+        let base: Scratch<T> = (0..p.columns()).map(|j| region.clip(j, T::zero())).collect();
+        let own: Vec<T>;
+        let c = if base.iter().all(|v| *v == T::zero()) {
+            self.correlations(run)
+        } else {
+            let r = self.residual_of(&base, run);
+            let mut c = vec![T::zero(); base.len()];
+            p.adjoint(&r, &mut c, run);
+            own = c;
+            &own
+        };
+        let shifted = region.shifted(&base);
+        let problem = Shifted {
+            gram,
+            c,
+            norms: self.norms,
+            region: &shifted,
+            alpha_squared: self.alpha * self.alpha,
+            whole: region
+                .sum()
+                .is_none()
+                .then(|| p.whole_factor(gram, run))
+                .flatten(),
+        };
+        match block_exchange(&problem, states, run) {
+            Ok(exchange) => {
+                let mut candidate = self.refine(&exchange, &base, run);
+                // columns so small that their coordinates are rounding may still be what the sum is made of
+                self.adds_up(&candidate.x).then(|| {
+                    region.meet_sum(self.norms, &mut candidate.x);
+                    candidate
+                })
+            }
+            Err(Failure::Limit(status, exchange)) => Some(self.stopped(status, &exchange, &base, run)),
+            Err(Failure::Singular | Failure::Cycling) => {
+                run.ended("the Gram matrix is too ill-conditioned, or the states cycle");
+                None
+            }
+        }
+    }
+
+    /// Iterative refinement with the residual in A: repairs what the squared condition number of the Gram matrix cost.
+    fn refine(&self, exchange: &Exchange<T>, base: &[T], run: &mut Run<'_>) -> Candidate<T> {
+        let (p, region, face) = (self.problem, self.region, &exchange.face);
+        let mut x = exchange.point(base, region);
+        face.iter().for_each(|j| x[*j] = region.clip(*j, x[*j]));
+        let mut delta: Scratch<T> = scratch::zeros(face.len());
+        let mut last = T::infinity();
+        for _ in 0..REFINEMENTS {
+            let r = self.residual_on(face, &x, run);
+            p.combine_adjoint(face, &r, &mut delta, run);
+            exchange.step(&mut delta, region, region.lacking(&x).0);
+            // in column-norm units
+            let size = max_or_nan(face.iter().zip(&delta).map(|(j, d)| (self.norms[*j] * *d).abs()));
+            let stays = |(j, d): (&usize, &T)| region.clip(*j, x[*j] + *d) == x[*j] + *d;
+            let feasible = face.iter().zip(&delta).all(stays);
+            if size.is_nan() || size >= T::lit(0.5) * last || !feasible {
+                break;
+            }
+            for (j, d) in face.iter().zip(&delta) {
+                x[*j] = region.clip(*j, x[*j] + *d);
+            }
+            last = size;
+        }
+        let size = self.size_of(&x);
+        for (j, d) in face.iter().zip(&delta) {
+            x[*j] = region
+                .rounding_of_bound(*j, x[*j], *d, self.norms[*j], size)
+                .unwrap_or(x[*j]);
+        }
+        // w = A_F G⁻¹ ν has A_Fᵀ w = ν, with the column norms ν, and the sign that each half-line asks for
+        let dual = region.has_half_lines().then(|| {
+            let mut v: Scratch<T> = face.iter().map(|j| region.inward(*j) * self.norms[*j]).collect();
+            exchange.solve(&mut v);
+            let mut w: Scratch<T> = scratch::zeros(p.rows());
+            p.combine(face, &v, &mut w, run);
+            w
+        });
+        Candidate {
+            x,
+            phase: Phase::BlockExchange,
+            limit: None,
+            dual,
+        }
+    }
+
+    /// What an interrupted exchange has to offer: its last point made feasible, and over x ≥ 0 the best multiple of it.
+    fn stopped(&self, status: Status, exchange: &Exchange<T>, base: &[T], run: &mut Run<'_>) -> Candidate<T> {
+        let mut x = exchange.point(base, self.region);
+        self.region.project(self.norms, &mut x);
+        if R::ZERO_OFF_FACE {
+            let mut image = vec![T::zero(); self.problem.rows()];
+            self.problem.apply(&x, &mut image, run);
+            let multiple = (dot(&image, self.b) / dot(&image, &image)).max(T::zero());
+            x.iter_mut().for_each(|v| *v *= multiple);
+        }
+        Candidate::new(x, Phase::BlockExchange, Some(status))
+    }
 }

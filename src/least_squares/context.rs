@@ -3,6 +3,7 @@
 use super::coordinate_descent::{Outcome, coordinate_descent};
 use super::dual::Primal;
 use super::evidence::{Looked, Measure};
+use super::faces::residual;
 use super::problem::Problem;
 use super::projected_cg::{Ended, Reached, Target, projected_cg};
 use crate::LinalgScalar;
@@ -170,6 +171,23 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     /// b − A x
     pub(super) fn residual_of(&self, x: &[T], run: &mut Run<'_>) -> Vec<T> {
         self.problem.residual(self.b, x, run)
+    }
+
+    /// b − A x, where `face` holds what may differ from zero off its bounds.
+    pub(super) fn residual_on(&self, face: &[usize], x: &[T], run: &mut Run<'_>) -> Scratch<T> {
+        if !R::ZERO_OFF_FACE {
+            return self.residual_of(x, run).into();
+        }
+        let on_face: Scratch<T> = face.iter().map(|j| x[*j]).collect();
+        let mut r: Scratch<T> = scratch::zeros(self.b.len());
+        residual(self.problem, self.b, face, &on_face, &mut r, run);
+        r
+    }
+
+    /// Whether Σ w x = r up to rounding.
+    pub(super) fn adds_up(&self, x: &[T]) -> bool {
+        let (gap, size) = self.region.lacking(x);
+        gap.abs() <= T::lit(1e3) * T::epsilon() * size
     }
 
     /// ‖A x − b‖; +∞ for an x that is no point.

@@ -1,15 +1,12 @@
 //! The exact methods for dense matrices.
 
 use super::active_set::{Ended, Pricing, Progress, active_set};
-use super::block_exchange::{Exchange, Failure, Shifted, State, block_exchange};
 use super::context::{Candidate, Context};
-use super::faces::{Face, GrowingGram, residual};
+use super::faces::{Face, GrowingGram};
 use super::plan::Growth;
 use super::projected_cg::{Target, projected_cg};
-use super::region::{NonNegative, Region};
+use super::region::NonNegative;
 use crate::LinalgScalar;
-use crate::linalg::dot;
-use crate::linalg::scratch::{self, Scratch};
 use crate::outcome::{Phase, Run, Status};
 use std::cell::Cell;
 
@@ -64,99 +61,6 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
         }
         x.iter_mut().for_each(|v| *v = v.max(T::zero()));
         x
-    }
-
-    /// None when the Gram matrix is too ill-conditioned or the signs cycle.
-    pub(super) fn block_exchange(&self, guess: Option<&[T]>, run: &mut Run<'_>) -> Option<Candidate<T>> {
-        let p = self.problem;
-        let n = p.columns();
-        run.begin(Phase::BlockExchange);
-        let from = guess.or(self.start.as_deref());
-        let states: Scratch<State> = (0..n)
-            .map(|j| match from {
-                _ if p.norms()[j] == T::zero() => State::Fixed,
-                Some(x) if x[j] <= T::zero() => State::Lower,
-                _ => State::Free,
-            })
-            .collect();
-        let gram = match p.whole_gram(run) {
-            Ok(gram) => gram,
-            Err(limit) => return Some(self.started(&self.zero_or_start(), Some(limit))),
-        };
-        let c = self.correlations(run);
-        let problem = Shifted {
-            gram,
-            c,
-            norms: p.norms(),
-            region: &NonNegative,
-            alpha_squared: T::zero(),
-            whole: p.whole_factor(gram, run),
-        };
-        match block_exchange(&problem, states, run) {
-            Ok(exchange) => Some(self.refine(&exchange, run)),
-            Err(Failure::Limit(status, last)) => Some(self.stopped(status, &last.face, &last.z, run)),
-            Err(Failure::Singular | Failure::Cycling) => {
-                run.ended("the Gram matrix is too ill-conditioned, or the signs cycle");
-                None
-            }
-        }
-    }
-
-    /// Iterative refinement with the residual in A: repairs what the squared condition number of the Gram matrix cost.
-    fn refine(&self, exchange: &Exchange<T>, run: &mut Run<'_>) -> Candidate<T> {
-        let p = self.problem;
-        let face = &exchange.face;
-        let mut x: Scratch<T> = exchange.z.iter().map(|v| v.max(T::zero())).collect();
-        let mut r: Scratch<T> = scratch::zeros(p.rows());
-        let mut delta: Scratch<T> = scratch::zeros(face.len());
-        let mut last = T::infinity();
-        for _ in 0..4 {
-            residual(p, self.b, face, &x, &mut r, run);
-            p.combine_adjoint(face, &r, &mut delta, run);
-            exchange.solve(&mut delta);
-            // in column-norm units, relative to b
-            let size =
-                crate::linalg::max_or_nan(face.iter().zip(&delta).map(|(j, d)| (p.norms()[*j] * *d).abs()))
-                    / self.b_norm;
-            let feasible = x.iter().zip(&delta).all(|(v, d)| *v + *d >= T::zero());
-            if size.is_nan() || size >= T::lit(0.5) * last || !feasible {
-                break;
-            }
-            x.iter_mut().zip(&delta).for_each(|(v, d)| *v += *d);
-            last = size;
-        }
-        for ((j, v), d) in face.iter().zip(&mut *x).zip(&*delta) {
-            *v = NonNegative
-                .rounding_of_bound(*j, *v, *d, p.norms()[*j], self.b_norm)
-                .unwrap_or(*v);
-        }
-        // w = A_F G⁻¹ ν with the column norms ν has A_Fᵀ w = ν > 0
-        let mut y: Scratch<T> = face.iter().map(|j| p.norms()[*j]).collect();
-        exchange.solve(&mut y);
-        p.combine(face, &y, &mut r, run);
-        Candidate {
-            x: self.spread(face, &x),
-            phase: Phase::BlockExchange,
-            limit: None,
-            dual: Some(r),
-        }
-    }
-
-    /// What an interrupted exchange has to offer: its last solution made feasible, at the best multiple.
-    fn stopped(&self, status: Status, face: &[usize], x: &[T], run: &mut Run<'_>) -> Candidate<T> {
-        let p = self.problem;
-        let mut image = vec![T::zero(); p.rows()];
-        let mut clipped = self.spread(face, x);
-        clipped.iter_mut().for_each(|v| *v = v.max(T::zero()));
-        p.apply(&clipped, &mut image, run);
-        let multiple = (dot(&image, self.b) / dot(&image, &image)).max(T::zero());
-        clipped.iter_mut().for_each(|v| *v *= multiple);
-        Candidate {
-            x: clipped,
-            phase: Phase::BlockExchange,
-            limit: Some(status),
-            dual: None,
-        }
     }
 
     /// The active set from a feasible point: on a growing Gram factor, and on a growing QR factor where that is not exact.

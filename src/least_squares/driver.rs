@@ -176,7 +176,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
                 self.sparse(&plan::sparse(FEW_SWEEPS), true, run)
             }
             Strategy::BlockExchange => self
-                .block_exchange(None, run)
+                .block_exchange(self.start.as_deref(), run)
                 .unwrap_or_else(|| origin(Some(Status::Stalled))),
             Strategy::ActiveSet => self.active_set(&self.zero_or_start(), run),
             Strategy::CoordinateDescent => self.descend(self.zero_or_start(), usize::MAX, run).0,

@@ -50,6 +50,12 @@ pub(crate) trait Region<T: Scalar> {
     fn restricted(&self, set: &[usize], x: &[T]) -> Self
     where
         Self: Sized;
+    /// The set of z = x − `base`.
+    fn shifted(&self, base: &[T]) -> Self
+    where
+        Self: Sized;
+    /// x ← the nearest point of the set in the metric diag(c²); a coordinate with c_j = 0 is clipped.
+    fn project(&self, norms: &[T], x: &mut [T]);
     /// λ, with which −g + λ w are the negative multipliers of the bounds at x; 0 without a sum.
     fn multiplier_at(&self, norms: &[T], x: &[T], minus_g: &[T]) -> T;
     /// x ← a point whose sum is met as well as it can be: what is measured is then the point that is handed out.
@@ -141,6 +147,12 @@ impl<T: Scalar> Region<T> for NonNegative {
     fn restricted(&self, _set: &[usize], _x: &[T]) -> Self {
         Self
     }
+    fn shifted(&self, _base: &[T]) -> Self {
+        Self
+    }
+    fn project(&self, _norms: &[T], x: &mut [T]) {
+        x.iter_mut().for_each(|v| *v = v.max(T::zero()));
+    }
     fn multiplier_at(&self, _norms: &[T], _x: &[T], _minus_g: &[T]) -> T {
         T::zero()
     }
@@ -222,6 +234,31 @@ impl<T: Scalar> Region<T> for BoundsAndSum<T> {
             lo: of(&self.lo),
             hi: of(&self.hi),
             sum,
+        }
+    }
+    fn shifted(&self, base: &[T]) -> Self {
+        Self {
+            lo: self.lo.iter().zip(base).map(|(l, x)| *l - *x).collect(),
+            hi: self.hi.iter().zip(base).map(|(h, x)| *h - *x).collect(),
+            sum: self.sum.as_ref().map(|s| Sum {
+                w: s.w.clone(),
+                r: s.gap(base).0,
+            }),
+        }
+    }
+    fn project(&self, norms: &[T], x: &mut [T]) {
+        for j in 0..x.len() {
+            if norms[j] == T::zero() {
+                x[j] = self.clip(j, x[j]);
+            }
+        }
+        let still = vec![T::zero(); x.len()];
+        let mut e = vec![T::zero(); x.len()];
+        self.displacement(norms, x, &still, &mut e);
+        for j in 0..x.len() {
+            if norms[j] > T::zero() {
+                x[j] = self.stepped(j, x[j], e[j], norms[j]);
+            }
         }
     }
     fn multiplier_at(&self, norms: &[T], x: &[T], minus_g: &[T]) -> T {
@@ -459,23 +496,6 @@ impl<T: Scalar> BoundsAndSum<T> {
             right
         } else {
             inner
-        }
-    }
-
-    /// x ← the nearest point of the set in the metric diag(c²); a coordinate with c_j = 0 is clipped.
-    pub(crate) fn project(&self, norms: &[T], x: &mut [T]) {
-        for j in 0..x.len() {
-            if norms[j] == T::zero() {
-                x[j] = self.clip(j, x[j]);
-            }
-        }
-        let still = vec![T::zero(); x.len()];
-        let mut e = vec![T::zero(); x.len()];
-        self.displacement(norms, x, &still, &mut e);
-        for j in 0..x.len() {
-            if norms[j] > T::zero() {
-                x[j] = self.stepped(j, x[j], e[j], norms[j]);
-            }
         }
     }
 

@@ -73,7 +73,9 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
                 }
                 (Method::BlockExchange, _) => {
                     exchanged = true;
-                    if let Some(candidate) = self.block_exchange(guess.as_deref(), run) {
+                    if let Some(candidate) =
+                        self.block_exchange(guess.as_deref().or(self.start.as_deref()), run)
+                    {
                         if candidate.limit.is_some() || self.solves(&candidate.x, self.exact, run) {
                             return candidate;
                         }

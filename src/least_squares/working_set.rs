@@ -7,7 +7,7 @@ use super::active_set::{Pricing, active_set, best_first};
 use super::block_exchange::Failure;
 use super::context::{Candidate, Context};
 use super::evidence::Measure;
-use super::faces::{Face, GramFace, residual};
+use super::faces::{Face, GramFace};
 use super::problem::Problem;
 use super::region::{Region, noise};
 use super::schur_exchange::{SchurExchange, schur_exchange};
@@ -154,17 +154,6 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
             }
         }
         delta
-    }
-
-    /// b − A x, where `face` holds what may differ from zero off its bounds.
-    fn residual_on(&self, face: &[usize], x: &[T], run: &mut Run<'_>) -> Vec<T> {
-        if !R::ZERO_OFF_FACE {
-            return self.residual_of(x, run);
-        }
-        let on_face: Vec<T> = face.iter().map(|j| x[*j]).collect();
-        let mut r = vec![T::zero(); self.b.len()];
-        residual(self.problem, self.b, face, &on_face, &mut r, run);
-        r
     }
 
     /// The coordinates at a bound whose multiplier has the wrong sign by more than `threshold`, per column norm, the worst first.

@@ -188,7 +188,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
                 }
             }
             Strategy::BlockExchange => self
-                .block_exchange(&origin, self.start.is_some(), run)
+                .block_exchange(self.start.as_deref(), run)
                 .unwrap_or_else(|| still(Some(Status::Stalled))),
             Strategy::ActiveSet => self.growing_qr(&origin, run),
             Strategy::WorkingSet => {

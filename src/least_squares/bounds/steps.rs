@@ -82,7 +82,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
                     }
                 }
                 (Method::BlockExchange, _) => {
-                    if let Some(candidate) = self.block_exchange(&from, warm, run) {
+                    if let Some(candidate) = self.block_exchange(warm.then_some(&from[..]), run) {
                         if candidate.limit.is_some() || self.solves(&candidate.x, self.exact, run) {
                             return candidate;
                         }
