@@ -8,9 +8,9 @@
 use crate::flows::Trajectory;
 use crate::integrators::Integrator;
 use crate::least_squares::bounded::Request;
-use crate::least_squares::bounds::Question;
 #[cfg(feature = "argmin")]
 use crate::least_squares::problem::Prepared;
+use crate::least_squares::reduce_and_solve::Question;
 use crate::maps::Reparametrization;
 use crate::nnls::Options;
 use crate::objectives::Objective;

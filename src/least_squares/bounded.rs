@@ -27,6 +27,7 @@
 //! The table is [`plan`](fn@super::plan::plan); [`Solution::trace`](crate::Solution::trace) says which of its steps were taken.
 
 use super::nnls;
+use super::plan::Method;
 use super::standard_form::StandardForm;
 use crate::operators::{LinearOperator, checked_size};
 use crate::outcome::{CancelToken, Limits, Solution, default_tolerance};
@@ -90,6 +91,17 @@ impl Strategy {
 }
 
 impl Strategy {
+    /// The method; None leaves it to the plan.
+    pub(super) fn method(self) -> Option<Method> {
+        match self {
+            Self::Auto => None,
+            Self::BlockExchange => Some(Method::BlockExchange),
+            Self::ActiveSet => Some(Method::GrowingQr),
+            Self::WorkingSet => Some(Method::WorkingSets),
+            Self::ProjectedGradient => Some(Method::AcceleratedGradient),
+        }
+    }
+
     /// The same method over {x ≥ 0}, where every method of [`nnls`](crate::nnls) is at hand; None for the one that is for bounds only.
     pub(super) fn over_non_negative(self) -> Option<nnls::Strategy> {
         match self {

@@ -2,6 +2,7 @@
 
 use super::coordinate_descent::{Outcome, coordinate_descent};
 use super::dual::Primal;
+use super::engine::OfSet;
 use super::evidence::{Looked, Measure};
 use super::faces::residual;
 use super::problem::Problem;
@@ -22,6 +23,7 @@ fn negligible<T: LinalgScalar>(tolerance: T, size: T) -> T {
 }
 
 /// A feasible point on its way to the final verification, in scaled units.
+#[derive(Clone)]
 pub(super) struct Candidate<T: LinalgScalar> {
     pub(super) x: Vec<T>,
     pub(super) phase: Phase,
@@ -69,19 +71,12 @@ pub(super) struct Context<'c, 'a, T: LinalgScalar, R> {
     pub(super) correlations: OnceCell<Scratch<T>>,
 }
 
-/// What goes on over a set where a method has stalled.
-pub(super) trait Fallbacks<T: LinalgScalar> {
-    fn many_products(&self, x: Vec<T>, run: &mut Run<'_>) -> Candidate<T>;
-    /// Whether an exact method may know more of f than this one: directions that A hardly sees.
-    fn may_sharpen(&self, candidate: &Candidate<T>) -> bool;
-}
-
 impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     /// Where a method stalled the next one begins, from the best point so far, until one has the evidence. Then, if the gap is large beside f,
     /// work of as much as the solve has cost so far is spent to make it smaller.
     pub(super) fn go_on(&self, mut best: Candidate<T>, run: &mut Run<'_>) -> Candidate<T>
     where
-        Self: Fallbacks<T>,
+        Self: OfSet<T>,
     {
         let has_columns = self.problem.has_columns();
         let single_coordinates_move = self.region.sum().is_none();
@@ -106,7 +101,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         if holds
             && best.limit.is_none()
             && !self.is_trivial()
-            && self.may_sharpen(&best)
+            && (R::ZERO_OFF_FACE || best.phase == Phase::ProjectedGradient)
             && self.problem.dense().is_some()
             && let Some(part) = self.leaves_much(&best, run)
         {
@@ -348,6 +343,58 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
             _ => None,
         };
         (Candidate::new(x, Phase::ProjectedGradient, limit), ended)
+    }
+
+    /// A rough solution of A x = b by conjugate gradients without bounds, cut off at the bounds. If that changes at most 2 % of its entries, it is
+    /// continued to the tolerance.
+    ///
+    /// Projected steps from zero overshoot along a dominant direction and come back; these take it out in a step or two, and where the
+    /// solution is interior the signs are right at once.
+    pub(super) fn without_bounds(&self, run: &mut Run<'_>) -> Vec<T> {
+        run.begin(Phase::ProjectedGradient);
+        let n = self.problem.columns();
+        let (lo, hi) = (vec![T::neg_infinity(); n], vec![T::infinity(); n]);
+        let mut x = vec![T::zero(); n];
+        let rough = Target {
+            tolerance: T::lit(1e-2),
+            enough: T::lit(1e-2),
+            ..self.target(16.0)
+        };
+        for target in [rough, self.target(80.0)] {
+            let bounds = Some((&lo[..], &hi[..]));
+            let (p, unit) = (self.problem, self.b_norm);
+            projected_cg(p, self.b, bounds, None, unit, &mut x, &target, run);
+            if 50
+                * (0..n)
+                    .filter(|j| x[*j] < self.region.lower(*j) || x[*j] > self.region.upper(*j))
+                    .count()
+                > n
+            {
+                break;
+            }
+        }
+        x.iter_mut()
+            .enumerate()
+            .for_each(|(j, v)| *v = self.region.clip(j, *v));
+        x
+    }
+
+    /// The point one projected gradient step further: coordinates on their way to a bound are at it.
+    pub(super) fn snapped(&self, x: &[T], run: &mut Run<'_>) -> Vec<T> {
+        let seen = self.look_at(x, run);
+        let mut out = x.to_vec();
+        for (j, v) in out.iter_mut().enumerate() {
+            let c = self.norms[j];
+            if c > T::zero() {
+                let stepped = *v - (seen.g[j] + seen.measured.t * self.region.weight(j)) / c / c;
+                if !self.region.is_inside(j, stepped) {
+                    *v = self.region.clip(j, stepped);
+                }
+            }
+        }
+        self.keep(seen);
+        self.region.meet_sum(self.norms, &mut out);
+        out
     }
 
     /// Whether projected conjugate gradients ended the solve: at a limit, or with a ρ that a fresh residual confirms.

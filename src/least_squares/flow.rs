@@ -9,10 +9,12 @@
 //! and the step is the best point of the whole lifted ray (a quartic), so no parameter is left to choose. Needs
 //! nothing but products: two for the images of the ray's two coefficients, one for the gradient.
 
+use super::context::{Candidate, Context};
 use super::problem::Problem;
+use super::region::NonNegative;
 use crate::linalg::{dot, not_positive};
 use crate::maps::{Reparametrization, Squares};
-use crate::outcome::{Run, Status};
+use crate::outcome::{Phase, Run, Status};
 use crate::search::{Quartic, minimise_quartic};
 use crate::{LinalgScalar, Scalar};
 
@@ -25,6 +27,23 @@ pub(super) struct Reached<T> {
     pub(super) residual: T,
     /// A limit of the run, when that is what ended it.
     pub(super) limit: Option<Status>,
+}
+
+impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
+    /// Conjugate gradients on the lift, to a moderate accuracy or to the tolerance, from x or from an interior point of their own.
+    pub(super) fn lifted(&self, x: Option<&[T]>, moderate: bool, run: &mut Run<'_>) -> Candidate<T> {
+        run.begin(Phase::Flow);
+        let (tolerance, patience) = if moderate {
+            (T::epsilon().powf(T::lit(0.4)).max(self.tolerance), 300)
+        } else {
+            (self.tolerance, 3000)
+        };
+        let reached = flow(self.problem, self.b, self.b_norm, x, tolerance, patience, run);
+        if moderate {
+            return Candidate::new(reached.x, Phase::Flow, reached.limit);
+        }
+        self.cut(reached.x, Phase::Flow, reached.limit, run)
+    }
 }
 
 /// Runs until the natural residual is at most `tolerance`, or has not halved within `patience` iterations.

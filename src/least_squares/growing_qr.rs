@@ -52,10 +52,35 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         self.damped(candidate, run)
     }
 
+    /// The active set for as long as `go_on` says; else where it stood.
+    pub(super) fn grow_qr(
+        &self,
+        from: &[T],
+        go_on: &dyn Fn(&Progress) -> bool,
+        run: &mut Run<'_>,
+    ) -> std::result::Result<Candidate<T>, Candidate<T>> {
+        let (candidate, done) = self.undamped_qr(from, go_on, run);
+        if done || candidate.limit.is_some() {
+            return Ok(self.upheld(candidate, run));
+        }
+        run.ended("too many coordinates are between their bounds");
+        Err(candidate)
+    }
+
     /// The active set from where an exchange on a Gram matrix ended that is not exact, and of the two ends the one with the smaller ρ.
     pub(super) fn more_exact(&self, first: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
-        let rho = self.rho(&first.x, run);
         let second = self.growing_qr(&first.x, run);
+        self.more_exact_of(first, second, run)
+    }
+
+    /// Of two ends the one with the smaller ρ, the first unless the second is better, and what ended the second.
+    pub(super) fn more_exact_of(
+        &self,
+        first: Candidate<T>,
+        second: Candidate<T>,
+        run: &mut Run<'_>,
+    ) -> Candidate<T> {
+        let rho = self.rho(&first.x, run);
         let better = self.rho(&second.x, run);
         if better < rho || rho.is_nan() {
             second

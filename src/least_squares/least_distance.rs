@@ -16,7 +16,6 @@
 //! Where no x interpolates b, Φ has no minimum: fewer columns than rows stay positive, or the residual does not fall, and that is that.
 
 use super::context::{Candidate, Context};
-use super::driver::support;
 use super::evidence::Formed;
 use super::problem::{Problem, over};
 use super::region::NonNegative;
@@ -56,7 +55,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
     /// cannot be interpolated, or not this way.
     pub(super) fn interpolated(&self, near: Option<&[T]>, run: &mut Run<'_>) -> Candidate<T> {
         let target = T::lit(0.9) * self.tolerance;
-        let near = near.filter(|x| support(x) > 0);
+        let near = near.filter(|x| x.iter().any(|v| *v > T::zero()));
         run.begin(Phase::LeastDistance);
         let Reached { x, good, ended } = least_distance(self.problem, self.b, self.b_norm, near, target, run);
         let limit = if let Some((mut r, g)) = good {

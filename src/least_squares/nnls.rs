@@ -31,8 +31,9 @@
 //! one of the problem itself but for rounding. If the gap of a solution is large beside f, an active set improves it. That may cost as much as the
 //! solve has cost so far. Whatever ends a solve, its answer is never worse than x = 0, nor than the start.
 
-use super::driver;
 use super::many::{self, Unbegun};
+use super::non_negative;
+use super::plan::Method;
 use super::problem::Problem;
 use crate::checks::{check_finite, check_len, check_memory, check_rhs, columns_of};
 use crate::clock::Instant;
@@ -120,6 +121,21 @@ impl Strategy {
         Self::LeastDistance,
         Self::ProjectedGradients,
     ];
+
+    /// The method; None leaves it to the plan.
+    pub(super) fn method(self) -> Option<Method> {
+        match self {
+            Self::Auto => None,
+            Self::BlockExchange => Some(Method::BlockExchange),
+            Self::ActiveSet => Some(Method::GrowingGram),
+            Self::CoordinateDescent => Some(Method::CoordinateDescent),
+            Self::WorkingSet => Some(Method::WorkingSets),
+            Self::Flow => Some(Method::Lift),
+            Self::InteriorPoint => Some(Method::InteriorPoint),
+            Self::LeastDistance => Some(Method::LeastDistance),
+            Self::ProjectedGradients => Some(Method::ProjectedCg),
+        }
+    }
 
     /// The name that the program takes, `--strategy NAME`.
     ///
@@ -346,7 +362,7 @@ impl<T: LinalgScalar> Options<T> {
             }
         };
         check_rhs(b, a.rows(), a.columns())?;
-        driver::solve(&problem, b, self, clock, true)
+        non_negative::solve(&problem, b, self, clock, true)
     }
 
     #[cfg(feature = "argmin")]
@@ -370,7 +386,7 @@ impl<T: LinalgScalar> Options<T> {
             },
         };
         check_rhs(b, a.rows(), a.columns())?;
-        let solution = driver::solve(&problem, b, self, clock, first)?;
+        let solution = non_negative::solve(&problem, b, self, clock, first)?;
         Ok((solution, Some(problem.into_prepared())))
     }
 
@@ -394,13 +410,13 @@ impl<T: LinalgScalar> Options<T> {
         let answers = many::in_order(
             &columns,
             stop,
-            |k, b| driver::solve(&problem, b, self, clock, k == 0),
+            |k, b| non_negative::solve(&problem, b, self, clock, k == 0),
             || problem.parts(),
             |parts, chunk| {
                 let problem = Problem::from_parts(parts);
                 let each = |b: &&[T]| match stop.check() {
                     Err(limit) => Ok(Err(limit)),
-                    Ok(()) => driver::solve(&problem, b, self, clock, false).map(Ok),
+                    Ok(()) => non_negative::solve(&problem, b, self, clock, false).map(Ok),
                 };
                 chunk.iter().map(each).collect()
             },

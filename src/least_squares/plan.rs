@@ -35,7 +35,7 @@ const PASSES: (f64, f64) = (6.0, 80.0);
 /// Coordinate descent gives up when it predicts that it needs more sweeps than this, where it may well converge …
 const SWEEPS: usize = 60;
 /// … and where a rough answer is wanted.
-pub(super) const FEW_SWEEPS: usize = 10;
+const FEW_SWEEPS: usize = 10;
 /// A face of more columns than this is too large for working sets.
 pub(super) const LARGE_WORKING_SET: usize = super::working_set::LARGEST / 2;
 /// Passes after which well-conditioned columns would have shown themselves to projected conjugate gradients, with a face that is too large
@@ -45,14 +45,16 @@ const BEFORE_INTERIOR: f64 = 150.0;
 const BEFORE_WORKING_SETS: f64 = 1500.0;
 /// With products only, a face of more columns than this is left to the lift first: every column of it costs a product.
 const LARGE_FACE: usize = 1000;
-/// A QR factor of more elements than this (800 MB of f64) is not attempted.
+/// A QR factor of more elements than this (800 MB of f64) is not attempted …
 pub(super) const QR_ELEMENTS: usize = 100_000_000;
+/// … nor one of a sparse A of more than this: products take the same memory to the end sooner.
+pub(super) const QR_ELEMENTS_OF_SPARSE: usize = QR_ELEMENTS / 4;
 /// Passes of a method that has no other to hand over to.
 pub(super) const UNLIMITED: f64 = 1e5;
 /// Over bounds: from so many columns on projected conjugate gradients are tried before a Gram matrix of them all …
 const MANY_COLUMNS_OVER_BOUNDS: usize = 100;
 /// … and from so many on their face is worth starting from when they have not got there: a factor of all columns costs more.
-pub(super) const WORTH_A_START: usize = 700;
+const WORTH_A_START: usize = 700;
 /// With a sum: up to so many columns, right-hand sides share a Gram matrix.
 const SHARED_GRAM: usize = 1000;
 /// With a sum most coordinates are at bounds, as a rule: a growing factor may hold so many columns, and a sixth of all. It has then cost a third of
@@ -153,6 +155,17 @@ impl Features {
     /// m < 1.2 n
     fn is_nearly_square(&self) -> bool {
         NEARLY_SQUARE.1 * self.rows < NEARLY_SQUARE.0 * self.columns
+    }
+
+    /// Whether the plan depends on the coherence of neighbouring columns.
+    pub(super) fn asks_for_coherence(&self) -> bool {
+        self.storage == Storage::Dense
+            && !self.shared
+            && match self.set {
+                Set::NonNegative => self.columns >= SMALL_GRAM,
+                Set::Bounds => self.columns <= self.rows,
+                Set::Sum => false,
+            }
     }
 
     /// Whether b can be A x for some x ≥ 0, as a rule.
@@ -272,12 +285,34 @@ pub enum Budget {
     Rough(f64),
     /// Coordinate descent: gives up when it predicts that it needs more sweeps than this.
     Sweeps(usize),
+    /// The same for a rough answer, which is not the end though it may be a solution.
+    RoughSweeps(usize),
     /// Steps.
     Steps(usize),
     /// A growing factor.
     Growth(Growth),
     /// To a residual of ε^0.4.
     Moderate,
+}
+
+/// Where a method begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Begin {
+    /// At the start that was given; without one at zero, at a feasible point near it, or wherever the method itself would.
+    Start,
+    /// At zero, whatever the start.
+    Zero,
+    /// Where the step before ended.
+    Last,
+    /// Where projected conjugate gradients ended, if they spent a quarter of their budget: given up sooner, most columns stay. Else at the start.
+    Products,
+    /// At the solution of the problem without bounds, cut off at the bounds; at the start, where there is one.
+    WithoutBounds,
+    /// Where the step before ended, with the coordinates at their bounds that their multipliers take there.
+    Face,
+    /// Where interior points ended.
+    Inside,
 }
 
 /// When a step is taken, once no step before has arrived.
@@ -294,6 +329,8 @@ pub enum When {
     HalfLeft,
     /// A QR factor of the columns between their bounds fits into memory.
     FactorFits,
+    /// At most so many columns are positive, or between their bounds, and a QR factor of them fits into memory.
+    FewFit(usize),
     /// At most so many columns are positive, or between their bounds.
     FewStay(usize),
     /// More columns than that are positive.
@@ -304,17 +341,6 @@ pub enum When {
     NoExchange,
 }
 
-impl When {
-    /// Whether a step on this condition is taken while so many columns are positive; conditions on anything else do not forbid it.
-    pub(super) fn allows(self, positive: usize) -> bool {
-        match self {
-            Self::FewStay(few) => positive <= few,
-            Self::ManyStay(few) => positive > few,
-            _ => true,
-        }
-    }
-}
-
 /// One step of a plan.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -323,6 +349,8 @@ pub struct Step {
     pub method: Method,
     /// When.
     pub when: When,
+    /// From where.
+    pub begin: Begin,
     /// For how long.
     pub budget: Budget,
     /// Why.
@@ -343,10 +371,11 @@ impl fmt::Display for Plan {
             let line = if k == 0 { "" } else { "\n" };
             write!(
                 f,
-                "{line}{}. {:?}, {:?}, {:?}: {}",
+                "{line}{}. {:?}, {:?}, from {:?}, {:?}: {}",
                 k + 1,
                 step.method,
                 step.when,
+                step.begin,
                 step.budget,
                 step.why
             )?;
@@ -359,8 +388,15 @@ fn step(method: Method, when: When, budget: Budget, why: &'static str) -> Step {
     Step {
         method,
         when,
+        begin: Begin::Start,
         budget,
         why,
+    }
+}
+
+impl Step {
+    fn from(self, begin: Begin) -> Self {
+        Self { begin, ..self }
     }
 }
 
@@ -370,13 +406,26 @@ pub fn plan(features: &Features) -> Plan {
     let steps = match (features.set, features.storage) {
         (Set::NonNegative, Storage::Dense) if features.columns <= features.rows => tall(features),
         (Set::NonNegative, Storage::Dense) => wide(features),
-        (Set::NonNegative, Storage::Sparse) => sparse(SWEEPS),
+        (Set::NonNegative, Storage::Sparse) => sparse(Budget::Sweeps(SWEEPS)),
         (Set::NonNegative, Storage::Products) => products(),
         (_, Storage::Dense) => dense_over_bounds(features),
         (set, Storage::Sparse) => sparse_over_bounds(set == Set::Sum),
         (_, Storage::Products) => products_over_bounds(),
     };
     Plan { steps }
+}
+
+/// The plan of a method that was asked for by name: what it needs before it, where it needs anything.
+pub(super) fn by_name(set: Set, storage: Storage, method: Method) -> Vec<Step> {
+    let why = "asked for by name";
+    let mut steps = match (method, set, storage) {
+        (Method::WorkingSets, Set::NonNegative, Storage::Products) => products(),
+        (Method::WorkingSets, Set::NonNegative, _) => sparse(Budget::RoughSweeps(FEW_SWEEPS)),
+        (Method::WorkingSets, ..) => sparse_over_bounds(set == Set::Sum),
+        _ => vec![step(method, When::Always, Budget::Unlimited, why)],
+    };
+    steps.iter_mut().take(1).for_each(|first| first.why = why);
+    steps
 }
 
 /// What projected conjugate gradients may spend before a Gram matrix of `columns` and its factor.
@@ -433,17 +482,13 @@ fn tall(f: &Features) -> Vec<Step> {
         }
     } else if grows && n >= MANY_COLUMNS {
         let why = "one direction dominates: a few dozen matrix-vector products settle the rest";
-        steps.push(step(
-            Method::ProjectedCg,
-            When::HalfLeft,
-            Budget::Passes(few_passes(n)),
-            why,
-        ));
+        let budget = Budget::Passes(few_passes(n));
+        steps.push(step(Method::ProjectedCg, When::HalfLeft, budget, why).from(Begin::WithoutBounds));
     }
     let why = "a Gram matrix of all columns: it is cheap or shared, or most columns are needed";
-    steps.push(step(Method::BlockExchange, When::Always, Budget::Unlimited, why));
+    steps.push(step(Method::BlockExchange, When::Always, Budget::Unlimited, why).from(Begin::Products));
     let why = "the Gram matrix squares the condition number: a QR factor does not";
-    steps.push(step(Method::GrowingQr, When::Inexact, Budget::Unlimited, why));
+    steps.push(step(Method::GrowingQr, When::Inexact, Budget::Unlimited, why).from(Begin::Last));
     let (last, why) = if n < SMALL_GRAM {
         (
             Method::GrowingQr,
@@ -484,29 +529,28 @@ fn wide(f: &Features) -> Vec<Step> {
         ));
     }
     if interpolates {
+        // (after a factor that grew too large the start is no guide)
+        let begin = if near { Begin::Start } else { Begin::Zero };
         let why = "n ≥ 1.9 m: b can be interpolated, as a rule";
-        steps.push(step(Method::LeastDistance, When::Always, Budget::Unlimited, why));
+        steps.push(step(Method::LeastDistance, When::Always, Budget::Unlimited, why).from(begin));
     }
+    let begin = if near { Begin::Zero } else { Begin::Last };
     let why = "the active set always comes to an end";
-    steps.push(step(Method::GrowingGram, When::Always, Budget::Unlimited, why));
+    steps.push(step(Method::GrowingGram, When::Always, Budget::Unlimited, why).from(begin));
     steps
 }
 
 /// Coordinate descent; where it slows down products to find a face, then working sets; interior points where thousands of columns stay.
-pub(super) fn sparse(sweeps: usize) -> Vec<Step> {
+fn sparse(sweeps: Budget) -> Vec<Step> {
     let (few, many) = (
         When::FewStay(LARGE_WORKING_SET),
         When::ManyStay(LARGE_WORKING_SET),
     );
     let end = "no earlier method converged";
+    let last = |method, when, budget, why| step(method, when, budget, why).from(Begin::Last);
     vec![
-        step(
-            Method::CoordinateDescent,
-            When::Always,
-            Budget::Sweeps(sweeps),
-            "A is sparse",
-        ),
-        step(
+        step(Method::CoordinateDescent, When::Always, sweeps, "A is sparse"),
+        last(
             Method::ProjectedCg,
             When::Always,
             Budget::OfFace {
@@ -516,19 +560,19 @@ pub(super) fn sparse(sweeps: usize) -> Vec<Step> {
             },
             "coordinate descent has found a face to start from",
         ),
-        step(
+        last(
             Method::WorkingSets,
             few,
             Budget::Unlimited,
             "few coordinates are positive",
         ),
-        step(
+        last(
             Method::GrowingGram,
-            few,
+            When::FewFit(LARGE_WORKING_SET),
             Budget::Unlimited,
             "the working sets did not converge",
         ),
-        step(
+        last(
             Method::InteriorPoint,
             many,
             Budget::Unlimited,
@@ -539,9 +583,10 @@ pub(super) fn sparse(sweeps: usize) -> Vec<Step> {
             many,
             Budget::Unlimited,
             "interior points did not converge",
-        ),
-        step(Method::ProjectedCg, When::Always, Budget::Passes(UNLIMITED), end),
-        step(Method::CoordinateDescent, When::Always, Budget::Unlimited, end),
+        )
+        .from(Begin::Inside),
+        last(Method::ProjectedCg, When::Always, Budget::Passes(UNLIMITED), end),
+        last(Method::CoordinateDescent, When::Always, Budget::Unlimited, end),
     ]
 }
 
@@ -559,7 +604,8 @@ fn dense_over_bounds(f: &Features) -> Vec<Step> {
                 Method::GrowingQr,
                 Budget::Unlimited,
                 "a QR factor does not square the condition number",
-            ),
+            )
+            .from(Begin::Last),
         ];
     }
     if n > f.rows + usize::from(has_sum) {
@@ -582,17 +628,23 @@ fn dense_over_bounds(f: &Features) -> Vec<Step> {
         }
     }
     let why = "a Gram matrix of all columns: it is cheap or shared, or most columns are needed";
-    steps.push(always(Method::BlockExchange, Budget::Unlimited, why));
+    // (the face of a small problem costs less to find than products that have not found it are worth)
+    let begin = if n >= WORTH_A_START {
+        Begin::Products
+    } else {
+        Begin::Start
+    };
+    steps.push(always(Method::BlockExchange, Budget::Unlimited, why).from(begin));
     let why = "the Gram matrix squares the condition number: a QR factor does not";
-    steps.push(step(Method::GrowingQr, When::Inexact, Budget::Unlimited, why));
-    steps.push(step(Method::GrowingQr, When::NoExchange, Budget::Unlimited, end));
+    steps.push(step(Method::GrowingQr, When::Inexact, Budget::Unlimited, why).from(Begin::Last));
+    steps.push(step(Method::GrowingQr, When::NoExchange, Budget::Unlimited, end).from(Begin::Last));
     steps
 }
 
 /// Over bounds: what finds a face (no single coordinate can move where there is a sum), working sets, and where those do not converge slower
 /// methods to the end.
-pub(super) fn sparse_over_bounds(has_sum: bool) -> Vec<Step> {
-    let always = |method, budget, why| step(method, When::Always, budget, why);
+fn sparse_over_bounds(has_sum: bool) -> Vec<Step> {
+    let always = |method, budget, why| step(method, When::Always, budget, why).from(Begin::Last);
     let end = "no earlier method converged";
     let mut steps = if has_sum {
         vec![always(
@@ -612,8 +664,8 @@ pub(super) fn sparse_over_bounds(has_sum: bool) -> Vec<Step> {
     };
     let few = When::FewStay(LARGE_WORKING_SET);
     let why = "few coordinates are between their bounds";
-    steps.push(step(Method::WorkingSets, few, Budget::Unlimited, why));
-    steps.push(step(Method::GrowingQr, When::FactorFits, Budget::Unlimited, end));
+    steps.push(step(Method::WorkingSets, few, Budget::Unlimited, why).from(Begin::Last));
+    steps.push(step(Method::GrowingQr, When::FactorFits, Budget::Unlimited, end).from(Begin::Last));
     if has_sum {
         steps.push(always(Method::AcceleratedGradient, Budget::Unlimited, end));
     } else {
@@ -624,8 +676,9 @@ pub(super) fn sparse_over_bounds(has_sum: bool) -> Vec<Step> {
 }
 
 /// Over bounds: projected gradients to find the face, then the active set from there.
-pub(super) fn products_over_bounds() -> Vec<Step> {
-    let gradients = |budget, why| step(Method::AcceleratedGradient, When::Always, budget, why);
+fn products_over_bounds() -> Vec<Step> {
+    let gradients =
+        |budget, why| step(Method::AcceleratedGradient, When::Always, budget, why).from(Begin::Last);
     vec![
         gradients(Budget::Steps(FEW_GRADIENTS), "only products are known"),
         step(
@@ -633,7 +686,8 @@ pub(super) fn products_over_bounds() -> Vec<Step> {
             When::FactorFits,
             Budget::Unlimited,
             "projected gradients have found the free coordinates",
-        ),
+        )
+        .from(Begin::Face),
         gradients(
             Budget::Unlimited,
             "the active set did not converge, or its factor would be too large",
@@ -642,7 +696,7 @@ pub(super) fn products_over_bounds() -> Vec<Step> {
 }
 
 /// The lift to a moderate accuracy, then the active set from the face that it predicts.
-pub(super) fn products() -> Vec<Step> {
+fn products() -> Vec<Step> {
     let large =
         "the face is large, and every column of it costs a product: the lift may well get there first";
     vec![
@@ -652,18 +706,20 @@ pub(super) fn products() -> Vec<Step> {
             Budget::Moderate,
             "only products are known",
         ),
-        step(Method::Lift, When::ManyStay(LARGE_FACE), Budget::Unlimited, large),
+        step(Method::Lift, When::ManyStay(LARGE_FACE), Budget::Unlimited, large).from(Begin::Last),
         step(
             Method::GrowingGram,
-            When::Always,
+            When::FactorFits,
             Budget::Unlimited,
             "the lift has found a face",
-        ),
+        )
+        .from(Begin::Face),
         step(
             Method::Lift,
             When::FewStay(LARGE_FACE),
             Budget::Unlimited,
             "the active set did not converge, or its factor would be too large",
-        ),
+        )
+        .from(Begin::Last),
     ]
 }

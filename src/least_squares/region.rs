@@ -1,6 +1,6 @@
 //! The feasible set in the units of a solve: x ≥ 0, or bounds and perhaps one weighted sum.
 
-use super::bounds::close_sum;
+use super::prepared::close_sum;
 use crate::Scalar;
 use crate::linalg::not_positive;
 

@@ -1,8 +1,9 @@
 //! The last steps of every solve: another method where one has stalled, the best point so far, and the verification of the x that is handed out,
 //! from A, b and that x.
 
-use super::context::{Candidate, Context, Fallbacks};
+use super::context::{Candidate, Context};
 use super::dual::Primal;
+use super::engine::OfSet;
 use super::evidence::{Looked, Measure};
 use super::uniqueness::Known;
 use crate::linalg::norm2;
@@ -28,7 +29,7 @@ pub(super) trait Units<T: LinalgScalar> {
 
 impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R>
 where
-    Self: Fallbacks<T>,
+    Self: OfSet<T>,
 {
     /// The answer of a `method`: refined where rounding decides, again without the start where that has left too much rounding behind, by other
     /// methods where it has stalled (unless it was asked for `by_name`), never worse than where it began.

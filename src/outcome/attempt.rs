@@ -59,13 +59,6 @@ impl Trace {
         self.next = why;
     }
 
-    /// The same, unless that was said before.
-    pub(crate) fn because_by_default(&mut self, why: &'static str) {
-        if self.next.is_empty() {
-            self.next = why;
-        }
-    }
-
     /// Another method begins.
     pub(crate) fn begin(&mut self, method: Phase, now: Snapshot) {
         self.close(now);

@@ -200,11 +200,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Why the method that begins next is tried, unless that was said before.
-    pub(crate) fn because_by_default(&mut self, why: &'static str) {
-        self.trace.because_by_default(why);
-    }
-
     /// Why the method that begins next is tried.
     pub(crate) fn because(&mut self, why: &'static str) {
         self.trace.because(why);

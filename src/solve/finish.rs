@@ -7,7 +7,7 @@
 use super::judge::Judge;
 use super::minimize::Iterate;
 use crate::clock::Instant;
-use crate::least_squares::bounds::finish::{Exact, Finish, Form};
+use crate::least_squares::finish::{Exact, Finish, Form};
 use crate::least_squares::standard_form::StandardForm;
 use crate::lifted::section;
 use crate::lifted::{Lifted, Point};

@@ -1,20 +1,53 @@
 //! Accelerated projected gradients with restart (Beck & Teboulle 2009; O'Donoghue & Candès 2015), in the metric of the
 //! column norms: two products per iteration, no columns needed. Finds the face where products are all there is.
 
+use super::active_set::Progress;
+use super::context::{Candidate, Context};
+use super::engine::OfSet;
+use super::problem::Problem;
+use super::region::BoundsAndSum;
 use crate::LinalgScalar;
-use crate::least_squares::problem::Problem;
-use crate::least_squares::region::BoundsAndSum;
 use crate::linalg::{dot, max_or_nan};
-use crate::outcome::{Run, Status};
+use crate::outcome::{Phase, Run, Status};
 
+/// Steps after which nothing will come of it.
+const MOST: usize = 100_000;
 /// Rounding of f in units of ε f.
 const VALUE_ROUNDING: f64 = 8.0;
+
+impl<T: LinalgScalar> OfSet<T> for Context<'_, '_, T, BoundsAndSum<T>> {
+    /// (On a QR factor: a growing Gram factor is written for x ≥ 0.)
+    fn grow(
+        &self,
+        from: &[T],
+        go_on: &dyn Fn(&Progress) -> bool,
+        run: &mut Run<'_>,
+    ) -> std::result::Result<Candidate<T>, Candidate<T>> {
+        self.grow_qr(from, go_on, run)
+    }
+
+    fn gradients(&self, mut x: Vec<T>, most: usize, run: &mut Run<'_>) -> Option<Candidate<T>> {
+        run.begin(Phase::ProjectedGradient);
+        let target = T::lit(0.3) * self.tolerance * self.unit_of(&x);
+        let limit = projected_gradient(
+            self.problem,
+            self.b,
+            self.region,
+            self.norms,
+            &mut x,
+            target,
+            most.min(MOST),
+            run,
+        );
+        Some(Candidate::new(x, Phase::ProjectedGradient, limit.err()))
+    }
+}
 
 /// Improves x (feasible) until the natural residual is at most `target` (not divided by ‖b‖) or `most` iterations are over.
 ///
 /// # Errors
 /// The limit that was hit; x is the best point then too.
-pub(super) fn projected_gradient<T: LinalgScalar>(
+fn projected_gradient<T: LinalgScalar>(
     problem: &Problem<'_, T>,
     b: &[T],
     region: &BoundsAndSum<T>,

@@ -1,9 +1,7 @@
 //! From a prepared problem and b to an answer over x ≥ 0: units, and which method runs.
 
-use super::context::{Candidate, Context, Fallbacks};
-use super::flow::flow;
-use super::nnls::{Options, Strategy};
-use super::plan::{self, FEW_SWEEPS, UNLIMITED, plan};
+use super::context::{Candidate, Context};
+use super::nnls::Options;
 use super::problem::Problem;
 use super::region::NonNegative;
 use super::verify::Units;
@@ -60,8 +58,8 @@ pub(super) fn solve<T: LinalgScalar>(
         problem,
         unit: pow2(shift),
     };
-    let by_name = options.strategy != Strategy::Auto;
-    context.answer(|c, run| c.run(options.strategy, run), by_name, &units, run)
+    let method = options.strategy.method();
+    context.answer(|c, run| c.run(method, run), method.is_some(), &units, run)
 }
 
 struct OfProblem<'p, 'a, T: LinalgScalar> {
@@ -121,83 +119,7 @@ fn scale_start<T: LinalgScalar>(problem: &Problem<'_, T>, x: &[T], shift: i32) -
     x.iter().enumerate().map(|(j, v)| finite(scale(j, *v))).collect()
 }
 
-impl<T: LinalgScalar> Fallbacks<T> for Context<'_, '_, T, NonNegative> {
-    fn many_products(&self, from: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
-        self.projected(from, &self.target(UNLIMITED), run).0
-    }
-
-    fn may_sharpen(&self, _candidate: &Candidate<T>) -> bool {
-        true
-    }
-}
-
 impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
-    pub(super) fn zero_or_start(&self) -> Vec<T> {
-        self.start
-            .clone()
-            .unwrap_or_else(|| vec![T::zero(); self.problem.columns()])
-    }
-
-    /// Runs the plan, or the method asked for by name.
-    fn run(&self, strategy: Strategy, run: &mut Run<'_>) -> Candidate<T> {
-        let origin = |limit| Candidate::new(self.zero_or_start(), Phase::Start, limit);
-        if self.b_norm == T::zero() || self.problem.norms().iter().all(|c| *c == T::zero()) {
-            let x = vec![T::zero(); self.problem.columns()];
-            return Candidate {
-                x,
-                phase: Phase::Start,
-                limit: None,
-                dual: None,
-            };
-        }
-        if let Err(limit) = run.iteration() {
-            return origin(Some(limit));
-        }
-        run.because_by_default(if strategy != Strategy::Auto {
-            "asked for by name"
-        } else if self.problem.has_columns() {
-            "A is sparse"
-        } else {
-            "only products are known"
-        });
-        match strategy {
-            Strategy::Auto if self.problem.dense().is_some() => {
-                let plan = plan(&self.features());
-                if self.problem.columns() <= self.problem.rows() {
-                    self.tall(&plan, run)
-                } else {
-                    self.wide(&plan, run)
-                }
-            }
-            Strategy::Auto if self.problem.has_columns() => {
-                self.sparse(&plan(&self.features()).steps, false, run)
-            }
-            Strategy::WorkingSet if self.problem.has_columns() => {
-                self.sparse(&plan::sparse(FEW_SWEEPS), true, run)
-            }
-            Strategy::BlockExchange => self
-                .block_exchange(self.start.as_deref(), run)
-                .unwrap_or_else(|| origin(Some(Status::Stalled))),
-            Strategy::ActiveSet => self.active_set(&self.zero_or_start(), run),
-            Strategy::CoordinateDescent => self.descend(self.zero_or_start(), usize::MAX, run).0,
-            Strategy::ProjectedGradients => {
-                let target = self.target(f64::INFINITY);
-                self.projected(self.zero_or_start(), &target, run).0
-            }
-            Strategy::LeastDistance => self.interpolated(self.start.as_deref(), run),
-            Strategy::InteriorPoint => self.interior(run),
-            Strategy::Flow => self.flow_to_tolerance(self.start.as_deref(), run),
-            Strategy::Auto | Strategy::WorkingSet => self.products(&plan::products(), run),
-        }
-    }
-
-    /// The flow to the tolerance, from x or its own interior start.
-    pub(super) fn flow_to_tolerance(&self, x: Option<&[T]>, run: &mut Run<'_>) -> Candidate<T> {
-        run.begin(Phase::Flow);
-        let reached = flow(self.problem, self.b, self.b_norm, x, self.tolerance, 3000, run);
-        self.cut(reached.x, Phase::Flow, reached.limit, run)
-    }
-
     /// Iterates of some methods are interior: coordinates held down by their multiplier become exact zeros when that costs no accuracy.
     pub(super) fn cut(
         &self,
@@ -208,12 +130,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
     ) -> Candidate<T> {
         let p = self.problem;
         if limit.is_some() && run.is_overdue() {
-            return Candidate {
-                x,
-                phase,
-                limit,
-                dual: None,
-            };
+            return Candidate::new(x, phase, limit);
         }
         let r = self.residual_of(&x, run);
         let mut g = vec![T::zero(); p.columns()];
@@ -234,24 +151,6 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
         } else {
             x
         };
-        Candidate {
-            x,
-            phase,
-            limit,
-            dual: None,
-        }
+        Candidate::new(x, phase, limit)
     }
-
-    pub(super) fn spread(&self, face: &[usize], x: &[T]) -> Vec<T> {
-        let mut full = vec![T::zero(); self.problem.columns()];
-        for (j, v) in face.iter().zip(x) {
-            full[*j] = *v;
-        }
-        full
-    }
-}
-
-/// How many coordinates are not zero.
-pub(super) fn support<T: LinalgScalar>(x: &[T]) -> usize {
-    x.iter().filter(|v| **v > T::zero()).count()
 }

@@ -1,15 +1,15 @@
 //! From a request to its answers: checks, the standard form of the set, the solve, and the way back to x.
 
-use super::driver;
+use super::bounded::{Request, Settings, Strategy};
+use super::evidence::{relative, rounding_of_norms};
+use super::many::Unbegun;
+use super::many::{Answer, in_order};
+use super::over_bounds;
 use super::prepared::{Posed, Prepared, sum_of};
+use super::problem::Problem;
+use super::standard_form::{self, Reduced, StandardForm};
 use crate::checks::{check_finite, check_len, check_memory, check_not_empty, check_rhs, columns_of};
 use crate::clock::Instant;
-use crate::least_squares::bounded::{Request, Settings, Strategy};
-use crate::least_squares::evidence::{relative, rounding_of_norms};
-use crate::least_squares::many::Unbegun;
-use crate::least_squares::many::{Answer, in_order};
-use crate::least_squares::problem::Problem;
-use crate::least_squares::standard_form::{self, Reduced, StandardForm};
 use crate::linalg::{max_or_nan, norm2, rounding_of_sums};
 use crate::operators::{Dense, LinearOperator, checked_dense, checked_norms, checked_size};
 use crate::outcome::{Halt, Run, Solution, Status, Stop, Uniqueness};
@@ -565,13 +565,13 @@ fn solve_each<T: LinalgScalar>(
     in_order(
         columns,
         stop,
-        |k, b| driver::solve(prepared, b, settings, start, many, clock, k == 0),
+        |k, b| over_bounds::solve(prepared, b, settings, start, many, clock, k == 0),
         || Some((prepared.problem.parts().filter(|_| many)?, prepared.shared())),
         |(parts, shared), chunk| {
             let prepared = Prepared::around(shared, Problem::from_parts(parts));
             let each = |b: &&[T]| match stop.check() {
                 Err(limit) => Ok(Err(limit)),
-                Ok(()) => driver::solve(&prepared, b, settings, start, many, clock, false).map(Ok),
+                Ok(()) => over_bounds::solve(&prepared, b, settings, start, many, clock, false).map(Ok),
             };
             chunk.iter().map(each).collect()
         },

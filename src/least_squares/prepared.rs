@@ -1,7 +1,7 @@
 //! What a solve works on: the set as posed, checked; what depends on A and the set alone; and the same in scaled units.
 
-use crate::least_squares::problem::Problem;
-use crate::least_squares::region::{BoundsAndSum, Sum, add};
+use super::problem::Problem;
+use super::region::{BoundsAndSum, Sum, add};
 use crate::linalg::{exponent, norm2, safe_exponent};
 use crate::sets::{check_bounds, clip};
 use crate::{Error, LinalgScalar, Result, Scalar};
@@ -265,7 +265,7 @@ pub(super) fn sum_of<T: LinalgScalar>(values: impl Iterator<Item = T>) -> T {
 
 /// Makes Σ w x = r up to the rounding of x: by the largest coordinates between their bounds, and only where that is not
 /// enough by others.
-pub(in crate::least_squares) fn close_sum<T: Scalar>(x: &mut [T], sum: Option<&Sum<T>>, lo: &[T], hi: &[T]) {
+pub(super) fn close_sum<T: Scalar>(x: &mut [T], sum: Option<&Sum<T>>, lo: &[T], hi: &[T]) {
     let Some(sum) = sum else { return };
     // a first change may be so large that the rounding of it leaves a gap
     for _ in 0..2 {

@@ -3,9 +3,9 @@
 //! The caller's number type is any [`Scalar`]; the kernels exist for `f32` and `f64`. What is written out owns its data, so that
 //! the number type can be asked at run time.
 
+use super::bounded::{Request, Strategy, bounds};
 use super::reduce_and_solve::Question;
-use crate::least_squares::bounded::{Request, Strategy, bounds};
-use crate::least_squares::standard_form::StandardForm;
+use super::standard_form::StandardForm;
 use crate::linalg::{axpy, dot};
 use crate::operators::{Dense, LinearOperator, SparseColumns};
 use crate::outcome::{Limits, Solution};

@@ -1,14 +1,12 @@
-//! The exact methods for dense matrices.
+//! The active set on a growing Gram factor, and on a QR factor from where that is not exact.
 
 use super::active_set::{Ended, Pricing, Progress, active_set};
 use super::context::{Candidate, Context};
+use super::engine::OfSet;
 use super::faces::{Face, GrowingGram};
-use super::plan::Growth;
-use super::projected_cg::{Target, projected_cg};
 use super::region::NonNegative;
 use crate::LinalgScalar;
-use crate::outcome::{Phase, Run, Status};
-use std::cell::Cell;
+use crate::outcome::{Phase, Run};
 
 /// How the active set on a growing Gram factor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,57 +18,8 @@ enum Grown {
     IllConditioned,
 }
 
-impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
-    /// The active set on a growing Gram factor, from zero or the start; else whether half of the columns offered by the first pass left again.
-    pub(super) fn grow_within(
-        &self,
-        growth: Growth,
-        run: &mut Run<'_>,
-    ) -> std::result::Result<Candidate<T>, bool> {
-        let half_left = Cell::new(false);
-        let go_on = |seen: &Progress| {
-            if seen.rounds == 2 {
-                half_left.set(2 * seen.gained <= seen.offered);
-            }
-            growth.goes_on(seen.rounds, seen.face, seen.gained, seen.offered)
-        };
-        self.grow(&self.zero_or_start(), &go_on, run)
-            .map_err(|_| half_left.get())
-    }
-
-    /// A rough solution of A x = b by conjugate gradients without bounds, cut off at zero; where hardly anything has to be cut off, not a rough one.
-    /// Projected steps from zero overshoot along a dominant direction and come back; these take it out in a step or two, and where the
-    /// solution is interior the signs are right at once.
-    pub(super) fn without_bounds(&self, run: &mut Run<'_>) -> Vec<T> {
-        run.begin(Phase::ProjectedGradient);
-        let n = self.problem.columns();
-        let (lo, hi) = (vec![T::neg_infinity(); n], vec![T::infinity(); n]);
-        let mut x = vec![T::zero(); n];
-        let rough = Target {
-            tolerance: T::lit(1e-2),
-            enough: T::lit(1e-2),
-            ..self.target(16.0)
-        };
-        for target in [rough, self.target(80.0)] {
-            let bounds = Some((&lo[..], &hi[..]));
-            let (p, unit) = (self.problem, self.b_norm);
-            projected_cg(p, self.b, bounds, None, unit, &mut x, &target, run);
-            if 50 * x.iter().filter(|v| **v < T::zero()).count() > n {
-                break;
-            }
-        }
-        x.iter_mut().for_each(|v| *v = v.max(T::zero()));
-        x
-    }
-
-    /// The active set from a feasible point: on a growing Gram factor, and on a growing QR factor where that is not exact.
-    pub(super) fn active_set(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
-        self.grow(from, &|_| true, run)
-            .unwrap_or_else(|grown| self.growing_qr(&grown.x, run))
-    }
-
-    /// The active set, as [`active_set`](Self::active_set), for as long as `go_on` says; else where it stood.
-    pub(super) fn grow(
+impl<T: LinalgScalar> OfSet<T> for Context<'_, '_, T, NonNegative> {
+    fn grow(
         &self,
         from: &[T],
         go_on: &dyn Fn(&Progress) -> bool,
@@ -94,6 +43,24 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
         }
     }
 
+    fn few_columns_explain(&self, run: &mut Run<'_>) -> bool {
+        self.few_will_do(run)
+    }
+
+    fn least_distance(&self, near: Option<&[T]>, run: &mut Run<'_>) -> Option<Candidate<T>> {
+        Some(self.interpolated(near, run))
+    }
+
+    fn interior_point(&self, run: &mut Run<'_>) -> Option<Candidate<T>> {
+        Some(self.interior(run))
+    }
+
+    fn lift(&self, from: Option<&[T]>, moderate: bool, run: &mut Run<'_>) -> Option<Candidate<T>> {
+        Some(self.lifted(from, moderate, run))
+    }
+}
+
+impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
     /// The active set on a growing Gram factor, from a feasible point, for as long as `go_on` says.
     fn growing_gram(
         &self,
@@ -111,7 +78,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
             .collect();
         for pool in start.chunks(50) {
             if let Err(limit) = run.check() {
-                return (self.started(from, Some(limit)), Grown::GivenUp);
+                return (Candidate::stopped_at(from, limit), Grown::GivenUp);
             }
             face.prepare(pool, run);
             for (v, j) in pool {
@@ -121,16 +88,21 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
             }
         }
         if face.gives_up() {
-            return (self.started(from, None), Grown::IllConditioned);
+            return (
+                Candidate::new(from.to_vec(), Phase::Start, None),
+                Grown::IllConditioned,
+            );
         }
         let pricing = Pricing {
             go_on,
             ..self.pricing(from)
         };
         let outcome = active_set(&mut face, &mut x, &mut [], &NonNegative, &pricing, run);
+        let mut spread = vec![T::zero(); p.columns()];
+        face.members().iter().zip(&x).for_each(|(j, v)| spread[*j] = *v);
         let norms: Vec<T> = face.members().iter().map(|j| p.norms()[*j]).collect();
         let candidate = Candidate {
-            x: self.spread(face.members(), &x),
+            x: spread,
             phase: Phase::ActiveSet,
             limit: outcome.err(),
             dual: Some(face.dual_direction(norms).into()),
@@ -149,14 +121,5 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
             Ok(Ended::GivenUp) | Err(_) => Grown::GivenUp,
         };
         (candidate, grown)
-    }
-
-    pub(super) fn started(&self, from: &[T], limit: Option<Status>) -> Candidate<T> {
-        Candidate {
-            x: from.to_vec(),
-            phase: Phase::Start,
-            limit,
-            dual: None,
-        }
     }
 }

@@ -1,14 +1,13 @@
-//! The exact methods for dense problems: block exchange, the active set on a QR factor, and on a Gram matrix that many
-//! right-hand sides share.
+//! The active set on a Gram matrix of all columns, which many right-hand sides share.
 
+use super::active_set::{Ended, Pricing, active_set};
+use super::context::{Candidate, Context};
+use super::evidence::Measure;
+use super::faces::{Face, GramFace};
 use crate::LinalgScalar;
-use crate::least_squares::active_set::{Ended, Pricing, active_set};
-use crate::least_squares::context::{Candidate, Context};
-use crate::least_squares::faces::{Face, GramFace};
-use crate::least_squares::region::{BoundsAndSum, Region};
 use crate::outcome::{Phase, Run, Status};
 
-impl<T: LinalgScalar> Context<'_, '_, T, BoundsAndSum<T>> {
+impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     /// The active set for many right-hand sides: on the Gram matrix they share, refined with the residual in A.
     pub(super) fn shared_gram(&self, origin: &[T], run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
