@@ -88,12 +88,12 @@ impl<T: LinalgScalar> Exchange<T> {
     }
 
     /// x⁰ + z, exactly at the bounds where the exchange says so.
-    fn point(&self, base: &[T], region: &impl Region<T>) -> Vec<T> {
-        let mut x: Vec<T> = (0..base.len())
+    fn point(&self, base: Option<&[T]>, region: &impl Region<T>) -> Vec<T> {
+        let mut x: Vec<T> = (0..self.states.len())
             .map(|j| match self.states[j] {
                 State::Lower => region.lower(j),
                 State::Upper => region.upper(j),
-                State::Free | State::Fixed => base[j],
+                State::Free | State::Fixed => base.map_or(T::zero(), |base| base[j]),
             })
             .collect();
         for (j, z) in self.face.iter().zip(&*self.z) {
@@ -304,23 +304,25 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
             }
         };
         // z = x − x⁰ and c = Aᵀ(b − A x⁰)
-        let base: Scratch<T> = (0..p.columns()).map(|j| region.clip(j, T::zero())).collect();
+        let base = region.off_zero();
         let own: Vec<T>;
-        let c = if base.iter().all(|v| *v == T::zero()) {
-            self.correlations(run)
-        } else {
-            let r = self.residual_of(&base, run);
-            let mut c = vec![T::zero(); base.len()];
-            p.adjoint(&r, &mut c, run);
-            own = c;
-            &own
+        let c = match &base {
+            None => self.correlations(run),
+            Some(base) => {
+                let r = self.residual_of(base, run);
+                let mut c = vec![T::zero(); base.len()];
+                p.adjoint(&r, &mut c, run);
+                own = c;
+                &own
+            }
         };
-        let shifted = region.shifted(&base);
+        let base = base.as_deref();
+        let shifted = base.map(|base| region.shifted(base));
         let problem = Shifted {
             gram,
             c,
             norms: self.norms,
-            region: &shifted,
+            region: shifted.as_ref().unwrap_or(region),
             alpha_squared: self.alpha * self.alpha,
             whole: region
                 .sum()
@@ -330,14 +332,14 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         };
         match block_exchange(&problem, states, run) {
             Ok(exchange) => {
-                let mut candidate = self.refine(&exchange, &base, run);
+                let mut candidate = self.refine(&exchange, base, run);
                 // columns so small that their coordinates are rounding may still be what the sum is made of
                 self.adds_up(&candidate.x).then(|| {
                     region.meet_sum(self.norms, &mut candidate.x);
                     candidate
                 })
             }
-            Err(Failure::Limit(status, exchange)) => Some(self.stopped(status, &exchange, &base, run)),
+            Err(Failure::Limit(status, exchange)) => Some(self.stopped(status, &exchange, base, run)),
             Err(Failure::Singular | Failure::Cycling) => {
                 run.ended("the Gram matrix is too ill-conditioned, or the states cycle");
                 None
@@ -346,26 +348,28 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     }
 
     /// Iterative refinement with the residual in A: repairs what the squared condition number of the Gram matrix cost.
-    fn refine(&self, exchange: &Exchange<T>, base: &[T], run: &mut Run<'_>) -> Candidate<T> {
+    fn refine(&self, exchange: &Exchange<T>, base: Option<&[T]>, run: &mut Run<'_>) -> Candidate<T> {
         let (p, region, face) = (self.problem, self.region, &exchange.face);
         let mut x = exchange.point(base, region);
         face.iter().for_each(|j| x[*j] = region.clip(*j, x[*j]));
         let mut delta: Scratch<T> = scratch::zeros(face.len());
+        let mut r: Scratch<T> = scratch::zeros(p.rows());
         let mut last = T::infinity();
         for _ in 0..REFINEMENTS {
-            let r = self.residual_on(face, &x, run);
+            self.residual_on(face, &x, &mut r, run);
             p.combine_adjoint(face, &r, &mut delta, run);
             exchange.step(&mut delta, region, region.lacking(&x).0);
             // in column-norm units
             let size = max_or_nan(face.iter().zip(&delta).map(|(j, d)| (self.norms[*j] * *d).abs()));
-            let stays = |(j, d): (&usize, &T)| region.clip(*j, x[*j] + *d) == x[*j] + *d;
-            let feasible = face.iter().zip(&delta).all(stays);
-            if size.is_nan() || size >= T::lit(0.5) * last || !feasible {
+            let mut stays = true;
+            for (j, d) in face.iter().zip(&delta) {
+                let next = x[*j] + *d;
+                stays &= region.clip(*j, next) == next;
+            }
+            if size.is_nan() || size >= T::lit(0.5) * last || !stays {
                 break;
             }
-            for (j, d) in face.iter().zip(&delta) {
-                x[*j] = region.clip(*j, x[*j] + *d);
-            }
+            face.iter().zip(&delta).for_each(|(j, d)| x[*j] += *d);
             last = size;
         }
         let size = self.size_of(&x);
@@ -378,9 +382,8 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         let dual = region.has_half_lines().then(|| {
             let mut v: Scratch<T> = face.iter().map(|j| region.inward(*j) * self.norms[*j]).collect();
             exchange.solve(&mut v);
-            let mut w: Scratch<T> = scratch::zeros(p.rows());
-            p.combine(face, &v, &mut w, run);
-            w
+            p.combine(face, &v, &mut r, run);
+            r
         });
         Candidate {
             x,
@@ -391,7 +394,13 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     }
 
     /// What an interrupted exchange has to offer: its last point made feasible, and over x ≥ 0 the best multiple of it.
-    fn stopped(&self, status: Status, exchange: &Exchange<T>, base: &[T], run: &mut Run<'_>) -> Candidate<T> {
+    fn stopped(
+        &self,
+        status: Status,
+        exchange: &Exchange<T>,
+        base: Option<&[T]>,
+        run: &mut Run<'_>,
+    ) -> Candidate<T> {
         let mut x = exchange.point(base, self.region);
         self.region.project(self.norms, &mut x);
         if R::ZERO_OFF_FACE {

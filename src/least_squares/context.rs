@@ -168,15 +168,14 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         self.problem.residual(self.b, x, run)
     }
 
-    /// b − A x, where `face` holds what may differ from zero off its bounds.
-    pub(super) fn residual_on(&self, face: &[usize], x: &[T], run: &mut Run<'_>) -> Scratch<T> {
-        if !R::ZERO_OFF_FACE {
-            return self.residual_of(x, run).into();
+    /// r ← b − A x, where `face` holds what may differ from zero off its bounds.
+    pub(super) fn residual_on(&self, face: &[usize], x: &[T], r: &mut [T], run: &mut Run<'_>) {
+        if R::ZERO_OFF_FACE {
+            let on_face: Scratch<T> = face.iter().map(|j| x[*j]).collect();
+            residual(self.problem, self.b, face, &on_face, r, run);
+        } else {
+            r.copy_from_slice(&self.residual_of(x, run));
         }
-        let on_face: Scratch<T> = face.iter().map(|j| x[*j]).collect();
-        let mut r: Scratch<T> = scratch::zeros(self.b.len());
-        residual(self.problem, self.b, face, &on_face, &mut r, run);
-        r
     }
 
     /// Whether Σ w x = r up to rounding.

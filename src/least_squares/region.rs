@@ -50,6 +50,8 @@ pub(crate) trait Region<T: Scalar> {
     fn restricted(&self, set: &[usize], x: &[T]) -> Self
     where
         Self: Sized;
+    /// The point between the bounds nearest to zero; None where that is zero.
+    fn off_zero(&self) -> Option<Vec<T>>;
     /// The set of z = x − `base`.
     fn shifted(&self, base: &[T]) -> Self
     where
@@ -147,6 +149,9 @@ impl<T: Scalar> Region<T> for NonNegative {
     fn restricted(&self, _set: &[usize], _x: &[T]) -> Self {
         Self
     }
+    fn off_zero(&self) -> Option<Vec<T>> {
+        None
+    }
     fn shifted(&self, _base: &[T]) -> Self {
         Self
     }
@@ -235,6 +240,10 @@ impl<T: Scalar> Region<T> for BoundsAndSum<T> {
             hi: of(&self.hi),
             sum,
         }
+    }
+    fn off_zero(&self) -> Option<Vec<T>> {
+        let x = self.nearest_to_zero();
+        x.iter().any(|v| *v != T::zero()).then_some(x)
     }
     fn shifted(&self, base: &[T]) -> Self {
         Self {

@@ -42,13 +42,14 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         let n = x.len();
         let size = self.size_of(x);
         let mut gram = Gram::default();
+        let mut r = vec![T::zero(); self.b.len()];
         for round in 0..ROUNDS {
             run.iteration()?;
             // the face of x, and −g = Aᵀ(b − A x)
             let inside: Vec<usize> = (0..n)
                 .filter(|j| norms[*j] > T::zero() && region.is_inside(*j, x[*j]))
                 .collect();
-            let r = self.residual_on(&inside, x, run);
+            self.residual_on(&inside, x, &mut r, run);
             let mut minus_g = vec![T::zero(); n];
             p.adjoint(&r, &mut minus_g, run);
             // what violates most joins
@@ -137,8 +138,9 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     fn refined_on(&self, face: &[usize], solve: impl Fn(&mut [T]), x: &mut [T], run: &mut Run<'_>) -> Vec<T> {
         let region = self.region;
         let mut delta = vec![T::zero(); face.len()];
+        let mut r = vec![T::zero(); self.b.len()];
         for _ in 0..REFINEMENTS {
-            let r = self.residual_on(face, x, run);
+            self.residual_on(face, x, &mut r, run);
             self.problem.combine_adjoint(face, &r, &mut delta, run);
             solve(&mut delta);
             // (what rounding left at a bound stays there)

@@ -105,7 +105,11 @@ pub(crate) fn dots_body<T: Scalar, const K: usize>(a: [&[T]; K], b: &[T]) -> [T;
     }
     // (by way of memory: or else the compiler shuffles lanes in the loop to have the results side by side at its end)
     let s = std::hint::black_box(s);
-    std::array::from_fn(|f| rest_of_dot(&a[f][b.len() - rest.len()..], rest) + halves(&s[f]))
+    let mut dots = [T::zero(); K];
+    for ((dot, a), s) in dots.iter_mut().zip(&a).zip(&s) {
+        *dot = rest_of_dot(&a[b.len() - rest.len()..], rest) + halves(s);
+    }
+    dots
 }
 
 /// What is left of an inner product behind the last group of `LANES`.
