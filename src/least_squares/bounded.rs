@@ -417,7 +417,7 @@ where
         self
     }
 
-    /// At most this much wall-clock time. Looked at once per iteration, so a solve overshoots by one (in the dense
+    /// At most this much wall-clock time. Evaluation at once per iteration, so a solve overshoots by one (in the dense
     /// methods: by one factorisation).
     ///
     /// ```

@@ -1,12 +1,12 @@
 //! What all methods of a solve share: the problem, the set, the best point so far, and the steps that any of them takes.
 
-use super::coordinate_descent::{Outcome, coordinate_descent};
 use super::dual::Primal;
 use super::engine::OfSet;
-use super::evidence::{Looked, Measure};
+use super::evidence::{Evaluation, Measure};
 use super::faces::residual;
+use super::methods::coordinate_descent::{Outcome, coordinate_descent};
+use super::methods::projected_cg::{Ended, Reached, Target, projected_cg};
 use super::problem::Problem;
-use super::projected_cg::{Ended, Reached, Target, projected_cg};
 use crate::LinalgScalar;
 use crate::linalg::scratch::{self, Scratch};
 use crate::linalg::{dot, max_or_nan, norm2};
@@ -66,7 +66,7 @@ pub(super) struct Context<'c, 'a, T: LinalgScalar, R> {
     /// Whether other right-hand sides share what depends on A alone.
     pub(super) many: bool,
     /// The last point whose ρ was computed: what is verified in the end is nearly always that.
-    pub(super) looked_at: RefCell<Option<Looked<T>>>,
+    pub(super) last_evaluation: RefCell<Option<Evaluation<T>>>,
     /// Aᵀb, once somebody has formed it.
     pub(super) correlations: OnceCell<Scratch<T>>,
 }
@@ -221,7 +221,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
 
     /// Where the gap of this solution is large beside f: the part of it that would not be.
     pub(super) fn leaves_much(&self, candidate: &Candidate<T>, run: &mut Run<'_>) -> Option<T> {
-        let mut looked = self.look_at(&candidate.x, run);
+        let mut looked = self.evaluate(&candidate.x, run);
         let factored = candidate.phase.factors_its_face() && !run.damped;
         let own = candidate.dual.as_ref().map(|w| w.as_slice());
         let known = self.correlations.get().map(|c| c.as_slice());
@@ -380,7 +380,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
 
     /// The point one projected gradient step further: coordinates on their way to a bound are at it.
     pub(super) fn snapped(&self, x: &[T], run: &mut Run<'_>) -> Vec<T> {
-        let seen = self.look_at(x, run);
+        let seen = self.evaluate(x, run);
         let mut out = x.to_vec();
         for (j, v) in out.iter_mut().enumerate() {
             let c = self.norms[j];

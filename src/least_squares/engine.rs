@@ -1,14 +1,14 @@
 //! The engine: takes the steps of a [plan](super::plan) one after the other, until one of them has a solution.
 
-use super::active_set::Progress;
 use super::context::{Candidate, Context};
-use super::coordinate_descent::Outcome;
 use super::evidence::Measure;
+use super::methods::active_set::Progress;
+use super::methods::coordinate_descent::Outcome;
+use super::methods::projected_cg::Target;
 use super::plan::{
     Begin, Budget, Features, MANY_GRADIENTS, Method, QR_ELEMENTS, QR_ELEMENTS_OF_SPARSE, Set, Step, Storage,
     UNLIMITED, When, by_name, plan,
 };
-use super::projected_cg::Target;
 use crate::LinalgScalar;
 use crate::outcome::{Phase, Run, Status};
 use std::cell::OnceCell;
@@ -162,7 +162,7 @@ where
             .shared(self.many)
             .start(self.start.as_deref().map(|x| self.inside(x)));
         let asks = features.asks_for_coherence();
-        features.coherent(asks && p.alike() > 0)
+        features.coherent(asks && p.coherence_length() > 0)
     }
 
     /// Takes the steps.
@@ -439,7 +439,7 @@ where
 
     /// Whether ρ at x is no more than its rounding.
     fn is_rounding(&self, x: &[T], run: &mut Run<'_>) -> bool {
-        let seen = self.look_at(x, run);
+        let seen = self.evaluate(x, run);
         let is_rounding = seen.measured.displacement <= seen.measured.lost;
         self.keep(seen);
         is_rounding

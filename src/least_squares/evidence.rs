@@ -9,7 +9,7 @@ use crate::outcome::Run;
 use crate::sets::{ConstraintSet, Orthant};
 
 /// A point in scaled units with b − A x and Aᵀ(A x − b), and what that says.
-pub(super) struct Looked<T: LinalgScalar> {
+pub(super) struct Evaluation<T: LinalgScalar> {
     pub(super) x: Scratch<T>,
     pub(super) r: Vec<T>,
     pub(super) g: Vec<T>,
@@ -187,15 +187,15 @@ impl<T: LinalgScalar> BoundsAndSum<T> {
 impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     /// b − A x and Aᵀ(A x − b) at x, and what they say: from two passes, or from two more in twice the precision where rounding decides whether
     /// ρ is at most the tolerance. The point that was asked for last costs nothing; whoever asks hands it back ([`keep`](Self::keep)).
-    pub(super) fn look_at(&self, x: &[T], run: &mut Run<'_>) -> Looked<T> {
-        let last = self.looked_at.take().filter(|seen| *seen.x == x);
-        let seen = last.unwrap_or_else(|| self.look_once(x, run));
+    pub(super) fn evaluate(&self, x: &[T], run: &mut Run<'_>) -> Evaluation<T> {
+        let last = self.last_evaluation.take().filter(|seen| *seen.x == x);
+        let seen = last.unwrap_or_else(|| self.evaluate_once(x, run));
         let seen = self.settle_doubt(seen, run);
         run.saw(self.rho_of(&seen).0.as_f64());
         seen
     }
 
-    fn settle_doubt(&self, seen: Looked<T>, run: &mut Run<'_>) -> Looked<T> {
+    fn settle_doubt(&self, seen: Evaluation<T>, run: &mut Run<'_>) -> Evaluation<T> {
         let (rho, error) = self.rho_of(&seen);
         let in_doubt = rho - error <= self.tolerance && rho + error > self.tolerance;
         if seen.twice || !in_doubt {
@@ -208,7 +208,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
             .problem
             .rounding_twice(self.size_of_terms(&seen.x), norm2(&r));
         let measured = self.measure(&seen.x, &g, lost, true);
-        Looked {
+        Evaluation {
             r,
             g,
             measured,
@@ -219,12 +219,12 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         }
     }
 
-    pub(super) fn keep(&self, seen: Looked<T>) {
-        *self.looked_at.borrow_mut() = Some(seen);
+    pub(super) fn keep(&self, seen: Evaluation<T>) {
+        *self.last_evaluation.borrow_mut() = Some(seen);
     }
 
     /// ρ, and a bound of its rounding error.
-    pub(super) fn rho_of(&self, seen: &Looked<T>) -> (T, T) {
+    pub(super) fn rho_of(&self, seen: &Evaluation<T>) -> (T, T) {
         let unit = self.unit_of(&seen.x);
         (
             relative(seen.measured.displacement, unit),
@@ -257,7 +257,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         })
     }
 
-    fn look_once(&self, x: &[T], run: &mut Run<'_>) -> Looked<T> {
+    fn evaluate_once(&self, x: &[T], run: &mut Run<'_>) -> Evaluation<T> {
         let r = self.residual_of(x, run);
         let mut g = vec![T::zero(); x.len()];
         self.problem.adjoint(&r, &mut g, run);
@@ -272,7 +272,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     }
 
     /// What r and g = −Aᵀr say about x, both from plain sums.
-    fn seen(&self, x: &[T], r: Vec<T>, g: Vec<T>, formed: Formed<T>) -> Looked<T> {
+    fn seen(&self, x: &[T], r: Vec<T>, g: Vec<T>, formed: Formed<T>) -> Evaluation<T> {
         let taking_part = x.iter().filter(|v| **v != T::zero()).count();
         let lost_in_r = self
             .problem
@@ -281,7 +281,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         let of_shift = T::lit(2.0) * T::epsilon() * formed.shift;
         let lost = lost_in_r + self.problem.rounding_of_adjoint(norm2(&r)) + of_shift;
         let measured = self.measure(x, &g, lost, false);
-        Looked {
+        Evaluation {
             x: x.iter().copied().collect(),
             r,
             g,
@@ -302,18 +302,18 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         let apart = norm2(&apart);
         if apart <= room.min(T::lit(1e-3) * self.tolerance * self.unit_of(x)) {
             let g = prices.iter().map(|v| -*v).collect();
-            self.looked(x, residual.to_vec(), g, Formed { apart, shift });
+            self.keep_own(x, residual.to_vec(), g, Formed { apart, shift });
         }
     }
 
     /// Keeps a method's own r and g at x.
-    pub(super) fn looked(&self, x: &[T], r: Vec<T>, g: Vec<T>, formed: Formed<T>) {
+    pub(super) fn keep_own(&self, x: &[T], r: Vec<T>, g: Vec<T>, formed: Formed<T>) {
         self.keep(self.seen(x, r, g, formed));
     }
 
     /// The natural residual at x relative to the size of the terms: what decides whether a method was exact.
     pub(super) fn rho(&self, x: &[T], run: &mut Run<'_>) -> T {
-        let seen = self.look_at(x, run);
+        let seen = self.evaluate(x, run);
         let rho = relative(seen.measured.displacement, self.size_of(x));
         self.keep(seen);
         rho
@@ -322,7 +322,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     /// Whether the natural residual relative to the size of the terms is at most `level`, and ρ is at most the tolerance with all that
     /// rounding may have taken from it.
     pub(super) fn solves(&self, x: &[T], level: T, run: &mut Run<'_>) -> bool {
-        let seen = self.look_at(x, run);
+        let seen = self.evaluate(x, run);
         let (rho, error) = self.rho_of(&seen);
         let exact = relative(seen.measured.displacement, self.size_of(x)) <= level;
         self.keep(seen);
@@ -331,7 +331,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
 
     /// Whether x may be a solution but for rounding: ρ of plain sums left that open, and twice the precision has not confirmed it.
     pub(super) fn lost_in_rounding(&self, x: &[T], run: &mut Run<'_>) -> bool {
-        let seen = self.look_at(x, run);
+        let seen = self.evaluate(x, run);
         let (rho, error) = self.rho_of(&seen);
         let confirmed = rho + error <= self.tolerance;
         let lost = seen.twice && !confirmed;

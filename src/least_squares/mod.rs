@@ -9,39 +9,25 @@
 //! 4. The engine runs one method after the other, until one has found a solution, and records a trace.
 //! 5. The point that is handed out is verified afresh: its natural residual ρ, a bound of the rounding error of ρ, a bound of f(x) − min f.
 
-mod active_set;
-mod block_exchange;
 pub mod bounded;
+mod coherence;
 mod context;
-mod coordinate_descent;
-mod damped;
 mod dual;
 mod engine;
 mod evidence;
 pub(crate) mod faces;
-mod few_columns;
 pub(crate) mod finish;
-mod flow;
-mod growing_gram;
-mod growing_qr;
-mod interior_point;
-mod least_distance;
-mod likeness;
 mod many;
+mod methods;
 pub mod nnls;
 mod non_negative;
 mod over_bounds;
 pub mod plan;
 mod prepared;
 pub(crate) mod problem;
-mod projected_cg;
-mod projected_gradient;
 pub(crate) mod reduce_and_solve;
 mod region;
-mod schur_exchange;
-mod shared_gram;
 pub(crate) mod standard_form;
 mod twice;
 mod uniqueness;
 mod verify;
-mod working_set;

@@ -51,7 +51,7 @@ pub(super) fn solve<T: LinalgScalar>(
         tolerance: options.tolerance,
         exact: (T::lit(5e3) * T::epsilon()).min(options.tolerance),
         start: options.start.as_ref().map(|x| scale_start(problem, x, shift)),
-        looked_at: RefCell::new(None),
+        last_evaluation: RefCell::new(None),
         correlations: OnceCell::new(),
     };
     let units = OfProblem {

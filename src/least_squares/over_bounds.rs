@@ -60,7 +60,7 @@ pub(super) fn solve<T: LinalgScalar>(
         tolerance: settings.tolerance,
         exact: (T::lit(5e2) * T::epsilon()).min(settings.tolerance),
         many,
-        looked_at: RefCell::new(None),
+        last_evaluation: RefCell::new(None),
         correlations: OnceCell::new(),
         start: start.map(|x| {
             let mut x: Vec<T> = (0..x.len())

@@ -37,7 +37,7 @@ const SWEEPS: usize = 60;
 /// … and where a rough answer is wanted.
 const FEW_SWEEPS: usize = 10;
 /// A face of more columns than this is too large for working sets.
-pub(super) const LARGE_WORKING_SET: usize = super::working_set::LARGEST / 2;
+pub(super) const LARGE_WORKING_SET: usize = super::methods::working_set::LARGEST / 2;
 /// Passes after which well-conditioned columns would have shown themselves to projected conjugate gradients, with a face that is too large
 /// for working sets.
 const BEFORE_INTERIOR: f64 = 150.0;

@@ -66,8 +66,8 @@ pub(crate) struct Problem<'a, T: LinalgScalar> {
     whole_factor: std::cell::OnceCell<Option<Arc<Vec<T>>>>,
     /// 0 … n−1.
     everything: std::cell::OnceCell<Scratch<usize>>,
-    /// What [`alike`](Self::alike) found.
-    pub(super) likeness: std::cell::OnceCell<usize>,
+    /// What [`coherence_length`](Self::coherence_length) found.
+    pub(super) coherence_length: std::cell::OnceCell<usize>,
     /// Scratch of the products.
     spare: RefCell<Scratch<T>>,
     /// Products spent on preparing (norms and columns of an operator that only has products).
@@ -117,7 +117,7 @@ impl<T: LinalgScalar> Prepared<T> {
             many: false,
             whole_factor: std::cell::OnceCell::new(),
             everything: std::cell::OnceCell::new(),
-            likeness: std::cell::OnceCell::new(),
+            coherence_length: std::cell::OnceCell::new(),
             spare: RefCell::new(scratch::empty()),
             setup_passes: 0.0,
         })
@@ -241,7 +241,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
             many: false,
             whole_factor: std::cell::OnceCell::new(),
             everything: std::cell::OnceCell::new(),
-            likeness: std::cell::OnceCell::new(),
+            coherence_length: std::cell::OnceCell::new(),
             spare: RefCell::new(scratch::empty()),
             setup_passes: 0.0,
         }
@@ -645,7 +645,7 @@ impl<'a, T: LinalgScalar> Problem<'a, T> {
                 .clone()
                 .map_or_else(std::cell::OnceCell::new, Into::into),
             everything: std::cell::OnceCell::new(),
-            likeness: std::cell::OnceCell::new(),
+            coherence_length: std::cell::OnceCell::new(),
             spare: RefCell::new(scratch::empty()),
             setup_passes: 0.0,
         }

@@ -1,9 +1,9 @@
 //! Where rounding decides whether x is a solution: residual and gradient in twice the working precision, and iterative refinement with them.
 
-use super::active_set::active_set;
 use super::context::{Candidate, Context};
 use super::evidence::Measure;
 use super::faces::{Face, QrFace};
+use super::methods::active_set::active_set;
 use super::plan::QR_ELEMENTS;
 use super::problem::Problem;
 use crate::LinalgScalar;

@@ -4,7 +4,7 @@
 use super::context::{Candidate, Context};
 use super::dual::Primal;
 use super::engine::OfSet;
-use super::evidence::{Looked, Measure};
+use super::evidence::{Evaluation, Measure};
 use super::uniqueness::Known;
 use crate::linalg::norm2;
 use crate::linalg::scratch::Scratch;
@@ -78,7 +78,7 @@ where
 
     /// Whether f is larger at the point looked at last than at x = 0 ≥ 0: a coarse tolerance calls such points solutions, too.
     fn is_beyond_zero(&self) -> bool {
-        let last = self.looked_at.borrow();
+        let last = self.last_evaluation.borrow();
         R::ZERO_OFF_FACE && last.as_ref().is_some_and(|seen| norm2(&seen.r) > self.b_norm)
     }
 
@@ -105,7 +105,7 @@ where
 
     /// The natural residual ρ at x.
     fn natural_residual(&self, x: &[T], run: &mut Run<'_>) -> T {
-        let seen = self.look_at(x, run);
+        let seen = self.evaluate(x, run);
         let (rho, _) = self.rho_of(&seen);
         self.keep(seen);
         rho
@@ -130,9 +130,9 @@ where
         let x = units.handed_out(inner)?;
         // what is verified is what is handed out, rounded
         let scaled = units.scaled(&x);
-        let seen = self.look_at(&scaled, &mut run);
+        let seen = self.evaluate(&scaled, &mut run);
         let (rho, error) = self.rho_of(&seen);
-        let Looked {
+        let Evaluation {
             mut r,
             mut g,
             gap,

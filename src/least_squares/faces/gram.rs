@@ -2,7 +2,7 @@
 
 use super::{Face, gather, gram_dependence, weak_pivot, worth_closing};
 use crate::LinalgScalar;
-use crate::least_squares::block_exchange::append_row;
+use crate::least_squares::methods::block_exchange::append_row;
 use crate::least_squares::region::{NonNegative, Region};
 use crate::linalg::{PackedUpper, axpy, dot};
 use crate::outcome::Run;

@@ -1,15 +1,15 @@
 //! The active set on a Gram matrix of all columns, which many right-hand sides share.
 
 use super::active_set::{Ended, Pricing, active_set};
-use super::context::{Candidate, Context};
-use super::evidence::Measure;
-use super::faces::{Face, GramFace};
 use crate::LinalgScalar;
+use crate::least_squares::context::{Candidate, Context};
+use crate::least_squares::evidence::Measure;
+use crate::least_squares::faces::{Face, GramFace};
 use crate::outcome::{Phase, Run, Status};
 
 impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     /// The active set for many right-hand sides: on the Gram matrix they share, refined with the residual in A.
-    pub(super) fn shared_gram(&self, origin: &[T], run: &mut Run<'_>) -> Candidate<T> {
+    pub(in crate::least_squares) fn shared_gram(&self, origin: &[T], run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
         run.begin(Phase::WorkingSet);
         let held = origin.to_vec();
@@ -35,7 +35,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
             size,
             first: 3,
             pool: 3,
-            alike: 0,
+            coherence_length: 0,
             go_on: &|_| true,
         };
         let (outcome, mut x) = self.improve(&mut face, held, &pricing, run);

@@ -15,11 +15,11 @@
 //!
 //! Where no x interpolates b, Φ has no minimum: fewer columns than rows stay positive, or the residual does not fall, and that is that.
 
-use super::context::{Candidate, Context};
-use super::evidence::Formed;
-use super::problem::{Problem, over};
-use super::region::NonNegative;
 use crate::LinalgScalar;
+use crate::least_squares::context::{Candidate, Context};
+use crate::least_squares::evidence::Formed;
+use crate::least_squares::problem::{Problem, over};
+use crate::least_squares::region::NonNegative;
 use crate::linalg::{axpy, dot, max_or_nan, norm2, two_loops};
 use crate::outcome::{Phase, Run, Status};
 
@@ -27,7 +27,7 @@ use crate::outcome::{Phase, Run, Status};
 const INSIDE: f64 = 4.0;
 /// Columns from which the squared norms of rows are estimated, to an eighth or so.
 const SAMPLED: usize = 128;
-/// Rows whose squared norms differ by less than that are as good as alike.
+/// Rows whose squared norms differ by less than that are as good as equal.
 const ALIKE: f64 = 64.0;
 /// Pairs that are remembered: vectors as long as columns, and cheap beside a product.
 const MEMORY: usize = 30;
@@ -53,14 +53,18 @@ struct Reached<T> {
 impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
     /// An x with A x = b by least distance to an interior point, or to the feasible point `near`, lifted. Its limit is *stalled* where b
     /// cannot be interpolated, or not this way.
-    pub(super) fn interpolated(&self, near: Option<&[T]>, run: &mut Run<'_>) -> Candidate<T> {
+    pub(in crate::least_squares) fn interpolated(
+        &self,
+        near: Option<&[T]>,
+        run: &mut Run<'_>,
+    ) -> Candidate<T> {
         let target = T::lit(0.9) * self.tolerance;
         let near = near.filter(|x| x.iter().any(|v| *v > T::zero()));
         run.begin(Phase::LeastDistance);
         let Reached { x, good, ended } = least_distance(self.problem, self.b, self.b_norm, near, target, run);
         let limit = if let Some((mut r, g)) = good {
             r.iter_mut().for_each(|v| *v = -*v);
-            self.looked(&x, r, g, Formed::anew());
+            self.keep_own(&x, r, g, Formed::anew());
             (!self.solves(&x, self.tolerance, run)).then_some(Status::Stalled)
         } else {
             if matches!(ended, Status::Stalled | Status::NotFinite) {
@@ -176,7 +180,7 @@ struct State<'p, 'a, T: LinalgScalar> {
     d: Vec<T>,
     q: Vec<T>,
     image: Vec<T>,
-    /// The initial matrix of L-BFGS, but for its size: 1/‖row‖², or 1 where rows are alike.
+    /// The initial matrix of L-BFGS, but for its size: 1/‖row‖², or 1 where all rows have one norm.
     metric: Vec<T>,
     /// Room for all; the first `kept` count, oldest first.
     pairs: Vec<Pair<T>>,

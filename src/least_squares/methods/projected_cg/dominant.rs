@@ -10,8 +10,8 @@
 //! the second term has a proximal operator over a box that costs one monotone equation in one unknown: clip(z − μ a) for the
 //! right μ. What is left is as well conditioned as A without its mean.
 
-use super::super::problem::{Problem, over};
 use crate::LinalgScalar;
+use crate::least_squares::problem::{Problem, over};
 use crate::linalg::{dot, norm2};
 use crate::outcome::Run;
 use crate::sets::clip;

@@ -1,4 +1,4 @@
-//! What a few columns tell about all: whether neighbours are alike, whether all have a direction in common.
+//! What a few columns tell about all: whether neighbours are coherent (nearly parallel), whether all have a direction in common.
 //!
 //! Cosines of a dozen pairs of columns cost a hundredth of a pass over a large A, and save many: see
 //! [`active_set`](super::active_set) and [`projected_cg`](super::projected_cg).
@@ -8,10 +8,10 @@ use crate::LinalgScalar;
 use crate::linalg::{dot, sum_of};
 
 impl<T: LinalgScalar> Problem<'_, T> {
-    /// How many columns away a column is still alike: kernels sampled on a grid, in its order. The most of 1, 2, 4, … 32 steps at which
+    /// How many columns away a column is still coherence_length: kernels sampled on a grid, in its order. The most of 1, 2, 4, … 32 steps at which
     /// 1 − cos ∠ is at most half, in the mean, of what it is far away; 0 if it is not so after one, or columns cannot be read.
-    pub(crate) fn alike(&self) -> usize {
-        *self.likeness.get_or_init(|| {
+    pub(crate) fn coherence_length(&self) -> usize {
+        *self.coherence_length.get_or_init(|| {
             let Some(far) = self.distance_far_apart() else {
                 return 0;
             };
@@ -84,12 +84,12 @@ mod tests {
     use crate::testing::Random;
 
     /// Both orders of storage see the same.
-    fn looked_at(m: usize, n: usize, entry: impl Fn(usize, usize) -> f64) -> (usize, bool) {
+    fn last_evaluation(m: usize, n: usize, entry: impl Fn(usize, usize) -> f64) -> (usize, bool) {
         let columns: Vec<f64> = (0..m * n).map(|k| entry(k % m, k / m)).collect();
         let rows: Vec<f64> = (0..m * n).map(|k| entry(k / n, k % n)).collect();
         let look = |a: &Dense<'_, f64>| {
             let problem = Problem::new(a, true, crate::outcome::Stop::never()).unwrap();
-            (problem.alike(), problem.has_common_direction())
+            (problem.coherence_length(), problem.has_common_direction())
         };
         let seen = look(&Dense::column_major(&columns, m, n).unwrap());
         assert_eq!(seen, look(&Dense::row_major(&rows, m, n).unwrap()));
@@ -101,18 +101,18 @@ mod tests {
         let (m, n) = (60, 120);
         let normals = Random::new(3).normals(m * n);
         let at = |i: usize, j: usize| normals[j * m + i];
-        assert_eq!(looked_at(m, n, at), (0, false));
-        assert_eq!(looked_at(m, n, |i, j| 2.0 + at(i, j)), (0, true));
+        assert_eq!(last_evaluation(m, n, at), (0, false));
+        assert_eq!(last_evaluation(m, n, |i, j| 2.0 + at(i, j)), (0, true));
         // lines of one width: far ones have nothing in common
         let line = |i: usize, j: usize| {
             let d = (i as f64 / m as f64 - j as f64 / n as f64) / 0.05;
             (-d * d).exp()
         };
-        let (alike, common) = looked_at(m, n, line);
-        assert!(alike >= 2 && !common, "{alike}");
+        let (length, common) = last_evaluation(m, n, line);
+        assert!(length >= 2 && !common, "{length}");
         // a column of zeros has no direction
-        assert_eq!(looked_at(m, n, |_, _| 0.0), (0, false));
+        assert_eq!(last_evaluation(m, n, |_, _| 0.0), (0, false));
         // one column is like itself, and no other is there to differ
-        assert_eq!(looked_at(2, 1, |i, _| 1.0 + i as f64), (0, true));
+        assert_eq!(last_evaluation(2, 1, |i, _| 1.0 + i as f64), (0, true));
     }
 }

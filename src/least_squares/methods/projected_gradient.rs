@@ -2,11 +2,11 @@
 //! column norms: two products per iteration, no columns needed. Finds the face where products are all there is.
 
 use super::active_set::Progress;
-use super::context::{Candidate, Context};
-use super::engine::OfSet;
-use super::problem::Problem;
-use super::region::BoundsAndSum;
 use crate::LinalgScalar;
+use crate::least_squares::context::{Candidate, Context};
+use crate::least_squares::engine::OfSet;
+use crate::least_squares::problem::Problem;
+use crate::least_squares::region::BoundsAndSum;
 use crate::linalg::{dot, max_or_nan};
 use crate::outcome::{Phase, Run, Status};
 

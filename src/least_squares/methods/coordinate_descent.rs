@@ -8,9 +8,9 @@
 //! over the columns it visits. Converges for every A; fast where columns are nearly orthogonal. Not for a sum: there no single coordinate can
 //! move.
 
-use super::problem::Problem;
-use super::region::Region;
 use crate::LinalgScalar;
+use crate::least_squares::problem::Problem;
+use crate::least_squares::region::Region;
 use crate::linalg::max_or_nan;
 use crate::outcome::{Run, Status};
 
@@ -89,7 +89,7 @@ impl<T: LinalgScalar> Watch<T> {
 
 /// Sweeps from x (feasible, changed in place) until the largest step in column-norm units is at
 /// most `tolerance`, or it is clear that this will take more than `patience` further sweeps.
-pub(super) fn coordinate_descent<T: LinalgScalar, R: Region<T>>(
+pub(in crate::least_squares) fn coordinate_descent<T: LinalgScalar, R: Region<T>>(
     problem: &Problem<'_, T>,
     region: &R,
     b: &[T],

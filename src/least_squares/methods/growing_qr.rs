@@ -1,12 +1,12 @@
 //! The active set on a growing QR factor, the most robust of the exact methods, and what is built on it.
 
 use super::active_set::{Ended, Pricing, Progress, active_set};
-use super::context::{Candidate, Context};
 use super::damped::{self, Damped};
-use super::evidence::Measure;
-use super::faces::{Face, QrFace};
-use super::problem::Problem;
 use crate::LinalgScalar;
+use crate::least_squares::context::{Candidate, Context};
+use crate::least_squares::evidence::Measure;
+use crate::least_squares::faces::{Face, QrFace};
+use crate::least_squares::problem::Problem;
 use crate::linalg::norm2;
 use crate::outcome::{Phase, Run};
 use std::cell::{OnceCell, RefCell};
@@ -24,7 +24,7 @@ const POOL: usize = 64;
 
 impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     /// Partial pricing without an end.
-    pub(super) fn pricing(&self, from: &[T]) -> Pricing<'_, T> {
+    pub(in crate::least_squares) fn pricing(&self, from: &[T]) -> Pricing<'_, T> {
         let p = self.problem;
         let is_large = p.rows().saturating_mul(p.columns()) > LARGE;
         Pricing {
@@ -32,19 +32,23 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
             size: self.size_of(from),
             first: if is_large { FIRST_OF_LARGE } else { FIRST },
             pool: POOL,
-            alike: p.alike(),
+            coherence_length: p.coherence_length(),
             go_on: &|_| true,
         }
     }
 
     /// The active set from a feasible point; where that loses its way in rounding, on the factor of the damped problem.
-    pub(super) fn growing_qr(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
+    pub(in crate::least_squares) fn growing_qr(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
         let candidate = self.undamped_qr(from, &|_| true, run).0;
         self.upheld(candidate, run)
     }
 
     /// This end of an active set, if it is a solution; else that of the damped problem.
-    pub(super) fn upheld(&self, candidate: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+    pub(in crate::least_squares) fn upheld(
+        &self,
+        candidate: Candidate<T>,
+        run: &mut Run<'_>,
+    ) -> Candidate<T> {
         if candidate.limit.is_some() || self.holds(&candidate.x, run) {
             return candidate;
         }
@@ -53,7 +57,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     }
 
     /// The active set for as long as `go_on` says; else where it stood.
-    pub(super) fn grow_qr(
+    pub(in crate::least_squares) fn grow_qr(
         &self,
         from: &[T],
         go_on: &dyn Fn(&Progress) -> bool,
@@ -68,13 +72,17 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     }
 
     /// The active set from where an exchange on a Gram matrix ended that is not exact, and of the two ends the one with the smaller ρ.
-    pub(super) fn more_exact(&self, first: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
+    pub(in crate::least_squares) fn more_exact(
+        &self,
+        first: Candidate<T>,
+        run: &mut Run<'_>,
+    ) -> Candidate<T> {
         let second = self.growing_qr(&first.x, run);
         self.more_exact_of(first, second, run)
     }
 
     /// Of two ends the one with the smaller ρ, the first unless the second is better, and what ended the second.
-    pub(super) fn more_exact_of(
+    pub(in crate::least_squares) fn more_exact_of(
         &self,
         first: Candidate<T>,
         second: Candidate<T>,
@@ -93,7 +101,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     }
 
     /// The active set from a feasible point, for as long as `go_on` says; whether it came to an end.
-    pub(super) fn undamped_qr(
+    pub(in crate::least_squares) fn undamped_qr(
         &self,
         from: &[T],
         go_on: &dyn Fn(&Progress) -> bool,
@@ -104,7 +112,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     }
 
     /// The same on this empty face.
-    pub(super) fn active_set_on(
+    pub(in crate::least_squares) fn active_set_on(
         &self,
         mut face: QrFace<'_, '_, T, R>,
         from: &[T],
@@ -179,7 +187,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
                 exact: self.exact,
                 start: None,
                 many: false,
-                looked_at: RefCell::new(None),
+                last_evaluation: RefCell::new(None),
                 correlations: OnceCell::new(),
             };
             run.because("the damped problem ½‖A x − b‖² + ½μ²‖c∘x‖² has a moderate condition number");
@@ -203,7 +211,12 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
 
     /// From a solution that leaves much of f to be gained, as far as its gap tells: the active set on a QR factor, which knows directions that
     /// A hardly sees, until the solve has cost `end`.
-    pub(super) fn sharpened(&self, candidate: Candidate<T>, end: f64, run: &mut Run<'_>) -> Candidate<T> {
+    pub(in crate::least_squares) fn sharpened(
+        &self,
+        candidate: Candidate<T>,
+        end: f64,
+        run: &mut Run<'_>,
+    ) -> Candidate<T> {
         let face = QrFace::over(self.problem, self.b, self.region, self.alpha);
         if run.cost() + face.passes_of_assign(self.inside(&candidate.x)) > end {
             return candidate;
@@ -219,12 +232,12 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     }
 
     /// How many coordinates are between their bounds.
-    pub(super) fn inside(&self, x: &[T]) -> usize {
+    pub(in crate::least_squares) fn inside(&self, x: &[T]) -> usize {
         (0..x.len()).filter(|j| self.region.is_inside(*j, x[*j])).count()
     }
 
     /// The point that a solve without a start begins at.
-    pub(super) fn cold_origin(&self, run: &mut Run<'_>) -> Vec<T> {
+    pub(in crate::least_squares) fn cold_origin(&self, run: &mut Run<'_>) -> Vec<T> {
         self.region.feasible_point(self.problem.norms(), &mut |x| {
             let r = self.residual_of(x, run);
             let mut g = vec![T::zero(); x.len()];

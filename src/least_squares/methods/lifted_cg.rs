@@ -9,9 +9,9 @@
 //! and the step is the best point of the whole lifted ray (a quartic), so no parameter is left to choose. Needs
 //! nothing but products: two for the images of the ray's two coefficients, one for the gradient.
 
-use super::context::{Candidate, Context};
-use super::problem::Problem;
-use super::region::NonNegative;
+use crate::least_squares::context::{Candidate, Context};
+use crate::least_squares::problem::Problem;
+use crate::least_squares::region::NonNegative;
 use crate::linalg::{dot, not_positive};
 use crate::maps::{Reparametrization, Squares};
 use crate::outcome::{Phase, Run, Status};
@@ -19,19 +19,24 @@ use crate::search::{Quartic, minimise_quartic};
 use crate::{LinalgScalar, Scalar};
 
 /// What the flow reached.
-pub(super) struct Reached<T> {
-    pub(super) x: Vec<T>,
+pub(in crate::least_squares) struct Reached<T> {
+    pub(in crate::least_squares) x: Vec<T>,
     /// ∇f(x), for predicting the face.
-    pub(super) g: Vec<T>,
+    pub(in crate::least_squares) g: Vec<T>,
     /// The natural residual.
-    pub(super) residual: T,
+    pub(in crate::least_squares) residual: T,
     /// A limit of the run, when that is what ended it.
-    pub(super) limit: Option<Status>,
+    pub(in crate::least_squares) limit: Option<Status>,
 }
 
 impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
     /// Conjugate gradients on the lift, to a moderate accuracy or to the tolerance, from x or from an interior point of their own.
-    pub(super) fn lifted(&self, x: Option<&[T]>, moderate: bool, run: &mut Run<'_>) -> Candidate<T> {
+    pub(in crate::least_squares) fn lifted(
+        &self,
+        x: Option<&[T]>,
+        moderate: bool,
+        run: &mut Run<'_>,
+    ) -> Candidate<T> {
         run.begin(Phase::Flow);
         let (tolerance, patience) = if moderate {
             (T::epsilon().powf(T::lit(0.4)).max(self.tolerance), 300)
@@ -47,7 +52,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
 }
 
 /// Runs until the natural residual is at most `tolerance`, or has not halved within `patience` iterations.
-pub(super) fn flow<T: LinalgScalar>(
+pub(in crate::least_squares) fn flow<T: LinalgScalar>(
     problem: &Problem<'_, T>,
     b: &[T],
     b_norm: T,
@@ -194,7 +199,7 @@ fn release<T: Scalar>(u: &mut [T], x: &mut [T], g: &[T], h: &[T], fresh: &mut bo
 }
 
 /// max(Aᵀb, 0)_j/‖a_j‖² plus 0.3 of its mean, scaled to the best multiple: interior, and of the right size.
-pub(super) fn starting_point<T: LinalgScalar>(
+pub(in crate::least_squares) fn starting_point<T: LinalgScalar>(
     problem: &Problem<'_, T>,
     b: &[T],
     h: &[T],

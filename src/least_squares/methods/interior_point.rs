@@ -15,11 +15,11 @@
 //! All coordinates move at once, each a little. Where thousands of columns stay and AᵀA has a long tail of small eigenvalues, methods that
 //! go from face to face do not settle, and each face costs thousands of products; here the tail is the preconditioner's.
 
-use super::context::{Candidate, Context};
-use super::flow::starting_point;
-use super::problem::Problem;
-use super::region::NonNegative;
+use super::lifted_cg::starting_point;
 use crate::LinalgScalar;
+use crate::least_squares::context::{Candidate, Context};
+use crate::least_squares::problem::Problem;
+use crate::least_squares::region::NonNegative;
 use crate::linalg::{axpy, dot};
 use crate::operators::sparse_inverse::SparseInverse;
 use crate::outcome::{Phase, Run, Status};
@@ -43,7 +43,7 @@ const HELD_DOWN: f64 = 1e4;
 
 impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
     /// The interior-point method to the tolerance.
-    pub(super) fn interior(&self, run: &mut Run<'_>) -> Candidate<T> {
+    pub(in crate::least_squares) fn interior(&self, run: &mut Run<'_>) -> Candidate<T> {
         run.begin(Phase::InteriorPoint);
         let reached = interior_point(self.problem, self.b, self.b_norm, self.tolerance, run);
         self.cut(reached.x, Phase::InteriorPoint, reached.limit, run)

@@ -6,9 +6,9 @@
 //! and leaves at once is set aside until something else has moved. A coordinate strictly between its bounds need not be in the face: it may be
 //! free, with a zero multiplier.
 
-use super::faces::Face;
-use super::region::{Region, noise};
 use crate::Scalar;
+use crate::least_squares::faces::Face;
+use crate::least_squares::region::{Region, noise};
 use crate::outcome::{Run, Status};
 use std::cmp::Ordering;
 
@@ -19,38 +19,38 @@ const FEWEST: usize = 10;
 const REFINEMENTS: usize = 2;
 
 /// How the columns are chosen.
-pub(super) struct Pricing<'s, T> {
+pub(in crate::least_squares) struct Pricing<'s, T> {
     /// ‖a_j‖; columns of norm 0 never enter.
-    pub(super) norms: &'s [T],
+    pub(in crate::least_squares) norms: &'s [T],
     /// The size of the terms of b − A x: ‖b‖ over x ≥ 0.
-    pub(super) size: T,
+    pub(in crate::least_squares) size: T,
     /// Candidates kept from the first pass: more where a pass is dear.
-    pub(super) first: usize,
+    pub(in crate::least_squares) first: usize,
     /// The most candidates that are kept from one pass.
-    pub(super) pool: usize,
+    pub(in crate::least_squares) pool: usize,
     /// So many columns on either side of a column are like it.
-    pub(super) alike: usize,
+    pub(in crate::least_squares) coherence_length: usize,
     /// Asked after every pricing pass: false ends the method there.
-    pub(super) go_on: &'s dyn Fn(&Progress) -> bool,
+    pub(in crate::least_squares) go_on: &'s dyn Fn(&Progress) -> bool,
 }
 
 /// What a pricing pass found.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Progress {
+pub(in crate::least_squares) struct Progress {
     /// Passes so far, this one included.
-    pub(super) rounds: usize,
+    pub(in crate::least_squares) rounds: usize,
     /// Columns on the face.
-    pub(super) face: usize,
+    pub(in crate::least_squares) face: usize,
     /// Candidates of the passes before, and how many columns the face gained by them.
-    pub(super) offered: usize,
-    pub(super) gained: usize,
+    pub(in crate::least_squares) offered: usize,
+    pub(in crate::least_squares) gained: usize,
     /// All that the solve has cost, in passes.
-    pub(super) cost: f64,
+    pub(in crate::least_squares) cost: f64,
 }
 
 /// How the method ended without hitting a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(in crate::least_squares) enum Ended {
     /// No column wants to enter.
     Optimal,
     /// The caller would not go on.
@@ -64,7 +64,7 @@ pub(super) enum Ended {
 ///
 /// # Errors
 /// The limit that was hit; the point is feasible then too.
-pub(super) fn active_set<T: Scalar, R: Region<T>, F: Face<T>>(
+pub(in crate::least_squares) fn active_set<T: Scalar, R: Region<T>, F: Face<T>>(
     face: &mut F,
     x: &mut Vec<T>,
     held: &mut [T],
@@ -277,7 +277,7 @@ impl<T: Scalar, R: Region<T>> State<'_, T, R> {
             }
         }
         let all = self.candidates.len();
-        self.keep_peaks(pricing.alike);
+        self.keep_peaks(pricing.coherence_length);
         if self.candidates.len() > pool {
             self.candidates.select_nth_unstable_by(pool - 1, best_first);
             self.candidates.truncate(pool);
@@ -287,15 +287,15 @@ impl<T: Scalar, R: Region<T>> State<'_, T, R> {
     }
 
     /// Of candidates (by ascending index) so near to each other that they are coherent, keeps the best: with it in the face the prices of the others vanish.
-    fn keep_peaks(&mut self, alike: usize) {
-        if alike == 0 {
+    fn keep_peaks(&mut self, coherence_length: usize) {
+        if coherence_length == 0 {
             return;
         }
         let all = &self.candidates;
         let better = |a: &(T, usize), b: &(T, usize)| a.0 > b.0 || (a.0 == b.0 && a.1 < b.1);
         let peak = |at: usize| {
             let this = &all[at];
-            let near = |other: &&(T, usize)| other.1.abs_diff(this.1) <= alike;
+            let near = |other: &&(T, usize)| other.1.abs_diff(this.1) <= coherence_length;
             let ahead = all[..at].iter().rev().take_while(near);
             let behind = all[at + 1..].iter().take_while(near);
             !ahead.chain(behind).any(|other| better(other, this))
@@ -386,7 +386,7 @@ impl<T: Scalar, R: Region<T>> State<'_, T, R> {
 }
 
 /// Scores and columns, the best first; ties by index, so that nothing depends on the algorithm that selects.
-pub(super) fn best_first<T: Scalar>(a: &(T, usize), b: &(T, usize)) -> Ordering {
+pub(in crate::least_squares) fn best_first<T: Scalar>(a: &(T, usize), b: &(T, usize)) -> Ordering {
     b.0.partial_cmp(&a.0)
         .unwrap_or(Ordering::Equal)
         .then(a.1.cmp(&b.1))
@@ -406,7 +406,7 @@ mod tests {
             size: 1.0,
             first: 10,
             pool: 10,
-            alike: 0,
+            coherence_length: 0,
             go_on: &|_| true,
         }
     }

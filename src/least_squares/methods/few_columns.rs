@@ -1,10 +1,10 @@
 //! Whether a few columns will do, before products with all of them are spent.
 
 use super::active_set::{Pricing, active_set, best_first};
-use super::context::Context;
-use super::faces::{Face, GramFace};
-use super::region::NonNegative;
 use crate::LinalgScalar;
+use crate::least_squares::context::Context;
+use crate::least_squares::faces::{Face, GramFace};
+use crate::least_squares::region::NonNegative;
 use crate::outcome::Run;
 
 /// Columns that are looked at, and of them those compared with the best.
@@ -14,9 +14,9 @@ const COMPARED: usize = 8;
 impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
     /// Whether the face will be small, from the columns with the largest Aᵀb: when they are more like each other than any two columns
     /// are (kernels sampled on a grid, in whatever order: one of them stands for all), or explain nearly all of b.
-    pub(super) fn few_will_do(&self, run: &mut Run<'_>) -> bool {
+    pub(in crate::least_squares) fn few_will_do(&self, run: &mut Run<'_>) -> bool {
         let p = self.problem;
-        if p.alike() > 0 {
+        if p.coherence_length() > 0 {
             return true;
         }
         let norms = p.norms();
@@ -49,7 +49,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
         let mut x = Vec::new();
         let pricing = Pricing {
             norms: &sizes,
-            alike: 0,
+            coherence_length: 0,
             ..self.pricing(&[])
         };
         if active_set(&mut face, &mut x, &mut [], &NonNegative, &pricing, run).is_err() {

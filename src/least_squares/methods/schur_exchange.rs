@@ -11,8 +11,8 @@
 //! k³/3 (the exchange itself is that of [`block_exchange`](super::block_exchange)).
 
 use super::block_exchange::{Failure, rounding_of_signs};
-use super::faces::{gather, weak_pivot};
 use crate::LinalgScalar;
+use crate::least_squares::faces::{gather, weak_pivot};
 use crate::linalg::{axpy, backward, dot, forward, solve_lower};
 use crate::operators::{Dense, dense_products};
 use crate::outcome::Run;
@@ -21,7 +21,7 @@ use crate::outcome::Run;
 const ROUNDS: usize = 200;
 
 /// The face at which the exchange ended and the solution on it.
-pub(super) struct SchurExchange<T> {
+pub(in crate::least_squares) struct SchurExchange<T> {
     /// The columns of the factor, and which of them have left (positions in `members`).
     members: Vec<usize>,
     left: Vec<usize>,
@@ -36,7 +36,7 @@ pub(super) struct SchurExchange<T> {
 
 impl<T: LinalgScalar> SchurExchange<T> {
     /// The face, ascending where the set was, and z on it.
-    pub(super) fn solution(&self) -> (Vec<usize>, Vec<T>) {
+    pub(in crate::least_squares) fn solution(&self) -> (Vec<usize>, Vec<T>) {
         let stays = self.stays();
         (
             stays.iter().map(|p| self.members[*p]).collect(),
@@ -52,7 +52,7 @@ impl<T: LinalgScalar> SchurExchange<T> {
     }
 
     /// v ← G_FF⁻¹ v on the face, for refinement.
-    pub(super) fn solve(&self, v: &mut [T]) {
+    pub(in crate::least_squares) fn solve(&self, v: &mut [T]) {
         let k = self.members.len();
         let stays = self.stays();
         let mut u = vec![T::zero(); k];
@@ -121,7 +121,7 @@ impl<T: LinalgScalar> SchurExchange<T> {
 }
 
 /// Runs the exchange on the n×n Gram matrix of a set, from the face of all its columns.
-pub(super) fn schur_exchange<T: LinalgScalar>(
+pub(in crate::least_squares) fn schur_exchange<T: LinalgScalar>(
     gram: &[T],
     c: &[T],
     norms: &[T],
@@ -233,8 +233,8 @@ fn violators<T: LinalgScalar>(
 #[cfg(test)]
 mod tests {
     use super::super::block_exchange::{Shifted, State, block_exchange};
-    use super::super::region::NonNegative;
     use super::*;
+    use crate::least_squares::region::NonNegative;
     use crate::linalg::scratch;
     use crate::operators::Kernels;
     use crate::testing::Random;

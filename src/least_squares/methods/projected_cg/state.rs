@@ -1,8 +1,8 @@
 //! Where the iteration stands: the point, its gradient and face, and steps inside of a face.
 
-use super::super::problem::{Problem, over};
 use super::dominant::Dominant;
 use crate::LinalgScalar;
+use crate::least_squares::problem::{Problem, over};
 use crate::linalg::{dot, max_or_nan};
 use crate::outcome::Run;
 

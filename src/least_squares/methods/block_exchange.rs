@@ -6,11 +6,11 @@
 //!
 //! Everything is in z = x − x⁰, with x⁰ the point between the bounds nearest to zero, so that bounds far from zero cost no digits.
 
-use super::context::{Candidate, Context};
-use super::evidence::Measure;
-use super::faces::{gather, mean_multiplier, weak_pivot};
-use super::region::Region;
 use crate::LinalgScalar;
+use crate::least_squares::context::{Candidate, Context};
+use crate::least_squares::evidence::Measure;
+use crate::least_squares::faces::{gather, mean_multiplier, weak_pivot};
+use crate::least_squares::region::Region;
 use crate::linalg::scratch::{self, Scratch};
 use crate::linalg::{axpy, dot, max_or_nan, solve_lower};
 use crate::outcome::{Phase, Run, Status};
@@ -20,7 +20,7 @@ const REFINEMENTS: usize = 4;
 
 /// Where a coordinate is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(in crate::least_squares) enum State {
     Lower,
     Free,
     Upper,
@@ -31,26 +31,26 @@ pub(super) enum State {
 scratch::pooled!(STATES: State);
 
 /// The problem in z.
-pub(super) struct Shifted<'s, T, R> {
-    pub(super) gram: &'s [T],
+pub(in crate::least_squares) struct Shifted<'s, T, R> {
+    pub(in crate::least_squares) gram: &'s [T],
     /// Aᵀ(b − A x⁰)
-    pub(super) c: &'s [T],
-    pub(super) norms: &'s [T],
+    pub(in crate::least_squares) c: &'s [T],
+    pub(in crate::least_squares) norms: &'s [T],
     /// Bounds of z, r − Σ w x⁰.
-    pub(super) region: &'s R,
+    pub(in crate::least_squares) region: &'s R,
     /// α² of the row that is appended to A for the sum, 0 without one.
-    pub(super) alpha_squared: T,
+    pub(in crate::least_squares) alpha_squared: T,
     /// The factor of G, where it is known. (Without a sum.)
-    pub(super) whole: Option<&'s [T]>,
+    pub(in crate::least_squares) whole: Option<&'s [T]>,
 }
 
 /// Where the exchange ended.
-pub(super) struct Exchange<T: LinalgScalar> {
-    pub(super) states: Scratch<State>,
+pub(in crate::least_squares) struct Exchange<T: LinalgScalar> {
+    pub(in crate::least_squares) states: Scratch<State>,
     /// F, ascending.
-    pub(super) face: Scratch<usize>,
+    pub(in crate::least_squares) face: Scratch<usize>,
     /// z on the face, in its order.
-    pub(super) z: Scratch<T>,
+    pub(in crate::least_squares) z: Scratch<T>,
     factor: Scratch<T>,
     /// G_FF⁻¹ w_F and its product with w_F; empty when nothing of the sum is in the face.
     along: Vec<T>,
@@ -58,7 +58,7 @@ pub(super) struct Exchange<T: LinalgScalar> {
 }
 
 /// Why there is no answer.
-pub(super) enum Failure<E> {
+pub(in crate::least_squares) enum Failure<E> {
     /// G_FF is not safely positive definite: another method must take over.
     Singular,
     /// The states would not settle.
@@ -69,12 +69,12 @@ pub(super) enum Failure<E> {
 
 impl<T: LinalgScalar> Exchange<T> {
     /// v ← G_FF⁻¹ v
-    pub(super) fn solve(&self, v: &mut [T]) {
+    pub(in crate::least_squares) fn solve(&self, v: &mut [T]) {
         solve_lower(&self.factor, self.face.len(), v);
     }
 
     /// v ← the step with gradient −v on the face that changes Σ w z by `lacking`.
-    pub(super) fn step(&self, v: &mut [T], region: &impl Region<T>, lacking: T) {
+    pub(in crate::least_squares) fn step(&self, v: &mut [T], region: &impl Region<T>, lacking: T) {
         self.solve(v);
         if !self.along.is_empty() {
             axpy(self.change_of_multiplier(v, region, lacking), &self.along, v);
@@ -115,7 +115,7 @@ impl<T: LinalgScalar> Exchange<T> {
 }
 
 /// G_FF + α² w wᵀ, lower triangle.
-pub(super) fn append_row<T: LinalgScalar>(
+pub(in crate::least_squares) fn append_row<T: LinalgScalar>(
     l: &mut [T],
     face: &[usize],
     region: &impl Region<T>,
@@ -147,12 +147,12 @@ fn rounding<T: LinalgScalar>(largest: T) -> T {
 }
 
 /// [`rounding`] for x ≥ 0 and c = Aᵀb.
-pub(super) fn rounding_of_signs<T: LinalgScalar>(c: &[T], norms: &[T]) -> T {
+pub(in crate::least_squares) fn rounding_of_signs<T: LinalgScalar>(c: &[T], norms: &[T]) -> T {
     rounding(largest_in_column_units(c, norms))
 }
 
 /// Runs the exchange from the given states.
-pub(super) fn block_exchange<T: LinalgScalar, R: Region<T>>(
+pub(in crate::least_squares) fn block_exchange<T: LinalgScalar, R: Region<T>>(
     p: &Shifted<'_, T, R>,
     states: Scratch<State>,
     run: &mut Run<'_>,
@@ -285,7 +285,11 @@ pub(super) fn block_exchange<T: LinalgScalar, R: Region<T>>(
 impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     /// Block exchange from a guess of the solution, or with every coordinate free, refined in A. None when the Gram matrix is too
     /// ill-conditioned or the states cycle.
-    pub(super) fn block_exchange(&self, guess: Option<&[T]>, run: &mut Run<'_>) -> Option<Candidate<T>> {
+    pub(in crate::least_squares) fn block_exchange(
+        &self,
+        guess: Option<&[T]>,
+        run: &mut Run<'_>,
+    ) -> Option<Candidate<T>> {
         let (p, region) = (self.problem, self.region);
         run.begin(Phase::BlockExchange);
         let states: Scratch<State> = (0..p.columns())

@@ -18,9 +18,9 @@ mod dominant;
 mod moves;
 mod state;
 
-use super::plan::Budget;
-use super::problem::Problem;
 use crate::LinalgScalar;
+use crate::least_squares::plan::Budget;
+use crate::least_squares::problem::Problem;
 use crate::linalg::{dot, not_positive};
 use crate::outcome::{Run, Status};
 use dominant::Dominant;

@@ -5,18 +5,18 @@
 
 use super::active_set::{Pricing, active_set, best_first};
 use super::block_exchange::Failure;
-use super::context::{Candidate, Context};
-use super::evidence::Measure;
-use super::faces::{Face, GramFace};
-use super::problem::Problem;
-use super::region::{Region, noise};
 use super::schur_exchange::{SchurExchange, schur_exchange};
 use crate::LinalgScalar;
+use crate::least_squares::context::{Candidate, Context};
+use crate::least_squares::evidence::Measure;
+use crate::least_squares::faces::{Face, GramFace};
+use crate::least_squares::problem::Problem;
+use crate::least_squares::region::{Region, noise};
 use crate::linalg::axpy;
 use crate::outcome::{Phase, Run, Status};
 
 /// A dense Gram matrix of more columns than this would not fit the memory of a small machine.
-pub(super) const LARGEST: usize = 6000;
+pub(in crate::least_squares) const LARGEST: usize = 6000;
 /// Rounds of pricing at most.
 const ROUNDS: usize = 60;
 /// Steps of iterative refinement on the face of a round.
@@ -31,7 +31,7 @@ struct Gram<T> {
 
 impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     /// From x (feasible) to a solution, or to where the set grew too large or the Gram matrix too ill-conditioned to gain anything.
-    pub(super) fn working_sets(&self, mut x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
+    pub(in crate::least_squares) fn working_sets(&self, mut x: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
         run.begin(Phase::WorkingSet);
         let limit = self.improve_by_working_sets(&mut x, run).err();
         Candidate::new(x, Phase::WorkingSet, limit)
@@ -102,7 +102,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
                         size,
                         first: 10,
                         pool: 10,
-                        alike: 0,
+                        coherence_length: 0,
                         go_on: &|_| true,
                     };
                     let mut free = face.members().iter().map(|i| z[*i]).collect();

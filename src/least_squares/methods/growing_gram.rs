@@ -1,11 +1,11 @@
 //! The active set on a growing Gram factor, and on a QR factor from where that is not exact.
 
 use super::active_set::{Ended, Pricing, Progress, active_set};
-use super::context::{Candidate, Context};
-use super::engine::OfSet;
-use super::faces::{Face, GrowingGram};
-use super::region::NonNegative;
 use crate::LinalgScalar;
+use crate::least_squares::context::{Candidate, Context};
+use crate::least_squares::engine::OfSet;
+use crate::least_squares::faces::{Face, GrowingGram};
+use crate::least_squares::region::NonNegative;
 use crate::outcome::{Phase, Run};
 
 /// How the active set on a growing Gram factor ended.

@@ -9,9 +9,9 @@
 //! μ² max c_j |x_j − x̄_j|/‖b‖, and Σ c_j²(x_j − x̄_j)² at most (‖A x̄ − b‖/μ)². Both together are at most μ‖A x̄ − b‖/‖b‖, so that a μ below the tolerance
 //! always ends within it but for rounding, and rounding is ε Σ c_j|x_j|: the least sum of the two is near μ = √ε.
 
-use super::plan::QR_ELEMENTS;
-use super::problem::Problem;
 use crate::LinalgScalar;
+use crate::least_squares::plan::QR_ELEMENTS;
+use crate::least_squares::problem::Problem;
 use crate::operators::Dense;
 use crate::outcome::Run;
 
