@@ -56,7 +56,7 @@ maps! {
     m04_exponential: Ok(Exponential::new(N)),
     m05_softplus: Ok(Softplus::new(N)),
     m06_trigonometric: Trigonometric::uniform(N, -1.0, 2.0),
-    m07_logistic: Logistic::uniform(N, -1.0, 2.0),
+    m07_sigmoid: Sigmoid::uniform(N, -1.0, 2.0),
     m08_algebraic: Algebraic::uniform(N, -1.0, 2.0),
     m09_normalized_squares: NormalizedSquares::new(N, 1.0),
     m10_softmax: Softmax::new(N, 1.0),

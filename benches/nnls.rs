@@ -1,11 +1,10 @@
-//! Whole solves and the kernels under them: `cargo bench -p reparam-full --bench nnls`.
+//! Whole solves, products and the search along a ray: `cargo bench -p reparam-full --bench nnls`.
 //!
 //! Only ratios within one run mean anything.
 
 #![allow(missing_docs)]
 
 use divan::{Bencher, black_box};
-use reparam::kernels::{GrowingFactor, gather_face};
 use reparam::nnls::{Nnls, Strategy};
 use reparam::operators::{Dense, LinearOperator, SparseColumns};
 use reparam::search::{Quartic, minimise_quartic};
@@ -31,7 +30,7 @@ fn dense(bencher: Bencher, (m, n): (usize, usize)) {
 }
 
 /// The same problem by each method.
-#[divan::bench(args = [Strategy::BlockExchange, Strategy::ActiveSet, Strategy::CoordinateDescent, Strategy::Flow])]
+#[divan::bench(args = [Strategy::BlockExchange, Strategy::ActiveSet, Strategy::CoordinateDescent, Strategy::LiftedCg])]
 fn strategies(bencher: Bencher, strategy: Strategy) {
     let (m, n) = (400, 200);
     let (a, b) = gaussian(m, n);
@@ -102,39 +101,6 @@ fn dense_pass(bencher: Bencher, pass: &str) {
         _ => {
             a.column_norms(black_box(&mut out));
         }
-    });
-}
-
-/// The Gram matrix of every second of n columns, out of that of all.
-#[divan::bench(args = [100, 400, 1600])]
-fn gather_of_a_face(bencher: Bencher, n: usize) {
-    let gram: Vec<f64> = Random::new(6).normals(n * n);
-    let face: Vec<usize> = (0..n).step_by(2).collect();
-    let mut out = vec![0.0; face.len() * face.len()];
-    bencher.bench_local(|| gather_face(black_box(&gram), n, &face, &mut out));
-}
-
-/// A factor of so many columns loses its middle one and gains another.
-#[divan::bench(args = [50, 200, 800])]
-fn factor_update(bencher: Bencher, k: usize) {
-    let mut random = Random::new(7);
-    let mut column = || -> Vec<f64> {
-        random
-            .normals::<f64>(k)
-            .iter()
-            .map(|v| 0.1 * v / (k as f64).sqrt())
-            .collect()
-    };
-    let mut factor = GrowingFactor::default();
-    for j in 0..k {
-        factor.append(&mut column()[..j], 1.0);
-    }
-    let fresh = column();
-    let mut products = fresh.clone();
-    bencher.bench_local(|| {
-        factor.remove(k / 2);
-        products.copy_from_slice(&fresh);
-        factor.append(black_box(&mut products[..k - 1]), 1.0);
     });
 }
 

@@ -4,9 +4,7 @@
 //!
 //! `cargo run --release --example bounded_regression`
 
-use reparam::maps::{Bounds, Identity, Reparametrization};
-use reparam::objectives::{FromResiduals, NonlinearLeastSquares};
-use reparam::{BoxError, Minimize, Solution};
+use reparam::prelude::*;
 
 const TIME: [f64; 9] = [9.0, 14.0, 21.0, 28.0, 42.0, 57.0, 63.0, 70.0, 79.0];
 const YIELD: [f64; 9] = [8.93, 10.8, 18.59, 22.33, 39.35, 56.11, 61.73, 64.62, 67.08];

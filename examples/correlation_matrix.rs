@@ -3,9 +3,7 @@
 //! `cargo run --release --example correlation_matrix`
 
 use nalgebra::DMatrix;
-use reparam::maps::LowRank;
-use reparam::objectives::LeastSquares;
-use reparam::{BoxError, Minimize};
+use reparam::prelude::*;
 
 #[allow(clippy::print_stdout)]
 fn main() -> Result<(), BoxError> {

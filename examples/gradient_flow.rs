@@ -5,9 +5,7 @@
 use reparam::flows::monitors::{Accelerated, Bregman};
 use reparam::flows::{GradientFlow, MirrorFlow, Recording, RiemannianFlow};
 use reparam::integrators::{AcceleratedMirror, Euler, Implicit, Integrator, RungeKutta};
-use reparam::maps::Squares;
-use reparam::objectives::LeastSquares;
-use reparam::{Integrate, nnls};
+use reparam::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let a = nalgebra::dmatrix![

@@ -3,11 +3,8 @@
 //! `cargo run --release --example isotonic_regression`
 
 use nalgebra::{DMatrix, DVector};
-use reparam::losses::NegativeLog;
-use reparam::maps::Monotone;
-use reparam::objectives::Composite;
+use reparam::prelude::*;
 use reparam::sets::{ConstraintSet, MonotoneCone};
-use reparam::{BoxError, Minimize};
 
 #[allow(clippy::print_stdout)]
 fn main() -> Result<(), BoxError> {

@@ -6,10 +6,7 @@
 //! `cargo run --release --example logistic_nonnegative`
 
 use nalgebra::DMatrix;
-use reparam::losses::Logistic;
-use reparam::maps::Squares;
-use reparam::objectives::Composite;
-use reparam::{BoxError, Minimize};
+use reparam::prelude::*;
 
 const FEATURES: [&str; 5] = [
     "sepal length",

@@ -3,9 +3,7 @@
 //! `cargo run --release --example markowitz`
 
 use nalgebra::{DMatrix, DVector};
-use reparam::maps::NormalizedSquares;
-use reparam::objectives::{Convexity, Quadratic};
-use reparam::{BoxError, Minimize, Solution};
+use reparam::prelude::*;
 
 fn read(tau: &str) -> Result<serde_json::Value, BoxError> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/nonlinear/convex");

@@ -3,10 +3,7 @@
 //! `cargo run --release --example mixture_weights`
 
 use nalgebra::DMatrix;
-use reparam::losses::NegativeLog;
-use reparam::maps::NormalizedSquares;
-use reparam::objectives::Composite;
-use reparam::{BoxError, Minimize};
+use reparam::prelude::*;
 
 #[allow(clippy::print_stdout)]
 fn main() -> Result<(), BoxError> {

@@ -5,11 +5,8 @@
 //!
 //! `cargo run --release --example own_map`
 
-use reparam::maps::{Boundary, Reparametrization};
-use reparam::objectives::FromFn;
-use reparam::sets::ConstraintSet;
+use reparam::prelude::*;
 use reparam::testing::{Random, check_map, check_set};
-use reparam::{MapError, Minimize};
 
 /// The closed triangle φ₂ ≥ −1, φ₂ + φ₁ ≤ 1, φ₂ − φ₁ ≤ 1.
 struct Triangle;

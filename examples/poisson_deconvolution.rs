@@ -3,10 +3,7 @@
 //! `cargo run --release --example poisson_deconvolution`
 
 use nalgebra::{DMatrix, DVector};
-use reparam::losses::Poisson;
-use reparam::maps::Squares;
-use reparam::objectives::Composite;
-use reparam::{BoxError, Minimize};
+use reparam::prelude::*;
 
 #[allow(clippy::print_stdout)]
 fn main() -> Result<(), BoxError> {

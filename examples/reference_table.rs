@@ -6,10 +6,9 @@
 mod common;
 
 use common::{bounded, convex, nist};
-use reparam::maps::{Bounds, Identity, NormalizedSquares, Squares};
 use reparam::methods::{BoxLbfgs, ConjugateGradient, Lbfgs, LevenbergMarquardt, Method, State, TrustRegion};
-use reparam::objectives::NonlinearLeastSquares;
-use reparam::{History, Minimize, Result, Solution};
+use reparam::prelude::*;
+use reparam::{History, Result};
 
 fn methods() -> [State<f64>; 4] {
     [

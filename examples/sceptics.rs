@@ -4,11 +4,9 @@
 #![allow(clippy::print_stdout)]
 
 use nalgebra::{DMatrix, DVector};
-use reparam::maps::{Logistic, Reparametrization, Squares, Trigonometric};
 use reparam::methods::{BoxLbfgs, Lbfgs};
-use reparam::objectives::{LeastSquares, Objective};
+use reparam::prelude::*;
 use reparam::testing::Random;
-use reparam::{BoxError, Minimize, Nnls, nnls};
 
 /// Random least squares; a standard normal x with its negative half is behind b, so that about half of the bounds are active.
 fn problem(m: usize, n: usize, random: &mut Random) -> (DMatrix<f64>, DVector<f64>) {
@@ -80,7 +78,7 @@ fn sigmoid() -> Result<(), BoxError> {
     let (a, b) = problem(60, 40, &mut random);
     let f = || LeastSquares::new(&a, b.as_slice());
     for from in [0.5, 1e-12] {
-        let logistic = bounded(f()?, Logistic::uniform(40, 0.0, 1.0)?, from)?;
+        let logistic = bounded(f()?, Sigmoid::uniform(40, 0.0, 1.0)?, from)?;
         let trigonometric = bounded(f()?, Trigonometric::uniform(40, 0.0, 1.0)?, from)?;
         for (name, s) in [("logistic", &logistic), ("sin²", &trigonometric)] {
             println!(

@@ -2,8 +2,7 @@
 //!
 //! `cargo run --release --example sparse_nnls`
 
-use reparam::Nnls;
-use reparam::operators::LinearOperator;
+use reparam::prelude::*;
 use reparam::testing::Random;
 use sprs::TriMat;
 

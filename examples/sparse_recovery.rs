@@ -3,11 +3,8 @@
 //! `cargo run --release --example sparse_recovery`
 
 use nalgebra::{DMatrix, DVector};
-use reparam::losses::Squared;
-use reparam::maps::{Difference, Precompose, Reparametrization, Squares};
-use reparam::objectives::{Composite, LeastSquares};
+use reparam::prelude::*;
 use reparam::testing::Random;
-use reparam::{BoxError, Minimize};
 
 #[allow(clippy::print_stdout)]
 fn main() -> Result<(), BoxError> {

@@ -48,8 +48,6 @@ mod error;
 pub mod flows;
 pub mod implicit_bias;
 pub mod integrators;
-#[doc(hidden)]
-pub mod kernels;
 pub mod least_squares;
 pub mod lifted;
 mod linalg;
@@ -77,19 +75,26 @@ pub use solve::{
     Checkpoint, History, Integrate, Integrated, Minimize, Progress, Record, Snapshot, StopAnswer,
 };
 
-/// What most programs need.
+/// What most programs need: the solvers, every map, loss and objective, and the traits whose methods they have.
 ///
 /// ```
 /// use reparam::prelude::*;
 /// let a = nalgebra::dmatrix![1.0, 2.0; 3.0, 4.0];
 /// assert!(nnls(&a, &[1.0, 1.0]).unwrap().status.is_solved());
+/// // the point of the simplex nearest to (1, 0.5)
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0, 0.0; 0.0, 1.0], [1.0, 0.5]).unwrap();
+/// let solution = Minimize::new(f, NormalizedSquares::new(2).unwrap()).unwrap().run().unwrap();
+/// assert!((solution.x[0] - 0.75).abs() < 1e-8);
 /// ```
 pub mod prelude {
-    pub use crate::maps::{Boundary, Reparametrization};
+    pub use crate::losses::*;
+    pub use crate::maps::*;
+    pub use crate::objectives::*;
     pub use crate::operators::LinearOperator;
     pub use crate::sets::ConstraintSet;
     pub use crate::{
-        BoundedLeastSquares, CancelToken, Error, LinalgScalar, Nnls, Scalar, Solution, Status, nnls,
+        BoundedLeastSquares, BoxError, CancelToken, Certificate, Error, Integrate, Limits, LinalgScalar,
+        MapError, Minimize, Nnls, Scalar, Solution, Status, nnls,
     };
 }
 

@@ -14,7 +14,7 @@ const STRATEGIES: [Strategy; 8] = [
     Strategy::BlockExchange,
     Strategy::ActiveSet,
     Strategy::WorkingSet,
-    Strategy::ProjectedGradient,
+    Strategy::AcceleratedGradient,
 ];
 
 type Problem<'a, T> = BoundedLeastSquares<'a, T, dyn LinearOperator<T> + 'a>;

@@ -3,9 +3,9 @@
 use crate::input::{Bytes, Kind, in_either_precision, moderate};
 use reparam::maps::{
     Algebraic, Ball, Boundary, Bounds, CappedSimplex, ConvexSequence, Difference, Exponential, Fixed,
-    Identity, L1Ball, Logistic, LowRank, Monotone, NormalizedSquares, OpenBall, Power, Precompose, Product,
-    ReducedSoftmax, Reparametrization, ScaledSquares, SecondOrderCone, Softmax, Softplus, Sphere, Squares,
-    Stochastic, Trigonometric,
+    Identity, L1Ball, LowRank, Monotone, NormalizedSquares, OpenBall, Power, Precompose, Product,
+    ReducedSoftmax, Reparametrization, ScaledSquares, SecondOrderCone, Sigmoid, Softmax, Softplus, Sphere,
+    Squares, Stochastic, Trigonometric,
 };
 use reparam::{Result, Scalar};
 
@@ -50,7 +50,7 @@ pub(crate) fn any_map<T: Scalar>(bytes: &mut Bytes<'_>, kind: Kind, depth: usize
             };
             match bytes.byte() % 5 {
                 0 => boxed(Trigonometric::new(lower, upper)),
-                1 => boxed(Logistic::new(lower, upper)),
+                1 => boxed(Sigmoid::new(lower, upper)),
                 2 => boxed(Algebraic::new(lower, upper)),
                 3 => boxed(Bounds::new(lower, upper)),
                 _ => boxed(Bounds::new(lower, vec![T::infinity(); n]).and_then(|map| {

@@ -15,8 +15,8 @@ const STRATEGIES: [Strategy; 12] = [
     Strategy::ActiveSet,
     Strategy::CoordinateDescent,
     Strategy::WorkingSet,
-    Strategy::Flow,
-    Strategy::ProjectedGradients,
+    Strategy::LiftedCg,
+    Strategy::ProjectedCg,
     Strategy::LeastDistance,
     Strategy::InteriorPoint,
 ];

@@ -10,7 +10,7 @@
 //! | [`Nesterov`] | f∘φ in u | | fixed step, or [backtracking](crate::steps::Backtracking) on the Lipschitz constant; restarts |
 //! | [`AcceleratedMirror`] | x ≥ 0, L = 2 | | fixed step, or backtracking that keeps 4·KL/t² |
 //! | [`Simple`] | x ≥ 0, L = 2 | | fixed step, or backtracking; safeguarded |
-//! | [`Stochastic`] | losses of A x with rows at hand | | plain, Nesterov or accelerated SGD; constant or decaying steps, epoch rule |
+//! | [`StochasticGradient`] | losses of A x with rows at hand | | plain, Nesterov or accelerated SGD; constant or decaying steps, epoch rule |
 //!
 //! Every integrator is a [`Method`]: one step moves an evaluated [`Point`] to the next evaluated point, so that whatever drives a
 //! method (an adapter to another optimiser's loop, say) drives an integrator in the same way. What [`Integrator`] adds is time:
@@ -35,7 +35,7 @@ pub use implicit::{Implicit, ImplicitScheme};
 pub use nesterov::{Nesterov, Restart};
 pub use runge_kutta::RungeKutta;
 pub use simple::{Safeguard, Simple};
-pub use stochastic::{Acceleration, Stochastic};
+pub use stochastic::{Acceleration, StochasticGradient};
 pub use tableau::{Scheme, Tableau};
 
 use crate::lifted::{Lifted, Point};

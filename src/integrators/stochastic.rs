@@ -63,16 +63,16 @@ pub enum Acceleration<T> {
 /// η halved; else η grows.
 ///
 /// ```
-/// use reparam::{Integrate, integrators::Stochastic, maps::Squares, objectives::LeastSquares};
+/// use reparam::{Integrate, integrators::StochasticGradient, maps::Squares, objectives::LeastSquares};
 /// let a = nalgebra::dmatrix![1.0_f64, 0.5; 0.5, 1.0; 1.0, -1.0];
 /// let f = LeastSquares::new(&a, &[2.0, 2.5, -1.0]).unwrap(); // x = (1, 2)
 /// let run = Integrate::new(f, Squares::new(2)).unwrap()
-///     .integrator(Stochastic::new(0.01, 1).unwrap()).start_u0(0.5).tolerance(1e-6).run().unwrap();
+///     .integrator(StochasticGradient::new(0.01, 1).unwrap()).start_u0(0.5).tolerance(1e-6).run().unwrap();
 /// assert!(run.solution.status.is_solved());
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Stochastic<T> {
+pub struct StochasticGradient<T> {
     rule: Decaying<T>,
     control: Option<Backtracking>,
     /// What the epoch rule multiplies η by.
@@ -147,14 +147,14 @@ impl<T: Scalar> Rows<T> {
     }
 }
 
-impl<T: Scalar> Stochastic<T> {
+impl<T: Scalar> StochasticGradient<T> {
     /// With the step η of the full gradient, and a seed.
     ///
     /// # Errors
     /// [`Error::Setting`] unless η is positive and finite.
     ///
     /// ```
-    /// assert!(reparam::integrators::Stochastic::new(0.0, 1).is_err());
+    /// assert!(reparam::integrators::StochasticGradient::new(0.0, 1).is_err());
     /// ```
     pub fn new(step: T, seed: u64) -> Result<Self> {
         Ok(Self::decaying(Decaying::new(step, T::zero())?, seed))
@@ -165,12 +165,12 @@ impl<T: Scalar> Stochastic<T> {
     /// Source: Robbins & Monro, Ann. Math. Statist. 1951.
     ///
     /// ```
-    /// use reparam::{Integrate, integrators::Stochastic, maps::Squares, objectives::LeastSquares, steps::Decaying};
+    /// use reparam::{Integrate, integrators::StochasticGradient, maps::Squares, objectives::LeastSquares, steps::Decaying};
     /// let a = nalgebra::dmatrix![1.0_f64; 1.0; 1.0]; // three rows that do not agree: x = 2
     /// let excess = |sgd| Integrate::new(LeastSquares::new(&a, &[1.0, 2.0, 3.0]).unwrap(), Squares::new(1)).unwrap()
     ///     .integrator(sgd).start_u0(1.0).ignore_residual().max_iterations(500).run().unwrap().solution.objective - 1.0;
-    /// let decaying: f64 = (1..=8).map(|seed| excess(Stochastic::decaying(Decaying::new(0.05, 0.6).unwrap(), seed))).sum();
-    /// let constant: f64 = (1..=8).map(|seed| excess(Stochastic::new(0.05, seed).unwrap())).sum();
+    /// let decaying: f64 = (1..=8).map(|seed| excess(StochasticGradient::decaying(Decaying::new(0.05, 0.6).unwrap(), seed))).sum();
+    /// let constant: f64 = (1..=8).map(|seed| excess(StochasticGradient::new(0.05, seed).unwrap())).sum();
     /// assert!(decaying < 0.5 * constant); // the cloud shrinks
     /// ```
     pub fn decaying(rule: Decaying<T>, seed: u64) -> Self {
@@ -210,10 +210,10 @@ impl<T: Scalar> Stochastic<T> {
     /// Source: Battiti, Complex Systems 1989 (the "bold driver").
     ///
     /// ```
-    /// use reparam::{Integrate, integrators::Stochastic, maps::Squares, objectives::LeastSquares};
+    /// use reparam::{Integrate, integrators::StochasticGradient, maps::Squares, objectives::LeastSquares};
     /// let a = nalgebra::dmatrix![1.0_f64, 0.5; 0.5, 1.0; 1.0, -1.0];
     /// for first in [10.0, 1e-5] {
-    ///     let sgd = Stochastic::new(first, 1).unwrap().with_epoch_rule();
+    ///     let sgd = StochasticGradient::new(first, 1).unwrap().with_epoch_rule();
     ///     let run = Integrate::new(LeastSquares::new(&a, &[2.0, 2.5, -1.0]).unwrap(), Squares::new(2)).unwrap()
     ///         .integrator(sgd).start_u0(0.5).tolerance(1e-6).run().unwrap();
     ///     assert!(run.solution.status.is_solved());
@@ -227,7 +227,7 @@ impl<T: Scalar> Stochastic<T> {
     /// η of the next update.
     ///
     /// ```
-    /// assert_eq!(reparam::integrators::Stochastic::new(0.1, 1).unwrap().eta(), 0.1);
+    /// assert_eq!(reparam::integrators::StochasticGradient::new(0.1, 1).unwrap().eta(), 0.1);
     /// ```
     pub fn eta(&self) -> T {
         self.factor * self.rule.at(usize::try_from(self.done).unwrap_or(usize::MAX - 2))
@@ -239,7 +239,7 @@ impl<T: Scalar> Stochastic<T> {
     /// [`Error::Setting`] for L < 2.
     ///
     /// ```
-    /// assert!(reparam::integrators::Stochastic::new(0.1, 1).unwrap().per_factor(1).is_err());
+    /// assert!(reparam::integrators::StochasticGradient::new(0.1, 1).unwrap().per_factor(1).is_err());
     /// ```
     pub fn per_factor(mut self, depth: u32) -> Result<Self> {
         check_depth(depth)?;
@@ -253,8 +253,8 @@ impl<T: Scalar> Stochastic<T> {
     /// [`Error::Setting`] for parameters out of the ranges stated at [`Acceleration`].
     ///
     /// ```
-    /// use reparam::integrators::{Acceleration, Stochastic};
-    /// let sgd = || Stochastic::new(0.1, 1).unwrap();
+    /// use reparam::integrators::{Acceleration, StochasticGradient};
+    /// let sgd = || StochasticGradient::new(0.1, 1).unwrap();
     /// assert!(sgd().with_acceleration(Acceleration::Nesterov { momentum: 0.9 }).is_ok());
     /// assert!(sgd().with_acceleration(Acceleration::Accelerated { long_step: 4.0, advantage: 3.0 }).is_err());
     /// ```
@@ -286,7 +286,7 @@ impl<T: Scalar> Stochastic<T> {
     /// [`Error::Setting`] for 0.
     ///
     /// ```
-    /// assert!(reparam::integrators::Stochastic::new(0.1, 1).unwrap().with_updates_per_step(0).is_err());
+    /// assert!(reparam::integrators::StochasticGradient::new(0.1, 1).unwrap().with_updates_per_step(0).is_err());
     /// ```
     pub fn with_updates_per_step(mut self, updates: usize) -> Result<Self> {
         if updates == 0 {
@@ -412,7 +412,7 @@ fn not_rows() -> Error {
     }
 }
 
-impl<T: Scalar> Method<T> for Stochastic<T> {
+impl<T: Scalar> Method<T> for StochasticGradient<T> {
     fn is_dynamics(&self) -> bool {
         true
     }
@@ -467,7 +467,7 @@ impl<T: Scalar> Method<T> for Stochastic<T> {
     }
 }
 
-impl<T: Scalar> Integrator<T> for Stochastic<T> {
+impl<T: Scalar> Integrator<T> for StochasticGradient<T> {
     fn begin(&mut self, lifted: &mut Lifted<'_, T>, point: &Point<T>) -> Result<()> {
         if self.begun {
             return Ok(());

@@ -40,7 +40,7 @@ use std::time::Duration;
 /// ```
 /// use reparam::bounded::{BoundedLeastSquares, Strategy};
 /// let a = nalgebra::dmatrix![2.0, 1.0; 1.0, 2.0];
-/// for strategy in [Strategy::BlockExchange, Strategy::ActiveSet, Strategy::WorkingSet, Strategy::ProjectedGradient] {
+/// for strategy in [Strategy::BlockExchange, Strategy::ActiveSet, Strategy::WorkingSet, Strategy::AcceleratedGradient] {
 ///     let solver = BoundedLeastSquares::simplex(&a, 1.0).strategy(strategy);
 ///     assert!(solver.solve(&[3.0, 2.0]).unwrap().status.is_solved(), "{strategy:?}");
 /// }
@@ -59,7 +59,7 @@ pub enum Strategy {
     /// A rough answer by coordinate descent or projected gradients, then working sets solved exactly. Needs the columns.
     WorkingSet,
     /// Accelerated projected gradients: needs products only.
-    ProjectedGradient,
+    AcceleratedGradient,
 }
 
 impl Strategy {
@@ -69,7 +69,7 @@ impl Strategy {
         Self::BlockExchange,
         Self::ActiveSet,
         Self::WorkingSet,
-        Self::ProjectedGradient,
+        Self::AcceleratedGradient,
     ];
 
     /// The name that the program takes, `--strategy NAME`.
@@ -85,7 +85,7 @@ impl Strategy {
             Self::BlockExchange => "block-exchange",
             Self::ActiveSet => "active-set",
             Self::WorkingSet => "working-set",
-            Self::ProjectedGradient => "projected-gradient",
+            Self::AcceleratedGradient => "accelerated-gradient",
         }
     }
 }
@@ -98,7 +98,7 @@ impl Strategy {
             Self::BlockExchange => Some(Method::BlockExchange),
             Self::ActiveSet => Some(Method::GrowingQr),
             Self::WorkingSet => Some(Method::WorkingSets),
-            Self::ProjectedGradient => Some(Method::AcceleratedGradient),
+            Self::AcceleratedGradient => Some(Method::AcceleratedGradient),
         }
     }
 
@@ -109,7 +109,7 @@ impl Strategy {
             Self::BlockExchange => Some(nnls::Strategy::BlockExchange),
             Self::ActiveSet => Some(nnls::Strategy::ActiveSet),
             Self::WorkingSet => Some(nnls::Strategy::WorkingSet),
-            Self::ProjectedGradient => None,
+            Self::AcceleratedGradient => None,
         }
     }
 }
@@ -290,12 +290,12 @@ where
     ///
     /// ```
     /// use reparam::BoundedLeastSquares;
-    /// use reparam::sets::{BoxSet, ConstraintSet, Product, Simplex};
+    /// use reparam::sets::{BoxSet, ConstraintSet, ProductSet, Simplex};
     /// // shares of two spectra, and an offset between −1 and 1
     /// let a = nalgebra::dmatrix![1.0, 0.0, 1.0; 0.0, 1.0, 1.0; 1.0, 1.0, 1.0; 2.0, 1.0, 1.0];
     /// let blocks: Vec<Box<dyn ConstraintSet<f64>>> =
     ///     vec![Box::new(Simplex::new(2, 1.0).unwrap()), Box::new(BoxSet::uniform(1, -1.0, 1.0).unwrap())];
-    /// let solver = BoundedLeastSquares::over_set(&a, &Product::new(blocks)).unwrap();
+    /// let solver = BoundedLeastSquares::over_set(&a, &ProductSet::new(blocks)).unwrap();
     /// let solution = solver.solve(&[1.25, 0.75, 1.5, 2.25]).unwrap();
     /// for (x, right) in solution.x.iter().zip([0.75_f64, 0.25, 0.5]) {
     ///     assert!((x - right).abs() < 1e-14);

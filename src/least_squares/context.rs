@@ -101,7 +101,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         if holds
             && best.limit.is_none()
             && !self.is_trivial()
-            && (R::ZERO_OFF_FACE || best.phase == Phase::ProjectedGradient)
+            && (R::ZERO_OFF_FACE || matches!(best.phase, Phase::ProjectedCg | Phase::AcceleratedGradient))
             && self.problem.dense().is_some()
             && let Some(part) = self.leaves_much(&best, run)
         {
@@ -259,7 +259,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
             shift: part * whole.shift,
             ..whole
         };
-        if candidate.phase != Phase::ProjectedGradient
+        if candidate.phase != Phase::ProjectedCg
             || self.region.sum().is_some()
             || target.tolerance < T::lit(1e2) * T::epsilon()
         {
@@ -322,7 +322,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         target: &Target<T>,
         run: &mut Run<'_>,
     ) -> (Candidate<T>, Ended) {
-        run.begin(Phase::ProjectedGradient);
+        run.begin(Phase::ProjectedCg);
         let known = self.correlations.get().map(|c| c.as_slice());
         let unit = self.unit_of(&x);
         let bounds = self.region.bounds();
@@ -341,7 +341,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
             Ended::Limit(status) => Some(status),
             _ => None,
         };
-        (Candidate::new(x, Phase::ProjectedGradient, limit), ended)
+        (Candidate::new(x, Phase::ProjectedCg, limit), ended)
     }
 
     /// A rough solution of A x = b by conjugate gradients without bounds, cut off at the bounds. If that changes at most 2 % of its entries, it is
@@ -350,7 +350,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     /// Projected steps from zero overshoot along a dominant direction and come back; these take it out in a step or two, and where the
     /// solution is interior the signs are right at once.
     pub(super) fn without_bounds(&self, run: &mut Run<'_>) -> Vec<T> {
-        run.begin(Phase::ProjectedGradient);
+        run.begin(Phase::ProjectedCg);
         let n = self.problem.columns();
         let (lo, hi) = (vec![T::neg_infinity(); n], vec![T::infinity(); n]);
         let mut x = vec![T::zero(); n];

@@ -384,7 +384,7 @@ where
                     }),
                 }
             }
-            (Method::Lift, Budget::Moderate) => {
+            (Method::LiftedCg, Budget::Moderate) => {
                 let Some(end) = self.lift(from.as_deref(), true, run) else {
                     return Ended::NotTaken;
                 };
@@ -396,7 +396,7 @@ where
                 stage.face = Some(face);
                 ended
             }
-            (Method::InteriorPoint | Method::Lift, _) => {
+            (Method::InteriorPoint | Method::LiftedCg, _) => {
                 let next = if step.method == Method::InteriorPoint {
                     self.interior_point(run)
                 } else {

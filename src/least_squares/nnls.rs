@@ -72,7 +72,7 @@ where
 /// ```
 /// use reparam::nnls::{Nnls, Strategy};
 /// let a = nalgebra::dmatrix![2.0, 1.0; 1.0, 2.0];
-/// for strategy in [Strategy::BlockExchange, Strategy::ActiveSet, Strategy::CoordinateDescent, Strategy::Flow] {
+/// for strategy in [Strategy::BlockExchange, Strategy::ActiveSet, Strategy::CoordinateDescent, Strategy::LiftedCg] {
 ///     let solution = Nnls::new(&a).strategy(strategy).solve(&[3.0, 3.0]).unwrap();
 ///     assert!(solution.status.is_solved(), "{strategy:?}");
 /// }
@@ -96,7 +96,7 @@ pub enum Strategy {
     /// Needs the columns.
     WorkingSet,
     /// The flow on the lift x = u∘u: needs products only.
-    Flow,
+    LiftedCg,
     /// A primal-dual interior-point method, its steps by preconditioned conjugate gradients: for sparse A with a large face and correlated
     /// columns (tomography, deblurring). A is read through products, and through its columns where it is sparse: then the
     /// preconditioner is a factorised sparse approximate inverse, else a diagonal. Takes no notice of the start.
@@ -105,7 +105,7 @@ pub enum Strategy {
     /// on; ends stalled elsewhere. Products only.
     LeastDistance,
     /// Projected conjugate gradients: products only, no factorisation; for well-conditioned columns, tall matrices above all.
-    ProjectedGradients,
+    ProjectedCg,
 }
 
 impl Strategy {
@@ -116,10 +116,10 @@ impl Strategy {
         Self::ActiveSet,
         Self::CoordinateDescent,
         Self::WorkingSet,
-        Self::Flow,
+        Self::LiftedCg,
         Self::InteriorPoint,
         Self::LeastDistance,
-        Self::ProjectedGradients,
+        Self::ProjectedCg,
     ];
 
     /// The method; None leaves it to the plan.
@@ -130,10 +130,10 @@ impl Strategy {
             Self::ActiveSet => Some(Method::GrowingGram),
             Self::CoordinateDescent => Some(Method::CoordinateDescent),
             Self::WorkingSet => Some(Method::WorkingSets),
-            Self::Flow => Some(Method::Lift),
+            Self::LiftedCg => Some(Method::LiftedCg),
             Self::InteriorPoint => Some(Method::InteriorPoint),
             Self::LeastDistance => Some(Method::LeastDistance),
-            Self::ProjectedGradients => Some(Method::ProjectedCg),
+            Self::ProjectedCg => Some(Method::ProjectedCg),
         }
     }
 
@@ -151,10 +151,10 @@ impl Strategy {
             Self::ActiveSet => "active-set",
             Self::CoordinateDescent => "coordinate-descent",
             Self::WorkingSet => "working-set",
-            Self::Flow => "flow",
+            Self::LiftedCg => "lifted-cg",
             Self::InteriorPoint => "interior-point",
             Self::LeastDistance => "least-distance",
-            Self::ProjectedGradients => "projected-gradients",
+            Self::ProjectedCg => "projected-cg",
         }
     }
 }
@@ -444,8 +444,8 @@ impl<T: LinalgScalar> Options<T> {
         let stop = Stop::new(&self.limits, clock);
         let keep_form = matches!(
             self.strategy,
-            Strategy::Flow
-                | Strategy::ProjectedGradients
+            Strategy::LiftedCg
+                | Strategy::ProjectedCg
                 | Strategy::LeastDistance
                 | Strategy::InteriorPoint
                 | Strategy::CoordinateDescent

@@ -195,7 +195,7 @@ pub enum Method {
     /// Interior points.
     InteriorPoint,
     /// Conjugate gradients on the lift x = u∘u.
-    Lift,
+    LiftedCg,
     /// Accelerated projected gradients.
     AcceleratedGradient,
     /// The active set on a Gram matrix of all columns, which many right-hand sides share.
@@ -209,12 +209,13 @@ impl Method {
         match self {
             Self::GrowingGram | Self::GrowingQr => Phase::ActiveSet,
             Self::BlockExchange => Phase::BlockExchange,
-            Self::ProjectedCg | Self::AcceleratedGradient => Phase::ProjectedGradient,
+            Self::ProjectedCg => Phase::ProjectedCg,
+            Self::AcceleratedGradient => Phase::AcceleratedGradient,
             Self::LeastDistance => Phase::LeastDistance,
             Self::CoordinateDescent => Phase::CoordinateDescent,
             Self::WorkingSets | Self::SharedGram => Phase::WorkingSet,
             Self::InteriorPoint => Phase::InteriorPoint,
-            Self::Lift => Phase::Flow,
+            Self::LiftedCg => Phase::ConjugateGradient,
         }
     }
 }
@@ -579,7 +580,7 @@ fn sparse(sweeps: Budget) -> Vec<Step> {
             "thousands of coordinates are positive: all at once, with a preconditioner for their coupling",
         ),
         step(
-            Method::Lift,
+            Method::LiftedCg,
             many,
             Budget::Unlimited,
             "interior points did not converge",
@@ -701,12 +702,18 @@ fn products() -> Vec<Step> {
         "the face is large, and every column of it costs a product: the lift may well get there first";
     vec![
         step(
-            Method::Lift,
+            Method::LiftedCg,
             When::Always,
             Budget::Moderate,
             "only products are known",
         ),
-        step(Method::Lift, When::ManyStay(LARGE_FACE), Budget::Unlimited, large).from(Begin::Last),
+        step(
+            Method::LiftedCg,
+            When::ManyStay(LARGE_FACE),
+            Budget::Unlimited,
+            large,
+        )
+        .from(Begin::Last),
         step(
             Method::GrowingGram,
             When::FactorFits,
@@ -715,7 +722,7 @@ fn products() -> Vec<Step> {
         )
         .from(Begin::Face),
         step(
-            Method::Lift,
+            Method::LiftedCg,
             When::FewStay(LARGE_FACE),
             Budget::Unlimited,
             "the active set did not converge, or its factor would be too large",

@@ -13,7 +13,7 @@ use crate::clock::Instant;
 use crate::linalg::{max_or_nan, norm2, rounding_of_sums};
 use crate::operators::{Dense, LinearOperator, checked_dense, checked_norms, checked_size};
 use crate::outcome::{Halt, Run, Solution, Status, Stop, Uniqueness};
-use crate::sets::{CappedSimplex, ConstraintSet, L1Ball, MonotoneCone, Polyhedron};
+use crate::sets::{CappedSimplexSet, ConstraintSet, L1BallSet, MonotoneCone, Polyhedron};
 use crate::{Error, LinalgScalar, Result};
 
 /// Operations on every entry of x and g/c beside the sums of a projection.
@@ -56,7 +56,7 @@ impl<T: LinalgScalar> Question<'_, T> {
         let stop = Stop::new(&self.request.settings.limits, clock);
         let keep_form = matches!(
             self.request.settings.strategy,
-            Strategy::WorkingSet | Strategy::ProjectedGradient
+            Strategy::WorkingSet | Strategy::AcceleratedGradient
         );
         self.check_one_sum()?;
         if let Some(x) = &self.request.start {
@@ -429,9 +429,9 @@ impl<T: LinalgScalar> Question<'_, T> {
         let finite = |v: T| v.is_finite().then(|| v.as_f64());
         Some(match self.request.set {
             Polyhedron::CappedSimplex { radius, .. } => {
-                Box::new(CappedSimplex::new(n, radius.as_f64()).ok()?)
+                Box::new(CappedSimplexSet::new(n, radius.as_f64()).ok()?)
             }
-            Polyhedron::L1Ball { radius, .. } => Box::new(L1Ball::new(n, radius.as_f64()).ok()?),
+            Polyhedron::L1Ball { radius, .. } => Box::new(L1BallSet::new(n, radius.as_f64()).ok()?),
             Polyhedron::Monotone { lower, upper, .. } => {
                 Box::new(MonotoneCone::with_bounds(n, finite(lower), finite(upper)).ok()?)
             }

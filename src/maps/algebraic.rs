@@ -19,7 +19,7 @@ use crate::{Result, Scalar};
 /// ```
 ///
 /// No exponential, and slow tails: the distance from a bound falls like 1/u², so a solution on the boundary is
-/// approached from farther away in u than with [`Logistic`](super::Logistic), but with larger gradients on the way.
+/// approached from farther away in u than with [`Sigmoid`](super::Sigmoid), but with larger gradients on the way.
 /// The tails use $`h (1 - |u| r) = h\,r / (\sqrt{1 + u^2} + |u|)`$, without which \[0, 1e10\] could not hold 1e-9.
 ///
 /// Elementary; among sigmoids it is the one that needs no exponential.

@@ -33,7 +33,7 @@ use crate::{MapError, Result, Scalar};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ball<T> {
-    set: sets::Ball<T>,
+    set: sets::BallSet<T>,
 }
 
 impl<T: Scalar> Ball<T> {
@@ -49,7 +49,7 @@ impl<T: Scalar> Ball<T> {
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
         Ok(Self {
-            set: sets::Ball::new(dim, radius)?,
+            set: sets::BallSet::new(dim, radius)?,
         })
     }
 
@@ -63,7 +63,7 @@ impl<T: Scalar> Ball<T> {
     /// ```
     pub fn with_centre(centre: Vec<T>, radius: T) -> Result<Self> {
         Ok(Self {
-            set: sets::Ball::with_centre(centre, radius)?,
+            set: sets::BallSet::with_centre(centre, radius)?,
         })
     }
 }
@@ -256,7 +256,7 @@ impl<T: Scalar> Reparametrization<T> for Ball<T> {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenBall<T> {
-    set: sets::Ball<T>,
+    set: sets::BallSet<T>,
 }
 
 impl<T: Scalar> OpenBall<T> {
@@ -271,7 +271,7 @@ impl<T: Scalar> OpenBall<T> {
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
         Ok(Self {
-            set: sets::Ball::new(dim, radius)?,
+            set: sets::BallSet::new(dim, radius)?,
         })
     }
 
@@ -285,7 +285,7 @@ impl<T: Scalar> OpenBall<T> {
     /// ```
     pub fn with_centre(centre: Vec<T>, radius: T) -> Result<Self> {
         Ok(Self {
-            set: sets::Ball::with_centre(centre, radius)?,
+            set: sets::BallSet::with_centre(centre, radius)?,
         })
     }
 }

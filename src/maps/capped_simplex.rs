@@ -26,7 +26,7 @@ use crate::{MapError, Result, Scalar};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CappedSimplex<T> {
-    set: sets::CappedSimplex<T>,
+    set: sets::CappedSimplexSet<T>,
 }
 
 impl<T: Scalar> CappedSimplex<T> {
@@ -42,7 +42,7 @@ impl<T: Scalar> CappedSimplex<T> {
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
         Ok(Self {
-            set: sets::CappedSimplex::new(dim, radius)?,
+            set: sets::CappedSimplexSet::new(dim, radius)?,
         })
     }
 

@@ -28,7 +28,7 @@ use crate::{MapError, Result, Scalar};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ConvexSequence<T> {
-    set: sets::ConvexSequence<T>,
+    set: sets::ConvexSequenceSet<T>,
 }
 
 impl<T: Scalar> ConvexSequence<T> {
@@ -42,7 +42,7 @@ impl<T: Scalar> ConvexSequence<T> {
     /// ```
     pub fn new(dim: usize) -> Result<Self> {
         Ok(Self {
-            set: sets::ConvexSequence::new(dim)?,
+            set: sets::ConvexSequenceSet::new(dim)?,
         })
     }
 }

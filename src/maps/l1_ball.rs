@@ -29,7 +29,7 @@ use crate::{MapError, Result, Scalar};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct L1Ball<T> {
-    set: sets::L1Ball<T>,
+    set: sets::L1BallSet<T>,
 }
 
 impl<T: Scalar> L1Ball<T> {
@@ -45,7 +45,7 @@ impl<T: Scalar> L1Ball<T> {
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
         Ok(Self {
-            set: sets::L1Ball::new(dim, radius)?,
+            set: sets::L1BallSet::new(dim, radius)?,
         })
     }
 

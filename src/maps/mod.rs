@@ -8,7 +8,7 @@
 //! | [`Exponential`] | $`lo + e^u`$ | x > lo | interior only |
 //! | [`Softplus`] | $`lo + \ln(1 + e^u)`$ | x > lo | interior only |
 //! | [`Trigonometric`] | $`lo + (hi - lo) \sin^2 u`$ | lo ≤ x ≤ hi | second-order |
-//! | [`Logistic`] | $`lo + \frac{hi - lo}{1 + e^{-u}}`$ | lo < x < hi | interior only |
+//! | [`Sigmoid`] | $`lo + \frac{hi - lo}{1 + e^{-u}}`$ | lo < x < hi | interior only |
 //! | [`Algebraic`] | $`\frac{lo + hi}{2} + \frac{hi - lo}{2} \frac{u}{\sqrt{1 + u^2}}`$ | lo < x < hi | interior only |
 //! | [`Bounds`] | one of these per coordinate | lo ≤ x ≤ hi, any of them infinite or equal | second-order |
 //! | [`Identity`] | $`u`$ | Rⁿ | second-order |
@@ -51,7 +51,6 @@ mod fixed;
 mod identity;
 mod interval;
 mod l1_ball;
-mod logistic;
 mod low_rank;
 mod monotone;
 mod normalized_squares;
@@ -61,6 +60,7 @@ mod product;
 mod scaled_squares;
 mod second_order_cone;
 mod separable;
+mod sigmoid;
 mod softmax;
 mod softplus;
 mod sphere;
@@ -81,7 +81,6 @@ pub use exponential::{Exponential, ScalarExponential};
 pub use fixed::Fixed;
 pub use identity::Identity;
 pub use l1_ball::L1Ball;
-pub use logistic::{Logistic, ScalarLogistic};
 pub use low_rank::LowRank;
 pub use monotone::Monotone;
 pub use normalized_squares::NormalizedSquares;
@@ -91,6 +90,7 @@ pub use product::{Pair, Product};
 pub use scaled_squares::{ScalarScaledSquare, ScaledSquares};
 pub use second_order_cone::SecondOrderCone;
 pub use separable::{ScalarMap, Separable};
+pub use sigmoid::{ScalarSigmoid, Sigmoid};
 pub use softmax::{ReducedSoftmax, Softmax};
 pub use softplus::{ScalarSoftplus, Softplus};
 pub use sphere::Sphere;

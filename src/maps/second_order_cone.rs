@@ -28,7 +28,7 @@ use crate::{MapError, Result, Scalar};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SecondOrderCone<T> {
-    set: sets::SecondOrderCone<T>,
+    set: sets::SecondOrderConeSet<T>,
 }
 
 impl<T: Scalar> SecondOrderCone<T> {
@@ -42,7 +42,7 @@ impl<T: Scalar> SecondOrderCone<T> {
     /// ```
     pub fn new(dim: usize) -> Result<Self> {
         Ok(Self {
-            set: sets::SecondOrderCone::new(dim)?,
+            set: sets::SecondOrderConeSet::new(dim)?,
         })
     }
 }

@@ -93,7 +93,7 @@ pub trait ScalarMap<T: Scalar> {
 /// Static dispatch: each instance is a plain loop over its formula, and no method allocates. The maps
 /// [`Squares`](super::Squares), [`Power`](super::Power), [`ScaledSquares`](super::ScaledSquares),
 /// [`Exponential`](super::Exponential), [`Softplus`](super::Softplus), [`Trigonometric`](super::Trigonometric),
-/// [`Logistic`](super::Logistic) and [`Algebraic`](super::Algebraic) are instances.
+/// [`Sigmoid`](super::Sigmoid) and [`Algebraic`](super::Algebraic) are instances.
 ///
 /// A point on a face where φ' vanishes is left by [`release`](Reparametrization::release): with a multiplier of the
 /// wrong sign, coordinate j moves |g_j|/h_j off its bound (at most to the other one), the minimiser of the

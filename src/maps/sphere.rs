@@ -30,7 +30,7 @@ use crate::{MapError, Result, Scalar};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sphere<T> {
-    set: sets::Sphere<T>,
+    set: sets::SphereSet<T>,
 }
 
 impl<T: Scalar> Sphere<T> {
@@ -45,7 +45,7 @@ impl<T: Scalar> Sphere<T> {
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
         Ok(Self {
-            set: sets::Sphere::new(dim, radius)?,
+            set: sets::SphereSet::new(dim, radius)?,
         })
     }
 
@@ -59,7 +59,7 @@ impl<T: Scalar> Sphere<T> {
     /// ```
     pub fn with_centre(centre: Vec<T>, radius: T) -> Result<Self> {
         Ok(Self {
-            set: sets::Sphere::with_centre(centre, radius)?,
+            set: sets::SphereSet::with_centre(centre, radius)?,
         })
     }
 }

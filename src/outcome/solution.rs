@@ -23,10 +23,10 @@ pub enum Phase {
     CoordinateDescent,
     /// Working sets solved exactly in a small dense Gram matrix, refined with the residual in A.
     WorkingSet,
-    /// Projected conjugate gradients, or accelerated projected gradients over sets with a sum.
-    ProjectedGradient,
-    /// The flow on the lift x = u∘u (preconditioned conjugate gradients).
-    Flow,
+    /// Projected conjugate gradients.
+    ProjectedCg,
+    /// Accelerated projected gradients.
+    AcceleratedGradient,
     /// A primal-dual interior-point method with inexact steps.
     InteriorPoint,
     /// The nearest point of {x ≥ 0 : A x = b} to an interior one, by the dual of that projection.
@@ -65,8 +65,8 @@ impl fmt::Display for Phase {
             Self::ActiveSet => "active set on a growing factor",
             Self::CoordinateDescent => "coordinate descent",
             Self::WorkingSet => "working sets in a dense Gram matrix",
-            Self::ProjectedGradient => "projected gradients",
-            Self::Flow => "flow on the lift",
+            Self::ProjectedCg => "projected conjugate gradients",
+            Self::AcceleratedGradient => "accelerated projected gradients",
             Self::InteriorPoint => "interior-point method",
             Self::LeastDistance => "least distance to the points with A x = b",
             Self::Lbfgs => "L-BFGS on the lift",

@@ -20,20 +20,20 @@ use crate::{Result, Scalar};
 /// of 0 counts as the largest scale, as for the [`Simplex`](super::Simplex).
 ///
 /// ```
-/// use reparam::sets::{Ball, ConstraintSet};
-/// let set = Ball::new(2, 1.0).unwrap();
+/// use reparam::sets::{BallSet, ConstraintSet};
+/// let set = BallSet::new(2, 1.0).unwrap();
 /// let mut x = [3.0, 4.0];
 /// set.project(&mut x);
 /// assert!((x[0] - 0.6_f64).abs() < 1e-15 && (x[1] - 0.8).abs() < 1e-15);
 /// assert!(set.natural_residual(&[0.6, 0.8], &[-3.0, -4.0], None) < 1e-15); // held by the boundary
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ball<T> {
+pub struct BallSet<T> {
     centre: Vec<T>,
     radius: T,
 }
 
-impl<T: Scalar> Ball<T> {
+impl<T: Scalar> BallSet<T> {
     /// The ball of this radius about 0.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl<T: Scalar> Ball<T> {
     /// and finite.
     ///
     /// ```
-    /// assert!(reparam::sets::Ball::new(2, f64::NAN).is_err());
+    /// assert!(reparam::sets::BallSet::new(2, f64::NAN).is_err());
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
         Self::with_centre(zeros("the centre", dim)?, radius)
@@ -53,8 +53,8 @@ impl<T: Scalar> Ball<T> {
     /// As [`new`](Self::new), and [`Error::NotFinite`](crate::Error::NotFinite) for the centre.
     ///
     /// ```
-    /// use reparam::sets::{Ball, ConstraintSet};
-    /// assert_eq!(Ball::with_centre(vec![5.0], 1.0).unwrap().violation(&[7.0]), 1.0);
+    /// use reparam::sets::{BallSet, ConstraintSet};
+    /// assert_eq!(BallSet::with_centre(vec![5.0], 1.0).unwrap().violation(&[7.0]), 1.0);
     /// ```
     pub fn with_centre(centre: Vec<T>, radius: T) -> Result<Self> {
         check_not_empty("the centre", centre.len())?;
@@ -66,7 +66,7 @@ impl<T: Scalar> Ball<T> {
     /// a.
     ///
     /// ```
-    /// assert_eq!(reparam::sets::Ball::new(2, 1.0).unwrap().centre(), &[0.0, 0.0]);
+    /// assert_eq!(reparam::sets::BallSet::new(2, 1.0).unwrap().centre(), &[0.0, 0.0]);
     /// ```
     pub fn centre(&self) -> &[T] {
         &self.centre
@@ -75,7 +75,7 @@ impl<T: Scalar> Ball<T> {
     /// r.
     ///
     /// ```
-    /// assert_eq!(reparam::sets::Ball::new(2, 1.5).unwrap().radius(), 1.5);
+    /// assert_eq!(reparam::sets::BallSet::new(2, 1.5).unwrap().radius(), 1.5);
     /// ```
     pub fn radius(&self) -> T {
         self.radius
@@ -118,7 +118,7 @@ fn secular<T: Scalar>(d: &[T], g: &[T], w: &[T], radius: T) -> T {
     t
 }
 
-impl<T: Scalar> ConstraintSet<T> for Ball<T> {
+impl<T: Scalar> ConstraintSet<T> for BallSet<T> {
     fn dim(&self) -> usize {
         self.centre.len()
     }

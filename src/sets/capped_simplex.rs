@@ -22,18 +22,18 @@ use crate::{Result, Scalar};
 /// A scale of 0 counts as the largest scale, as for the [`Simplex`](super::Simplex).
 ///
 /// ```
-/// use reparam::sets::{CappedSimplex, ConstraintSet};
-/// let set = CappedSimplex::new(2, 1.0).unwrap();
+/// use reparam::sets::{CappedSimplexSet, ConstraintSet};
+/// let set = CappedSimplexSet::new(2, 1.0).unwrap();
 /// assert_eq!(set.violation(&[0.25, 0.25]), 0.0);
 /// assert_eq!(set.natural_residual(&[0.5, 0.5], &[-3.0, -3.0], None), 0.0); // held by the budget
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CappedSimplex<T> {
+pub struct CappedSimplexSet<T> {
     dim: usize,
     radius: T,
 }
 
-impl<T: Scalar> CappedSimplex<T> {
+impl<T: Scalar> CappedSimplexSet<T> {
     /// {x ∈ Rⁿ : x ≥ 0, Σx ≤ radius}.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl<T: Scalar> CappedSimplex<T> {
     /// positive and finite.
     ///
     /// ```
-    /// assert!(reparam::sets::CappedSimplex::new(2, -1.0).is_err());
+    /// assert!(reparam::sets::CappedSimplexSet::new(2, -1.0).is_err());
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
         check_not_empty("the simplex", dim)?;
@@ -52,14 +52,14 @@ impl<T: Scalar> CappedSimplex<T> {
     /// r.
     ///
     /// ```
-    /// assert_eq!(reparam::sets::CappedSimplex::new(3, 2.0).unwrap().radius(), 2.0);
+    /// assert_eq!(reparam::sets::CappedSimplexSet::new(3, 2.0).unwrap().radius(), 2.0);
     /// ```
     pub fn radius(&self) -> T {
         self.radius
     }
 }
 
-impl<T: Scalar> ConstraintSet<T> for CappedSimplex<T> {
+impl<T: Scalar> ConstraintSet<T> for CappedSimplexSet<T> {
     fn dim(&self) -> usize {
         self.dim
     }

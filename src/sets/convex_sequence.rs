@@ -23,25 +23,25 @@ use crate::{Result, Scalar};
 /// scale of 0 counts as the largest scale.
 ///
 /// ```
-/// use reparam::sets::{ConstraintSet, ConvexSequence};
-/// let set = ConvexSequence::<f64>::new(4).unwrap();
+/// use reparam::sets::{ConstraintSet, ConvexSequenceSet};
+/// let set = ConvexSequenceSet::<f64>::new(4).unwrap();
 /// assert_eq!(set.violation(&[0.0, 1.0, 4.0, 9.0]), 0.0);
 /// assert_eq!(set.violation(&[0.0, 2.0, 3.0, 3.5]), 1.0);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ConvexSequence<T> {
+pub struct ConvexSequenceSet<T> {
     dim: usize,
     scalar: std::marker::PhantomData<T>,
 }
 
-impl<T: Scalar> ConvexSequence<T> {
+impl<T: Scalar> ConvexSequenceSet<T> {
     /// Convex sequences of length n (all of Rⁿ for n ≤ 2).
     ///
     /// # Errors
     /// [`Error::Empty`](crate::Error::Empty) for n = 0.
     ///
     /// ```
-    /// assert!(reparam::sets::ConvexSequence::<f64>::new(0).is_err());
+    /// assert!(reparam::sets::ConvexSequenceSet::<f64>::new(0).is_err());
     /// ```
     pub fn new(dim: usize) -> Result<Self> {
         check_not_empty("the sequence", dim)?;
@@ -66,7 +66,7 @@ pub(crate) fn double_reverse_sums<T: Scalar>(g: impl Fn(usize) -> T, out: &mut [
     }
 }
 
-impl<T: Scalar> ConstraintSet<T> for ConvexSequence<T> {
+impl<T: Scalar> ConstraintSet<T> for ConvexSequenceSet<T> {
     fn dim(&self) -> usize {
         self.dim
     }

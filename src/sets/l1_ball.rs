@@ -20,19 +20,19 @@ use crate::{Result, Scalar};
 /// largest scale, as for the [`Simplex`](super::Simplex).
 ///
 /// ```
-/// use reparam::sets::{ConstraintSet, L1Ball};
-/// let set = L1Ball::new(3, 1.0).unwrap();
+/// use reparam::sets::{ConstraintSet, L1BallSet};
+/// let set = L1BallSet::new(3, 1.0).unwrap();
 /// let mut x = [2.0, -1.0, 0.5];
 /// set.project(&mut x); // soft thresholding
 /// assert_eq!(x, [1.0, 0.0, 0.0]);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct L1Ball<T> {
+pub struct L1BallSet<T> {
     dim: usize,
     radius: T,
 }
 
-impl<T: Scalar> L1Ball<T> {
+impl<T: Scalar> L1BallSet<T> {
     /// {x ∈ Rⁿ : Σ|x| ≤ radius}.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl<T: Scalar> L1Ball<T> {
     /// positive and finite.
     ///
     /// ```
-    /// assert!(reparam::sets::L1Ball::new(0, 1.0).is_err());
+    /// assert!(reparam::sets::L1BallSet::new(0, 1.0).is_err());
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
         check_not_empty("the ball", dim)?;
@@ -51,7 +51,7 @@ impl<T: Scalar> L1Ball<T> {
     /// r.
     ///
     /// ```
-    /// assert_eq!(reparam::sets::L1Ball::new(3, 2.0).unwrap().radius(), 2.0);
+    /// assert_eq!(reparam::sets::L1BallSet::new(3, 2.0).unwrap().radius(), 2.0);
     /// ```
     pub fn radius(&self) -> T {
         self.radius
@@ -66,7 +66,7 @@ fn sign<T: Scalar>(v: T) -> T {
     if v < T::zero() { -T::one() } else { T::one() }
 }
 
-impl<T: Scalar> ConstraintSet<T> for L1Ball<T> {
+impl<T: Scalar> ConstraintSet<T> for L1BallSet<T> {
     fn dim(&self) -> usize {
         self.dim
     }

@@ -3,15 +3,15 @@
 //! | set | projection | natural residual in a metric diag(c²) | linear minimiser, gap |
 //! |---|---|---|---|
 //! | [`Orthant`], [`BoxSet`], [`TiedBox`], [`WholeSpace`] | clipping | exact | where bounded |
-//! | [`Simplex`], [`CappedSimplex`], [`BoundedSimplex`] | sorting | exact | yes |
-//! | [`L1Ball`] | sorting | exact | yes |
-//! | [`Ball`] | scaling | exact (secular equation) | yes |
-//! | [`Sphere`] (not convex) | scaling | tangential gradient | yes |
+//! | [`Simplex`], [`CappedSimplexSet`], [`BoundedSimplex`] | sorting | exact | yes |
+//! | [`L1BallSet`] | sorting | exact | yes |
+//! | [`BallSet`] | scaling | exact (secular equation) | yes |
+//! | [`SphereSet`] (not convex) | scaling | tangential gradient | yes |
 //! | [`MonotoneCone`] | pooling adjacent violators | exact | with both bounds |
-//! | [`ConvexSequence`] | none | in the coordinates of its generators | none |
-//! | [`SecondOrderCone`] | closed form | with one number for c | none |
+//! | [`ConvexSequenceSet`] | none | in the coordinates of its generators | none |
+//! | [`SecondOrderConeSet`] | closed form | with one number for c | none |
 //! | [`Psd`]: cone, fixed trace, unit diagonal | eigenvalues (not for unit diagonal) | with one number for c | fixed trace; a bound of the gap for unit diagonal |
-//! | [`StochasticMatrices`], [`Product`] | by blocks | by blocks | by blocks |
+//! | [`StochasticMatrices`], [`ProductSet`] | by blocks | by blocks | by blocks |
 //! | [`AffineImage`] | nearest-point search | by that search | as the inner set |
 
 mod affine_image;
@@ -38,20 +38,20 @@ mod tied_box;
 mod whole_space;
 
 pub use affine_image::AffineImage;
-pub use ball::Ball;
+pub use ball::BallSet;
 pub use bounded_simplex::BoundedSimplex;
 pub use box_set::BoxSet;
-pub use capped_simplex::CappedSimplex;
-pub use convex_sequence::ConvexSequence;
-pub use l1_ball::L1Ball;
+pub use capped_simplex::CappedSimplexSet;
+pub use convex_sequence::ConvexSequenceSet;
+pub use l1_ball::L1BallSet;
 pub use monotone_cone::MonotoneCone;
 pub use orthant::Orthant;
 pub use polyhedron::Polyhedron;
-pub use product::Product;
+pub use product::ProductSet;
 pub use psd::Psd;
-pub use second_order_cone::SecondOrderCone;
+pub use second_order_cone::SecondOrderConeSet;
 pub use simplex::Simplex;
-pub use sphere::Sphere;
+pub use sphere::SphereSet;
 pub use stochastic::StochasticMatrices;
 pub use tied_box::TiedBox;
 pub use whole_space::WholeSpace;

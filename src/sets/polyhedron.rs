@@ -8,13 +8,13 @@ use crate::Scalar;
 /// Bounds may be infinite, and equal.
 ///
 /// ```
-/// use reparam::sets::{BoxSet, ConstraintSet, Polyhedron, Product, Simplex};
+/// use reparam::sets::{BoxSet, ConstraintSet, Polyhedron, ProductSet, Simplex};
 /// let weights = Simplex::new(3, 1.0).unwrap();
 /// let whole = Polyhedron::Bounds { lower: vec![0.0; 3], upper: vec![f64::INFINITY; 3], sum: Some(1.0) };
 /// assert_eq!(weights.polyhedron(), Some(whole.clone()));
 /// let blocks: Vec<Box<dyn ConstraintSet<f64>>> = vec![Box::new(weights), Box::new(BoxSet::uniform(1, 0.0, 2.0).unwrap())];
 /// let free = Polyhedron::Bounds { lower: vec![0.0], upper: vec![2.0], sum: None };
-/// assert_eq!(Product::new(blocks).polyhedron(), Some(Polyhedron::Product(vec![whole, free])));
+/// assert_eq!(ProductSet::new(blocks).polyhedron(), Some(Polyhedron::Product(vec![whole, free])));
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -18,26 +18,26 @@ use std::marker::PhantomData;
 /// `Send + Sync` are blocks, too: the product then stays on its thread.
 ///
 /// ```
-/// use reparam::sets::{Ball, ConstraintSet, Orthant, Product};
-/// let blocks: Vec<Box<dyn ConstraintSet<f64> + Send + Sync>> = vec![Box::new(Orthant::new(2)), Box::new(Ball::new(1, 1.0).unwrap())];
-/// let set = Product::new(blocks);
+/// use reparam::sets::{BallSet, ConstraintSet, Orthant, ProductSet};
+/// let blocks: Vec<Box<dyn ConstraintSet<f64> + Send + Sync>> = vec![Box::new(Orthant::new(2)), Box::new(BallSet::new(1, 1.0).unwrap())];
+/// let set = ProductSet::new(blocks);
 /// let mut x = [-1.0, 2.0, 3.0];
 /// set.project(&mut x);
 /// assert_eq!(x, [0.0, 2.0, 1.0]);
 /// ```
 #[derive(Clone)]
-pub struct Product<T: Scalar, S = Box<dyn ConstraintSet<T> + Send + Sync>> {
+pub struct ProductSet<T: Scalar, S = Box<dyn ConstraintSet<T> + Send + Sync>> {
     blocks: Vec<S>,
     sizes: Sizes,
     scalar: PhantomData<T>,
 }
 
-impl<T: Scalar, S: ConstraintSet<T>> Product<T, S> {
+impl<T: Scalar, S: ConstraintSet<T>> ProductSet<T, S> {
     /// The product of these blocks, in this order.
     ///
     /// ```
-    /// use reparam::sets::{ConstraintSet, Product, Simplex};
-    /// let set = Product::new(vec![Simplex::new(3, 1.0).unwrap(); 4]);
+    /// use reparam::sets::{ConstraintSet, ProductSet, Simplex};
+    /// let set = ProductSet::new(vec![Simplex::new(3, 1.0).unwrap(); 4]);
     /// assert_eq!(set.dim(), 12);
     /// ```
     pub fn new(blocks: Vec<S>) -> Self {
@@ -51,8 +51,8 @@ impl<T: Scalar, S: ConstraintSet<T>> Product<T, S> {
     /// The blocks.
     ///
     /// ```
-    /// # use reparam::sets::{Product, Simplex};
-    /// assert_eq!(Product::new(vec![Simplex::new(3, 1.0).unwrap(); 4]).blocks().len(), 4);
+    /// # use reparam::sets::{ProductSet, Simplex};
+    /// assert_eq!(ProductSet::new(vec![Simplex::new(3, 1.0).unwrap(); 4]).blocks().len(), 4);
     /// ```
     pub fn blocks(&self) -> &[S] {
         &self.blocks
@@ -63,9 +63,9 @@ impl<T: Scalar, S: ConstraintSet<T>> Product<T, S> {
     }
 }
 
-impl<T: Scalar, S> fmt::Debug for Product<T, S> {
+impl<T: Scalar, S> fmt::Debug for ProductSet<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Product")
+        f.debug_struct("ProductSet")
             .field("blocks", &self.blocks.len())
             .finish_non_exhaustive()
     }
@@ -195,7 +195,7 @@ pub(crate) mod blockwise {
     }
 }
 
-impl<T: Scalar, S: ConstraintSet<T>> ConstraintSet<T> for Product<T, S> {
+impl<T: Scalar, S: ConstraintSet<T>> ConstraintSet<T> for ProductSet<T, S> {
     fn dim(&self) -> usize {
         self.sizes.dim
     }

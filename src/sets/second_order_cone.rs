@@ -17,26 +17,26 @@ use std::marker::PhantomData;
 /// ```
 ///
 /// ```
-/// use reparam::sets::{ConstraintSet, SecondOrderCone};
-/// let set = SecondOrderCone::new(3).unwrap();
+/// use reparam::sets::{ConstraintSet, SecondOrderConeSet};
+/// let set = SecondOrderConeSet::new(3).unwrap();
 /// let mut x = [0.0, 3.0, 4.0];
 /// set.project(&mut x);
 /// assert_eq!(x, [2.5, 1.5, 2.0]);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SecondOrderCone<T> {
+pub struct SecondOrderConeSet<T> {
     dim: usize,
     scalar: PhantomData<T>,
 }
 
-impl<T: Scalar> SecondOrderCone<T> {
+impl<T: Scalar> SecondOrderConeSet<T> {
     /// The cone in Rⁿ.
     ///
     /// # Errors
     /// [`Error::Empty`](crate::Error::Empty) for n = 0.
     ///
     /// ```
-    /// assert!(reparam::sets::SecondOrderCone::<f64>::new(0).is_err());
+    /// assert!(reparam::sets::SecondOrderConeSet::<f64>::new(0).is_err());
     /// ```
     pub fn new(dim: usize) -> Result<Self> {
         check_not_empty("the cone", dim)?;
@@ -47,7 +47,7 @@ impl<T: Scalar> SecondOrderCone<T> {
     }
 }
 
-impl<T: Scalar> ConstraintSet<T> for SecondOrderCone<T> {
+impl<T: Scalar> ConstraintSet<T> for SecondOrderConeSet<T> {
     fn dim(&self) -> usize {
         self.dim
     }

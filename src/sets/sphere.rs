@@ -21,18 +21,18 @@ use crate::{Result, Scalar};
 /// f(x) − min f for convex f, but does not vanish at every minimum. A scale of 0 counts as the largest scale.
 ///
 /// ```
-/// use reparam::sets::{ConstraintSet, Sphere};
-/// let set = Sphere::new(2, 1.0).unwrap();
+/// use reparam::sets::{ConstraintSet, SphereSet};
+/// let set = SphereSet::new(2, 1.0).unwrap();
 /// assert_eq!(set.natural_residual(&[1.0, 0.0], &[7.0, 0.0], None), 0.0);
 /// assert_eq!(set.natural_residual(&[1.0, 0.0], &[7.0, 2.0], None), 2.0);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sphere<T> {
+pub struct SphereSet<T> {
     centre: Vec<T>,
     radius: T,
 }
 
-impl<T: Scalar> Sphere<T> {
+impl<T: Scalar> SphereSet<T> {
     /// The sphere of this radius about 0.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl<T: Scalar> Sphere<T> {
     /// and finite.
     ///
     /// ```
-    /// assert!(reparam::sets::Sphere::new(2, 0.0).is_err());
+    /// assert!(reparam::sets::SphereSet::new(2, 0.0).is_err());
     /// ```
     pub fn new(dim: usize, radius: T) -> Result<Self> {
         Self::with_centre(zeros("the centre", dim)?, radius)
@@ -52,8 +52,8 @@ impl<T: Scalar> Sphere<T> {
     /// As [`new`](Self::new), and [`Error::NotFinite`](crate::Error::NotFinite) for the centre.
     ///
     /// ```
-    /// use reparam::sets::{ConstraintSet, Sphere};
-    /// assert_eq!(Sphere::with_centre(vec![5.0], 1.0).unwrap().violation(&[5.0]), 1.0);
+    /// use reparam::sets::{ConstraintSet, SphereSet};
+    /// assert_eq!(SphereSet::with_centre(vec![5.0], 1.0).unwrap().violation(&[5.0]), 1.0);
     /// ```
     pub fn with_centre(centre: Vec<T>, radius: T) -> Result<Self> {
         check_not_empty("the centre", centre.len())?;
@@ -65,7 +65,7 @@ impl<T: Scalar> Sphere<T> {
     /// a.
     ///
     /// ```
-    /// assert_eq!(reparam::sets::Sphere::new(2, 1.0).unwrap().centre(), &[0.0, 0.0]);
+    /// assert_eq!(reparam::sets::SphereSet::new(2, 1.0).unwrap().centre(), &[0.0, 0.0]);
     /// ```
     pub fn centre(&self) -> &[T] {
         &self.centre
@@ -74,14 +74,14 @@ impl<T: Scalar> Sphere<T> {
     /// r.
     ///
     /// ```
-    /// assert_eq!(reparam::sets::Sphere::new(2, 1.5).unwrap().radius(), 1.5);
+    /// assert_eq!(reparam::sets::SphereSet::new(2, 1.5).unwrap().radius(), 1.5);
     /// ```
     pub fn radius(&self) -> T {
         self.radius
     }
 }
 
-impl<T: Scalar> ConstraintSet<T> for Sphere<T> {
+impl<T: Scalar> ConstraintSet<T> for SphereSet<T> {
     fn dim(&self) -> usize {
         self.centre.len()
     }

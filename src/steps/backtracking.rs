@@ -3,7 +3,7 @@
 use crate::Scalar;
 
 /// Step-size control of [`Nesterov`](crate::integrators::Nesterov), [`AcceleratedMirror`](crate::integrators::AcceleratedMirror),
-/// [`Simple`](crate::integrators::Simple) and [`Stochastic`](crate::integrators::Stochastic): each has a condition of its own on a step,
+/// [`Simple`](crate::integrators::Simple) and [`StochasticGradient`](crate::integrators::StochasticGradient): each has a condition of its own on a step,
 /// this is what follows from the answers.
 ///
 /// ```text

@@ -301,8 +301,8 @@ fn steps_of_nnls_prepare_a_once() {
     for (strategy, materialised) in [
         (Strategy::Auto, true),
         (Strategy::ActiveSet, true),
-        (Strategy::Flow, false),
-        (Strategy::ProjectedGradients, false),
+        (Strategy::LiftedCg, false),
+        (Strategy::ProjectedCg, false),
     ] {
         let (products, units) = (Arc::default(), Arc::default());
         let operator = Counted {

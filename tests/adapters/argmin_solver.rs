@@ -918,7 +918,7 @@ where
         Strategy::BlockExchange,
         Strategy::ActiveSet,
         Strategy::CoordinateDescent,
-        Strategy::Flow,
+        Strategy::LiftedCg,
     ] {
         let solver = NnlsSolver::new().strategy(strategy).steps(2);
         let (stepped, state) = execute!(problem(), solver, Some(vec![T::one(); 6]));
@@ -955,7 +955,7 @@ fn nnls_stops_resumes_and_refuses() {
     let fit = Fit::<Vec<f64>>::sample(3);
     let f = || LeastSquares::new(fit.matrix(), &fit.b).unwrap();
     let problem = || ObjectiveProblem::<_, Vec<f64>>::new(f());
-    let solver = NnlsSolver::new().strategy(Strategy::Flow).steps(2);
+    let solver = NnlsSolver::new().strategy(Strategy::LiftedCg).steps(2);
     let whole = Executor::new(problem(), solver.clone()).run().unwrap();
     assert!(whole.state.iter > 4);
 

@@ -1265,7 +1265,8 @@ fn methods_by_name() {
         "working-set",
         "coordinate-descent",
         "interior-point",
-        "projected-gradients",
+        "projected-cg",
+        "projected-gradients", // (the name it had before)
     ] {
         let ran = bench
             .nnls("A.npy", "b.npy", &["--strategy", name, "--explain"])
@@ -1286,7 +1287,7 @@ fn methods_by_name() {
     );
     let help = bench.run(&["simplex", "--help"]);
     assert!(
-        help.stdout.contains("projected-gradient") && !help.stdout.contains("interior-point"),
+        help.stdout.contains("accelerated-gradient") && !help.stdout.contains("interior-point"),
         "{}",
         help.stdout
     );

@@ -2,7 +2,8 @@
 
 use reparam::maps::{self, Reparametrization};
 use reparam::sets::{
-    Ball, BoundedSimplex, BoxSet, CappedSimplex, ConstraintSet, L1Ball, MonotoneCone, Product, Psd, Simplex,
+    BallSet, BoundedSimplex, BoxSet, CappedSimplexSet, ConstraintSet, L1BallSet, MonotoneCone, ProductSet,
+    Psd, Simplex,
 };
 use serde_json::Value;
 
@@ -87,15 +88,15 @@ pub fn set_of(set: &Value, n: usize) -> Boxed<dyn ConstraintSet<f64>> {
             Box::new(BoxSet::new(lo, hi).unwrap())
         }
         "simplex" => Box::new(Simplex::new(n, real("radius").unwrap()).unwrap()),
-        "capped_simplex" => Box::new(CappedSimplex::new(n, real("radius").unwrap()).unwrap()),
+        "capped_simplex" => Box::new(CappedSimplexSet::new(n, real("radius").unwrap()).unwrap()),
         "simplex_with_upper_bounds" => {
             Box::new(BoundedSimplex::new(numbers(&set["upper"]), real("radius").unwrap()).unwrap())
         }
-        "l1_ball" => Box::new(L1Ball::new(n, real("radius").unwrap()).unwrap()),
-        "ball" => Box::new(Ball::with_centre(numbers(&set["center"]), real("radius").unwrap()).unwrap()),
+        "l1_ball" => Box::new(L1BallSet::new(n, real("radius").unwrap()).unwrap()),
+        "ball" => Box::new(BallSet::with_centre(numbers(&set["center"]), real("radius").unwrap()).unwrap()),
         "product" => {
             let blocks = set["blocks"].as_array().unwrap().iter();
-            Box::new(Product::new(
+            Box::new(ProductSet::new(
                 blocks
                     .map(|b| set_of(b, b["size"].as_u64().unwrap() as usize))
                     .collect(),

@@ -182,7 +182,7 @@ fn argmins_files() {
     // NNLS: the whole solver is in the file, its tolerance too
     let solver = NnlsSolver::<f64>::new()
         .tolerance(1e-9)
-        .strategy(Strategy::Flow)
+        .strategy(Strategy::LiftedCg)
         .steps(2);
     let text = serde_json::to_string(&solver).unwrap();
     let loose = text.replace("1e-9", "1e9");

@@ -9,14 +9,10 @@ fn answers() -> Vec<Vec<f64>> {
     let a: Vec<f64> = random.normals(m * n);
     let b: Vec<f64> = random.normals(3 * m);
     let a = Dense::column_major(&a, m, n).unwrap();
-    let mut all: Vec<Vec<f64>> = [
-        Strategy::Auto,
-        Strategy::BlockExchange,
-        Strategy::ProjectedGradients,
-    ]
-    .into_iter()
-    .map(|s| Nnls::new(&a).strategy(s).solve(&b[..m]).unwrap().x)
-    .collect();
+    let mut all: Vec<Vec<f64>> = [Strategy::Auto, Strategy::BlockExchange, Strategy::ProjectedCg]
+        .into_iter()
+        .map(|s| Nnls::new(&a).strategy(s).solve(&b[..m]).unwrap().x)
+        .collect();
     all.extend(Nnls::new(&a).solve_many(&b).unwrap().into_iter().map(|s| s.x));
     let bounded = BoundedLeastSquares::new(&a, &vec![-0.01; n], &vec![0.01; n]);
     all.push(bounded.solve(&b[..m]).unwrap().x);

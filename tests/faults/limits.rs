@@ -113,10 +113,10 @@ fn one_stopped(a: &Raising, b: &[f64], k: usize) -> (&'static str, Solution<f64>
     let (name, answer) = match k {
         0 => ("auto", nnls(Strategy::Auto)),
         1 => ("active set", nnls(Strategy::ActiveSet)),
-        2 => ("projected gradients", nnls(Strategy::ProjectedGradients)),
+        2 => ("projected gradients", nnls(Strategy::ProjectedCg)),
         3 => ("least distance", nnls(Strategy::LeastDistance)),
         4 => ("interior point", nnls(Strategy::InteriorPoint)),
-        5 => ("flow", nnls(Strategy::Flow)),
+        5 => ("flow", nnls(Strategy::LiftedCg)),
         6 => (
             "bounds",
             BoundedLeastSquares::new(a, &lower, &upper)

@@ -304,12 +304,12 @@ impl LinearOperator<f64> for Products<'_> {
 const STRATEGIES: [Strategy; 6] = [
     Strategy::Auto,
     Strategy::ActiveSet,
-    Strategy::Flow,
-    Strategy::ProjectedGradients,
+    Strategy::LiftedCg,
+    Strategy::ProjectedCg,
     Strategy::LeastDistance,
     Strategy::InteriorPoint,
 ];
-const CHOICES: [Choice; 3] = [Choice::Auto, Choice::ActiveSet, Choice::ProjectedGradient];
+const CHOICES: [Choice; 3] = [Choice::Auto, Choice::ActiveSet, Choice::AcceleratedGradient];
 
 #[test]
 fn a_panic_inside_a_leaves_nothing_behind() {

@@ -29,7 +29,7 @@ fn solvers_maps_and_answers_are_send() {
     is_sync::<Error>();
     is_sync::<CancelToken>();
     is_sync::<Product<f64>>();
-    is_sync::<sets::Product<f64>>();
+    is_sync::<sets::ProductSet<f64>>();
     is_sync::<Pair<f64, Ball<f64>, Product<f64, Fixed<f64>>>>();
     is_sync::<Precompose<f64, Bounds<f64>>>();
     is_sync::<Affine<f64, Matrix, Squares<f64>>>();

@@ -172,9 +172,9 @@ fn least_squares_cancelled_at_every_product_and_every_iteration() {
             Strategy::ActiveSet,
             Strategy::CoordinateDescent,
             Strategy::WorkingSet,
-            Strategy::Flow,
+            Strategy::LiftedCg,
             Strategy::InteriorPoint,
-            Strategy::ProjectedGradients,
+            Strategy::ProjectedCg,
         ] {
             let s = Nnls::new(&dense)
                 .strategy(strategy)
@@ -307,9 +307,9 @@ fn threads_do_not_change_a_bit_of_sparse_products() {
             [
                 Strategy::Auto,
                 Strategy::WorkingSet,
-                Strategy::Flow,
+                Strategy::LiftedCg,
                 Strategy::InteriorPoint,
-                Strategy::ProjectedGradients,
+                Strategy::ProjectedCg,
             ]
             .map(|strategy| {
                 Nnls::new(&a)
@@ -351,7 +351,7 @@ fn threads_do_not_change_a_bit() {
                     Strategy::Auto,
                     Strategy::BlockExchange,
                     Strategy::ActiveSet,
-                    Strategy::ProjectedGradients,
+                    Strategy::ProjectedCg,
                 ] {
                     all.push(Nnls::new(&a).strategy(strategy).solve(&b).unwrap());
                 }

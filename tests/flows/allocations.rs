@@ -5,7 +5,7 @@ use crate::counting::counted;
 use reparam::flows::{GradientFlow, MirrorFlow, NesterovFlow, NewtonFlow, RiemannianFlow};
 use reparam::integrators::{
     AcceleratedMirror, Acceleration, BregmanProximal, Euler, Implicit, Integrator, Nesterov, Restart,
-    RungeKutta, Simple, Stochastic,
+    RungeKutta, Simple, StochasticGradient,
 };
 use reparam::maps::Squares;
 use reparam::objectives::LeastSquares;
@@ -70,10 +70,10 @@ fn nothing_is_allocated_per_step() {
             .with_backtracking(Backtracking::new()),
     );
     check(&Simple::new(10.0).unwrap().with_backtracking(Backtracking::new()));
-    check(&Stochastic::new(1.0, 1).unwrap().with_epoch_rule());
-    check(&Stochastic::decaying(Decaying::new(0.1, 0.5).unwrap(), 1));
+    check(&StochasticGradient::new(1.0, 1).unwrap().with_epoch_rule());
+    check(&StochasticGradient::decaying(Decaying::new(0.1, 0.5).unwrap(), 1));
     check(
-        &Stochastic::new(0.01, 1)
+        &StochasticGradient::new(0.01, 1)
             .unwrap()
             .with_acceleration(Acceleration::Nesterov { momentum: 0.5 })
             .unwrap(),

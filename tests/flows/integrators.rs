@@ -8,7 +8,7 @@ use reparam::flows::{
 };
 use reparam::integrators::{
     AcceleratedMirror, Acceleration, BregmanProximal, Euler, Implicit, ImplicitScheme, Integrator, Nesterov,
-    Restart, RungeKutta, Scheme, Simple, Stochastic,
+    Restart, RungeKutta, Scheme, Simple, StochasticGradient,
 };
 use reparam::lifted::{Lifted, Point};
 use reparam::maps::{Exponential, Identity, NormalizedSquares, Power, Reparametrization, Squares};
@@ -519,7 +519,7 @@ fn stochastic_rows_dense_sparse_and_missing() {
         .collect();
     let eta = 0.02 / m as f64;
     let sgd = |acceleration| {
-        Stochastic::new(eta, 7)
+        StochasticGradient::new(eta, 7)
             .unwrap()
             .per_factor(2)
             .unwrap()
@@ -554,7 +554,7 @@ fn stochastic_rows_dense_sparse_and_missing() {
     let run = |f: &mut dyn Objective<f64>, seed| {
         Integrate::new(f, Squares::new(n))
             .unwrap()
-            .integrator(Stochastic::new(eta, seed).unwrap())
+            .integrator(StochasticGradient::new(eta, seed).unwrap())
             .start_u0(0.3)
             .max_iterations(3)
             .run()
@@ -581,7 +581,7 @@ fn stochastic_rows_dense_sparse_and_missing() {
     );
     let refused = Integrate::new(LeastSquares::new(&hidden, &b).unwrap(), Squares::new(n))
         .unwrap()
-        .integrator(Stochastic::new(eta, 7).unwrap())
+        .integrator(StochasticGradient::new(eta, 7).unwrap())
         .start_u0(0.3)
         .run();
     assert!(matches!(
@@ -597,7 +597,7 @@ fn stochastic_rows_dense_sparse_and_missing() {
     });
     let refused = Integrate::new(closure, Squares::new(1))
         .unwrap()
-        .integrator(Stochastic::new(eta, 7).unwrap())
+        .integrator(StochasticGradient::new(eta, 7).unwrap())
         .run();
     assert!(matches!(refused, Err(Error::Setting { .. })));
 }
@@ -630,7 +630,7 @@ fn stochastic_with_other_losses() {
         .unwrap();
     let run = Integrate::new(f(), Squares::new(n))
         .unwrap()
-        .integrator(Stochastic::new(1e-4, 3).unwrap())
+        .integrator(StochasticGradient::new(1e-4, 3).unwrap())
         .start_u0(1.0)
         .max_iterations(400)
         .run()
@@ -750,7 +750,7 @@ fn resuming_is_exact_and_observers_may_stop() {
         &b,
         &BregmanProximal::new(2).unwrap().with_fixed_step(0.1).unwrap(),
     );
-    halves(&a, &b, &Stochastic::new(0.01, 3).unwrap());
+    halves(&a, &b, &StochasticGradient::new(0.01, 3).unwrap());
 }
 
 #[test]
@@ -864,7 +864,7 @@ fn settings_without_meaning_are_refused() {
         assert!(
             setting(Nesterov::new(bad)) && setting(AcceleratedMirror::new(bad)) && setting(Simple::new(bad))
         );
-        assert!(setting(Stochastic::new(bad, 1)));
+        assert!(setting(StochasticGradient::new(bad, 1)));
         assert!(setting(GradientFlow::scaled(bad)) && setting(RiemannianFlow::scaled(bad)));
         assert!(setting(MirrorFlow::new().starting_at(bad)) && setting(NewtonFlow::new().with_damping(bad)));
     }
@@ -923,7 +923,7 @@ fn settings_without_meaning_are_refused() {
     );
     let r = Integrate::new(LeastSquares::new(&a, &b).unwrap(), Identity::new(4))
         .unwrap()
-        .integrator(Stochastic::new(0.01, 1).unwrap())
+        .integrator(StochasticGradient::new(0.01, 1).unwrap())
         .start(&[0.0; 4])
         .max_iterations(2)
         .run();
@@ -1015,7 +1015,7 @@ fn stochastic_runs_are_not_resumed_on_other_rows() {
     let run = |rows: usize, steps: usize| {
         let a = DMatrix::from_fn(rows, 2, |i, j| (1 + i + 2 * j) as f64 * 0.1);
         let f = LeastSquares::new(a, &vec![1.0; rows]).unwrap();
-        let stochastic = Stochastic::new(0.01, 1).unwrap();
+        let stochastic = StochasticGradient::new(0.01, 1).unwrap();
         Integrate::new(f, Squares::new(2))
             .unwrap()
             .integrator(stochastic)

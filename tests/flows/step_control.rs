@@ -4,7 +4,7 @@
 use nalgebra::DMatrix;
 use reparam::flows::{Recording, monitors::Accelerated};
 use reparam::integrators::{
-    AcceleratedMirror, Acceleration, Integrator, Nesterov, Restart, Safeguard, Simple, Stochastic,
+    AcceleratedMirror, Acceleration, Integrator, Nesterov, Restart, Safeguard, Simple, StochasticGradient,
 };
 use reparam::losses::Logistic;
 use reparam::maps::{Power, Squares};
@@ -257,7 +257,7 @@ fn the_epoch_rule_finds_its_step() {
     let eta = 0.02 / 8.0;
     for acceleration in [Acceleration::None, Acceleration::Nesterov { momentum: 0.8 }] {
         for first in FIRST {
-            let sgd = Stochastic::new(first * eta, 7)
+            let sgd = StochasticGradient::new(first * eta, 7)
                 .unwrap()
                 .with_acceleration(acceleration)
                 .unwrap()
@@ -283,12 +283,16 @@ fn the_epoch_rule_finds_its_step() {
 #[test]
 fn decaying_steps_and_the_epoch_rule_shrink_the_cloud() {
     let p = problem(40, 8, false, 12);
-    let gap = |sgd: Stochastic<f64>| p.run(2, sgd, 600, 1e-12).solution.objective / p.least - 1.0;
+    let gap = |sgd: StochasticGradient<f64>| p.run(2, sgd, 600, 1e-12).solution.objective / p.least - 1.0;
     let eta = 0.02 / 40.0;
-    let constant = gap(Stochastic::new(eta, 3).unwrap());
-    let decaying = gap(Stochastic::decaying(Decaying::new(10.0 * eta, 0.55).unwrap(), 3));
-    let ruled = gap(Stochastic::new(eta, 3).unwrap().with_epoch_rule());
-    let both = gap(Stochastic::decaying(Decaying::new(1e3 * eta, 0.55).unwrap(), 3).with_epoch_rule());
+    let constant = gap(StochasticGradient::new(eta, 3).unwrap());
+    let decaying = gap(StochasticGradient::decaying(
+        Decaying::new(10.0 * eta, 0.55).unwrap(),
+        3,
+    ));
+    let ruled = gap(StochasticGradient::new(eta, 3).unwrap().with_epoch_rule());
+    let both =
+        gap(StochasticGradient::decaying(Decaying::new(1e3 * eta, 0.55).unwrap(), 3).with_epoch_rule());
     println!(
         "inconsistent rows, (f − f*)/f*: constant {constant:.1e}, decaying {decaying:.1e}, epochs {ruled:.1e}, both {both:.1e}"
     );
@@ -296,7 +300,7 @@ fn decaying_steps_and_the_epoch_rule_shrink_the_cloud() {
     // the length is η/(k+2)^γ, k the updates so far
     let run = p.run(
         2,
-        Stochastic::decaying(Decaying::new(eta, 0.5).unwrap(), 3),
+        StochasticGradient::decaying(Decaying::new(eta, 0.5).unwrap(), 3),
         3,
         1e-12,
     );
@@ -339,7 +343,7 @@ fn a_controlled_run_resumes_bit_for_bit_and_repeats() {
             .with_safeguard(Safeguard::Restart)
             .with_backtracking(control),
     );
-    halves(&p, &Stochastic::new(1.0, 5).unwrap().with_epoch_rule());
+    halves(&p, &StochasticGradient::new(1.0, 5).unwrap().with_epoch_rule());
 }
 
 /// The mirror map of the orthant is infinite at 0, and a coordinate there would never move.

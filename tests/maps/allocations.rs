@@ -4,8 +4,8 @@
 use crate::counting::counted;
 use reparam::maps::{
     Affine, Algebraic, Ball, Boundary, Bounds, CappedSimplex, ConvexSequence, Difference, Exponential, Fixed,
-    Identity, L1Ball, Logistic, LowRank, Monotone, NormalizedSquares, OpenBall, Pair, Power, Precompose,
-    Product, ReducedSoftmax, Reparametrization, ScaledSquares, SecondOrderCone, Softmax, Softplus, Sphere,
+    Identity, L1Ball, LowRank, Monotone, NormalizedSquares, OpenBall, Pair, Power, Precompose, Product,
+    ReducedSoftmax, Reparametrization, ScaledSquares, SecondOrderCone, Sigmoid, Softmax, Softplus, Sphere,
     Squares, Stochastic, Tied, Trigonometric,
 };
 use reparam::testing::Random;
@@ -43,7 +43,7 @@ fn maps() -> Vec<(&'static str, Map)> {
         ),
         (
             "logistic",
-            Box::new(Logistic::new(zeros.clone(), ones.clone()).unwrap()),
+            Box::new(Sigmoid::new(zeros.clone(), ones.clone()).unwrap()),
         ),
         (
             "algebraic",

@@ -72,8 +72,8 @@ map_properties! {
     softplus_above: Softplus::<T>::with_lower(vector(&[-1.0, 2.0])).unwrap(),
     trigonometric: Trigonometric::<T>::uniform(4, T::zero(), T::one()).unwrap(),
     trigonometric_of_all_kinds: Trigonometric::<T>::new(vector(&[-1.0, -1.0, 2.0, -7.0]), vector(&[0.0, 1.0, 5.0, 1e3])).unwrap(),
-    logistic: Logistic::<T>::uniform(3, T::zero(), T::one()).unwrap(),
-    logistic_of_all_kinds: Logistic::<T>::new(vector(&[-1.0, 2.0, -7.0]), vector(&[0.0, 5.0, 1e3])).unwrap(),
+    logistic: Sigmoid::<T>::uniform(3, T::zero(), T::one()).unwrap(),
+    logistic_of_all_kinds: Sigmoid::<T>::new(vector(&[-1.0, 2.0, -7.0]), vector(&[0.0, 5.0, 1e3])).unwrap(),
     algebraic: Algebraic::<T>::uniform(3, -T::one(), T::one()).unwrap(),
     algebraic_of_all_kinds: Algebraic::<T>::new(vector(&[-1.0, 2.0, -7.0]), vector(&[0.0, 5.0, 1e3])).unwrap(),
     bounds_of_all_kinds: bounds::<T>(&[0.0, -INF, -2.0, 1.5, -INF, 10.0], &[INF, INF, 1.0, 1.5, 3.0, 11.0]),
@@ -113,7 +113,7 @@ fn separable<T: Scalar>() -> Vec<(&'static str, Map<T>)> {
             "trigonometric",
             Box::new(Trigonometric::new(lower(), upper()).unwrap()),
         ),
-        ("logistic", Box::new(Logistic::new(lower(), upper()).unwrap())),
+        ("logistic", Box::new(Sigmoid::new(lower(), upper()).unwrap())),
         ("algebraic", Box::new(Algebraic::new(lower(), upper()).unwrap())),
         ("bounds", Box::new(Bounds::new(lower(), upper()).unwrap())),
     ]
@@ -160,7 +160,7 @@ fn never_leaves_a_sliver(lo: f64, ulps: u32, u: f64) -> Result<(), TestCaseError
     let hi = (0..ulps).fold(lo, |x, _| x.next_up());
     let maps: [Map<f64>; 3] = [
         Box::new(Trigonometric::uniform(1, lo, hi).unwrap()),
-        Box::new(Logistic::uniform(1, lo, hi).unwrap()),
+        Box::new(Sigmoid::uniform(1, lo, hi).unwrap()),
         Box::new(Algebraic::uniform(1, lo, hi).unwrap()),
     ];
     for map in maps {
@@ -233,8 +233,8 @@ proptest! {
         for (name, map, x) in [
             ("exponential", Box::new(Exponential::new(1)) as Map<f64>, d),
             ("softplus", Box::new(Softplus::new(1)), d),
-            ("logistic above", Box::new(Logistic::uniform(1, 0.0, 1e10).unwrap()), d),
-            ("logistic below", Box::new(Logistic::uniform(1, -1e10, 0.0).unwrap()), -d),
+            ("logistic above", Box::new(Sigmoid::uniform(1, 0.0, 1e10).unwrap()), d),
+            ("logistic below", Box::new(Sigmoid::uniform(1, -1e10, 0.0).unwrap()), -d),
         ] {
             let again = round_trip(&*map, x);
             let u = x.abs().ln().abs() + 25.0;
@@ -321,7 +321,7 @@ fn hits_its_boundary<T: Scalar>() {
         let interior: [(Map<T>, &[T]); 4] = [
             (Box::new(Exponential::with_lower(vec![lo]).unwrap()), &[lo]),
             (Box::new(Softplus::with_lower(vec![lo]).unwrap()), &[lo]),
-            (Box::new(Logistic::new(vec![lo], vec![hi]).unwrap()), &[lo, hi]),
+            (Box::new(Sigmoid::new(vec![lo], vec![hi]).unwrap()), &[lo, hi]),
             (Box::new(Algebraic::new(vec![lo], vec![hi]).unwrap()), &[lo, hi]),
         ];
         for (map, ends) in interior {
@@ -406,7 +406,7 @@ fn bounds_are_checked() {
         Err(Error::Empty { .. })
     ));
     assert!(matches!(
-        Logistic::new(vec![0.0, 0.0], vec![1.0, INF]),
+        Sigmoid::new(vec![0.0, 0.0], vec![1.0, INF]),
         Err(Error::NotFinite { index: 1, .. })
     ));
     assert!(matches!(
@@ -495,7 +495,7 @@ fn boxes_as_wide_as_the_number_type() {
     let m = f64::MAX;
     for map in [
         Box::new(Trigonometric::uniform(1, -m, m).unwrap()) as Map<f64>,
-        Box::new(Logistic::uniform(1, -m, m).unwrap()),
+        Box::new(Sigmoid::uniform(1, -m, m).unwrap()),
         Box::new(Algebraic::uniform(1, -m, m).unwrap()),
         Box::new(bounds(&[-m], &[m])),
     ] {

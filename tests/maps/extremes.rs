@@ -121,7 +121,7 @@ fn cones_up_to_the_largest_number() {
 fn gaps_of_balls_of_any_size() {
     for e in [-900, -520, 0, 520, 900] {
         let r = power(e);
-        let gap = sets::Ball::new(2, r)
+        let gap = sets::BallSet::new(2, r)
             .unwrap()
             .frank_wolfe_gap(&[0.3 * r, -0.5 * r], &[3.0 / r, 4.0 / r]);
         assert!((gap.unwrap() - 3.9).abs() < 1e-13, "2^{e}: {gap:?}");
@@ -263,7 +263,7 @@ fn nested_products_cost_what_they_hold() {
     let depth = 60;
     for _ in 0..depth {
         map = Box::new(Product::new(vec![map, Box::new(Squares::new(1)) as Boxed]));
-        set = Box::new(sets::Product::new(vec![set, Box::new(sets::Orthant::new(1))]));
+        set = Box::new(sets::ProductSet::new(vec![set, Box::new(sets::Orthant::new(1))]));
     }
     let n = depth + 1;
     assert_eq!(

@@ -5,8 +5,9 @@ use crate::common::sets::{bounds, map_of, numbers, problems, set_of};
 use proptest::prelude::*;
 use reparam::maps::{Boundary, Reparametrization};
 use reparam::sets::{
-    AffineImage, Ball, BoundedSimplex, BoxSet, CappedSimplex, ConstraintSet, ConvexSequence, L1Ball,
-    MonotoneCone, Orthant, Product, Psd, SecondOrderCone, Simplex, Sphere, StochasticMatrices, WholeSpace,
+    AffineImage, BallSet, BoundedSimplex, BoxSet, CappedSimplexSet, ConstraintSet, ConvexSequenceSet,
+    L1BallSet, MonotoneCone, Orthant, ProductSet, Psd, SecondOrderConeSet, Simplex, SphereSet,
+    StochasticMatrices, WholeSpace,
 };
 use reparam::testing::{Random, check_set};
 use reparam::{MapError, Scalar};
@@ -26,13 +27,16 @@ fn catalogue<T: Scalar>(n: usize, seed: u64) -> Vec<(&'static str, Box<dyn Const
     let (lo, hi) = (T::lit(-1.0), T::lit(2.0));
     let mut all: Vec<(&'static str, Box<dyn ConstraintSet<T>>)> = vec![
         ("simplex", Box::new(Simplex::new(n, r).unwrap())),
-        ("capped simplex", Box::new(CappedSimplex::new(n, r).unwrap())),
+        ("capped simplex", Box::new(CappedSimplexSet::new(n, r).unwrap())),
         (
             "bounded simplex",
             Box::new(BoundedSimplex::new(upper, r).unwrap()),
         ),
-        ("l1 ball", Box::new(L1Ball::new(n, r).unwrap())),
-        ("ball", Box::new(Ball::with_centre(random.normals(n), r).unwrap())),
+        ("l1 ball", Box::new(L1BallSet::new(n, r).unwrap())),
+        (
+            "ball",
+            Box::new(BallSet::with_centre(random.normals(n), r).unwrap()),
+        ),
         ("monotone", Box::new(MonotoneCone::new(n).unwrap())),
         (
             "monotone, lower",
@@ -46,8 +50,8 @@ fn catalogue<T: Scalar>(n: usize, seed: u64) -> Vec<(&'static str, Box<dyn Const
             "monotone, bounded",
             Box::new(MonotoneCone::with_bounds(n, Some(lo), Some(hi)).unwrap()),
         ),
-        ("convex", Box::new(ConvexSequence::new(n).unwrap())),
-        ("second-order cone", Box::new(SecondOrderCone::new(n).unwrap())),
+        ("convex", Box::new(ConvexSequenceSet::new(n).unwrap())),
+        ("second-order cone", Box::new(SecondOrderConeSet::new(n).unwrap())),
         ("rows", Box::new(StochasticMatrices::by_rows(2, n).unwrap())),
         ("columns", Box::new(StochasticMatrices::by_columns(n, 2).unwrap())),
     ];
@@ -58,9 +62,9 @@ fn catalogue<T: Scalar>(n: usize, seed: u64) -> Vec<(&'static str, Box<dyn Const
     let parts: Vec<Box<dyn ConstraintSet<T>>> = vec![
         Box::new(Simplex::new(n, r).unwrap()),
         Box::new(BoxSet::uniform(2, lo, hi).unwrap()),
-        Box::new(Product::new(vec![Ball::new(2, r).unwrap(); 2])),
+        Box::new(ProductSet::new(vec![BallSet::new(2, r).unwrap(); 2])),
     ];
-    all.push(("product", Box::new(Product::new(parts))));
+    all.push(("product", Box::new(ProductSet::new(parts))));
     all
 }
 
@@ -123,7 +127,7 @@ proptest! {
         let y: Vec<f64> = (0..n).map(|i| (p[i] - t / w[i]).max(0.0)).collect();
         prop_assert!((set.natural_residual(&x, &g, Some(&c)) - residual_of(&x, &y, &c)).abs() < 1e-8);
         // on the solid simplex t may not be negative
-        let set = CappedSimplex::new(n, 1.5).unwrap();
+        let set = CappedSimplexSet::new(n, 1.5).unwrap();
         let y: Vec<f64> = (0..n).map(|i| (p[i] - t.max(0.0) / w[i]).max(0.0)).collect();
         prop_assert!((set.natural_residual(&x, &g, Some(&c)) - residual_of(&x, &y, &c)).abs() < 1e-8);
 
@@ -136,7 +140,7 @@ proptest! {
         let y: Vec<f64> = (0..n).map(|i| at(t, i)).collect();
         prop_assert!((set.natural_residual(&x, &g, Some(&c)) - residual_of(&x, &y, &c)).abs() < 1e-8);
 
-        let set = L1Ball::new(n, 1.0).unwrap();
+        let set = L1BallSet::new(n, 1.0).unwrap();
         let mut x = random.normals::<f64>(n);
         set.project(&mut x);
         let p = z(&x);
@@ -145,7 +149,7 @@ proptest! {
         let y: Vec<f64> = (0..n).map(|i| at(t, i)).collect();
         prop_assert!((set.natural_residual(&x, &g, Some(&c)) - residual_of(&x, &y, &c)).abs() < 1e-8);
 
-        let set = Ball::new(n, 1.0).unwrap();
+        let set = BallSet::new(n, 1.0).unwrap();
         set.project(&mut x);
         let p = z(&x);
         let at = |t: f64, i: usize| w[i] * p[i] / (w[i] + t.max(0.0));
@@ -170,7 +174,7 @@ proptest! {
         prop_assert!((set.natural_residual(&x, &g, Some(&c)) - residual_of(&x, &y, &c)).abs() < 1e-8);
 
         // any power of ten as common factor: the same residual in units of it
-        for (f, set) in [(1e150, &Simplex::new(n, 1.0).unwrap() as &dyn ConstraintSet<f64>), (1e-150, &Ball::new(n, 1.0).unwrap())] {
+        for (f, set) in [(1e150, &Simplex::new(n, 1.0).unwrap() as &dyn ConstraintSet<f64>), (1e-150, &BallSet::new(n, 1.0).unwrap())] {
             set.project(&mut x);
             let scaled: Vec<f64> = c.iter().map(|c| c * f).collect();
             let big: Vec<f64> = g.iter().map(|g| g * f * f).collect();
@@ -237,14 +241,14 @@ proptest! {
         }
         // the image of a box: a zonotope, through a product
         let parts: Vec<Box<dyn ConstraintSet<f64>>> = vec![Box::new(BoxSet::uniform(k, -1.0, 1.0).unwrap())];
-        let zonotope = AffineImage::new(t, Product::new(parts), offset).unwrap();
+        let zonotope = AffineImage::new(t, ProductSet::new(parts), offset).unwrap();
         let mut x: Vec<f64> = random.normals::<f64>(d).iter().map(|v| v * 10.0).collect();
         let z = x.clone();
         prop_assert!(zonotope.project(&mut x));
         let g: Vec<f64> = (0..d).map(|i| x[i] - z[i]).collect();
         prop_assert!(zonotope.frank_wolfe_gap(&x, &g).unwrap() < 1e-10);
         // round: to √ε
-        let disc = AffineImage::new(nalgebra::dmatrix![2.0, 0.0; 0.0, 1.0], Ball::new(2, 1.0).unwrap(), vec![0.0; 2]).unwrap();
+        let disc = AffineImage::new(nalgebra::dmatrix![2.0, 0.0; 0.0, 1.0], BallSet::new(2, 1.0).unwrap(), vec![0.0; 2]).unwrap();
         let z = [3.0 * random.normal::<f64>(), 3.0 * random.normal::<f64>()];
         let mut x = z;
         prop_assert!(disc.project(&mut x));
@@ -258,7 +262,7 @@ proptest! {
     fn sphere(n in 1usize..7, seed in any::<u64>()) {
         let mut random = Random::new(seed);
         let centre = random.normals::<f64>(n);
-        let set = Sphere::with_centre(centre.clone(), 1.5).unwrap();
+        let set = SphereSet::with_centre(centre.clone(), 1.5).unwrap();
         let (z, mut x, mut y) = (random.normals::<f64>(n), random.normals::<f64>(n), vec![0.0; n]);
         set.project(&mut x);
         y.copy_from_slice(&z);
@@ -282,11 +286,11 @@ proptest! {
     /// Convex regression: at its solution (found by the map and a long gradient descent) the residual vanishes.
     #[test]
     fn convex_sequences(seed in any::<u64>()) {
-        let set = ConvexSequence::<f64>::new(4).unwrap();
+        let set = ConvexSequenceSet::<f64>::new(4).unwrap();
         let mut random = Random::new(seed);
         // one constraint active or none: least squares in closed form
         let z = random.normals::<f64>(3);
-        let three = ConvexSequence::<f64>::new(3).unwrap();
+        let three = ConvexSequenceSet::<f64>::new(3).unwrap();
         let bend = z[0] - 2.0 * z[1] + z[2];
         let m = bend.min(0.0) / 6.0;
         let x = [z[0] - m, z[1] + 2.0 * m, z[2] - m];
@@ -320,7 +324,7 @@ fn nothing_is_certified_that_overflows() {
                 .is_nan()
         );
         assert!(
-            Ball::new(2, 1.0)
+            BallSet::new(2, 1.0)
                 .unwrap()
                 .natural_residual(&[1.0, 0.0], &[0.0, 1.0], Some(&scale))
                 .is_nan()

@@ -370,7 +370,7 @@ proptest! {
             builder(&products, &p.set).solve(&p.b).unwrap(),
         ];
         answers.extend(builder(&dense, &p.set).solve_many(&many).unwrap());
-        for strategy in [Choice::ActiveSet, Choice::BlockExchange, Choice::WorkingSet, Choice::ProjectedGradient] {
+        for strategy in [Choice::ActiveSet, Choice::BlockExchange, Choice::WorkingSet, Choice::AcceleratedGradient] {
             let solver = builder(&dense, &p.set).strategy(strategy).max_iterations(2000);
             answers.push(solver.solve(&p.b).unwrap());
         }
@@ -431,7 +431,7 @@ proptest! {
     #[test]
     fn iteration_limits(p in problem(), limit in 0usize..12) {
         let a = Dense::row_major(&p.a, p.m, p.n).unwrap();
-        for strategy in [Choice::Auto, Choice::BlockExchange, Choice::ActiveSet, Choice::WorkingSet, Choice::ProjectedGradient] {
+        for strategy in [Choice::Auto, Choice::BlockExchange, Choice::ActiveSet, Choice::WorkingSet, Choice::AcceleratedGradient] {
             let solver = builder(&a, &p.set).strategy(strategy);
             let start = solver.clone().max_iterations(0).solve(&p.b).unwrap();
             let s = solver.max_iterations(limit).solve(&p.b).unwrap();

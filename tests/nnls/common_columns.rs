@@ -79,7 +79,7 @@ fn a_mean_costs_few_products() {
             assert!(exact.status.is_solved());
             let best = judge(&case, &exact.x);
             let products = Nnls::new(&a)
-                .strategy(Choice::ProjectedGradients)
+                .strategy(Choice::ProjectedCg)
                 .solve(&case.b)
                 .unwrap();
             assert!(

@@ -324,7 +324,10 @@ fn the_bound_is_small_on_ordinary_problems() {
         |x: &[f64], y: &mut [f64]| reparam::operators::LinearOperator::apply(&view, x, y),
         |y: &[f64], x: &mut [f64]| reparam::operators::LinearOperator::apply_adjoint(&view, y, x),
     );
-    let s = Nnls::new(&products).strategy(Strategy::Flow).solve(&b).unwrap();
+    let s = Nnls::new(&products)
+        .strategy(Strategy::LiftedCg)
+        .solve(&b)
+        .unwrap();
     assert!(s.status.is_solved() && s.certificate.natural_residual_error < 1e-13);
 }
 

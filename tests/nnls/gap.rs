@@ -219,7 +219,7 @@ fn finite_and_true_over_every_mixture_of_bounds() {
         for (strategy, tolerance, limit) in [
             (Strategy::Auto, 1e-8, None),
             (Strategy::ActiveSet, 1e-8, None),
-            (Strategy::ProjectedGradient, 1e-3, None),
+            (Strategy::AcceleratedGradient, 1e-3, None),
             (Strategy::Auto, 1e-8, Some(1)),
         ] {
             let told = format!("round {round}, {m}×{n}, {strategy:?}, {limit:?}, sum {with_sum}, {kinds:?}");
@@ -246,7 +246,7 @@ fn rough_answers_have_gaps_of_their_size() {
         let (m, n, free) = (60, 30, round % 3);
         let kinds = kinds(&mut random, n, free);
         let c = case(&mut random, m, &kinds, round % 2 == 1, 20, 1.0);
-        let s = c.solve::<f64>(Strategy::ProjectedGradient, 1e-4, None, false);
+        let s = c.solve::<f64>(Strategy::AcceleratedGradient, 1e-4, None, false);
         let (gap, truth) = check(&c, &s, &format!("round {round}"));
         assert!(
             gap <= 10.0 * truth + 0.3 * c.least,

@@ -96,19 +96,19 @@ const FAMILIES: [Family; 14] = [
     Family::Nnls(Strategy::ActiveSet),
     Family::Nnls(Strategy::CoordinateDescent),
     Family::Nnls(Strategy::WorkingSet),
-    Family::Nnls(Strategy::ProjectedGradients),
+    Family::Nnls(Strategy::ProjectedCg),
     Family::Nnls(Strategy::LeastDistance),
     Family::Nnls(Strategy::InteriorPoint),
-    Family::Nnls(Strategy::Flow),
+    Family::Nnls(Strategy::LiftedCg),
     Family::Bounds,
     Family::BoundsBy(Choice::ActiveSet),
     Family::BoundsBy(Choice::WorkingSet),
-    Family::BoundsBy(Choice::ProjectedGradient),
+    Family::BoundsBy(Choice::AcceleratedGradient),
     Family::Simplex,
 ];
 
 /// The flow moves u with x = u∘u: an odd power of two on x is an irrational factor on u, and rounds otherwise.
-const FLOW: Family = Family::Nnls(Strategy::Flow);
+const FLOW: Family = Family::Nnls(Strategy::LiftedCg);
 
 /// Stalls, and says so, where b cannot be interpolated: as most of these.
 const INTERPOLATION: Family = Family::Nnls(Strategy::LeastDistance);

@@ -4,8 +4,8 @@ use reparam::BoundedLeastSquares;
 use reparam::Error;
 use reparam::operators::{LinearOperator, MatrixFree, SparseColumns};
 use reparam::sets::{
-    AffineImage, Ball, BoundedSimplex, BoxSet, CappedSimplex, ConstraintSet, ConvexSequence, L1Ball,
-    MonotoneCone, Orthant, Product, Simplex, TiedBox,
+    AffineImage, BallSet, BoundedSimplex, BoxSet, CappedSimplexSet, ConstraintSet, ConvexSequenceSet,
+    L1BallSet, MonotoneCone, Orthant, ProductSet, Simplex, TiedBox,
 };
 use reparam::testing::Random;
 
@@ -19,7 +19,7 @@ fn boxed(set: impl ConstraintSet<f64> + 'static) -> Box<dyn ConstraintSet<f64>> 
 /// Sets of Rᴺ: each kind of polyhedron, alone and as a block.
 fn sets() -> Vec<(&'static str, Box<dyn ConstraintSet<f64>>)> {
     let uniform = |n, lo, hi| BoxSet::uniform(n, lo, hi).unwrap();
-    let product = |blocks| boxed(Product::new(blocks));
+    let product = |blocks| boxed(ProductSet::new(blocks));
     let mut random = Random::new(7);
     let generators = nalgebra::DMatrix::from_fn(N, 4, |_, _| random.normal::<f64>());
     let offset: Vec<f64> = (0..N).map(|j| 0.1 * j as f64).collect();
@@ -32,8 +32,8 @@ fn sets() -> Vec<(&'static str, Box<dyn ConstraintSet<f64>>)> {
             "simplex with bounds",
             boxed(BoundedSimplex::new(vec![0.3; N], 2.0).unwrap()),
         ),
-        ("capped simplex", boxed(CappedSimplex::new(N, 1.0).unwrap())),
-        ("l1 ball", boxed(L1Ball::new(N, 1.2).unwrap())),
+        ("capped simplex", boxed(CappedSimplexSet::new(N, 1.0).unwrap())),
+        ("l1 ball", boxed(L1BallSet::new(N, 1.2).unwrap())),
         (
             "monotone",
             boxed(MonotoneCone::with_bounds(N, Some(-0.5), Some(0.5)).unwrap()),
@@ -42,7 +42,7 @@ fn sets() -> Vec<(&'static str, Box<dyn ConstraintSet<f64>>)> {
             "monotone from 0",
             boxed(MonotoneCone::with_bounds(N, Some(0.0), None).unwrap()),
         ),
-        ("convex sequence", boxed(ConvexSequence::new(N).unwrap())),
+        ("convex sequence", boxed(ConvexSequenceSet::new(N).unwrap())),
         (
             "ties",
             boxed(TiedBox::new(uniform(4, -0.2, 0.2), &[0, 1, 2, 3, 0, 1, 2, 3, 0, 0, 1, 2]).unwrap()),
@@ -62,7 +62,7 @@ fn sets() -> Vec<(&'static str, Box<dyn ConstraintSet<f64>>)> {
             "x >= 0 and l1 ball",
             product(vec![
                 boxed(Orthant::new(4)),
-                boxed(L1Ball::new(N - 4, 0.5).unwrap()),
+                boxed(L1BallSet::new(N - 4, 0.5).unwrap()),
             ]),
         ),
         (
@@ -70,7 +70,7 @@ fn sets() -> Vec<(&'static str, Box<dyn ConstraintSet<f64>>)> {
             product(vec![
                 boxed(MonotoneCone::with_bounds(5, Some(0.0), None).unwrap()),
                 boxed(TiedBox::new(uniform(2, -0.2, 0.2), &[0, 1, 0, 1]).unwrap()),
-                boxed(CappedSimplex::new(N - 9, 0.3).unwrap()),
+                boxed(CappedSimplexSet::new(N - 9, 0.3).unwrap()),
             ]),
         ),
         (
@@ -150,7 +150,7 @@ fn every_polyhedral_set_is_solved_to_optimality_in_every_storage() {
 fn a_start_is_taken_over_in_x() {
     let a = nalgebra::DMatrix::<f64>::identity(4, 4);
     let simplex = Simplex::new(3, 1.0).unwrap();
-    let set = Product::new(vec![boxed(BoxSet::uniform(1, 0.0, 1.0).unwrap()), boxed(simplex)]);
+    let set = ProductSet::new(vec![boxed(BoxSet::uniform(1, 0.0, 1.0).unwrap()), boxed(simplex)]);
     let solver = BoundedLeastSquares::over_set(&a, &set).unwrap();
     let b = [2.0, 0.5, 0.25, 0.25];
     let solution = solver.clone().start(&[1.0, 0.5, 0.25, 0.25]).solve(&b).unwrap();
@@ -189,12 +189,12 @@ fn a_start_is_taken_over_in_x() {
 #[test]
 fn a_set_that_is_no_polyhedron_with_one_sum_is_refused() {
     let a = nalgebra::DMatrix::<f64>::identity(4, 4);
-    let ball = BoundedLeastSquares::over_set(&a, &Ball::new(4, 1.0).unwrap());
+    let ball = BoundedLeastSquares::over_set(&a, &BallSet::new(4, 1.0).unwrap());
     assert!(ball.unwrap_err().to_string().contains("polyhedron"));
     let simplex = || boxed(Simplex::new(2, 1.0).unwrap());
-    let two = BoundedLeastSquares::over_set(&a, &Product::new(vec![simplex(), simplex()]));
+    let two = BoundedLeastSquares::over_set(&a, &ProductSet::new(vec![simplex(), simplex()]));
     assert!(two.unwrap_err().to_string().contains("sum"));
-    let short = BoundedLeastSquares::over_set(&a, &L1Ball::new(3, 1.0).unwrap()).unwrap();
+    let short = BoundedLeastSquares::over_set(&a, &L1BallSet::new(3, 1.0).unwrap()).unwrap();
     assert!(
         matches!(short.solve(&[0.0; 4]), Err(Error::Dimension { .. })),
         "{:?}",

@@ -4,7 +4,7 @@
 
 use reparam::least_squares::plan::Method::{
     AcceleratedGradient, BlockExchange, CoordinateDescent, GrowingGram, GrowingQr, InteriorPoint,
-    LeastDistance, Lift, ProjectedCg, SharedGram, WorkingSets,
+    LeastDistance, LiftedCg, ProjectedCg, SharedGram, WorkingSets,
 };
 use reparam::least_squares::plan::{Budget, Features, Method, Set, Storage, When, plan};
 
@@ -85,7 +85,7 @@ fn one_plan_for_each_regime() {
                 WorkingSets,
                 GrowingGram,
                 InteriorPoint,
-                Lift,
+                LiftedCg,
                 ProjectedCg,
                 CoordinateDescent,
             ],
@@ -93,7 +93,7 @@ fn one_plan_for_each_regime() {
         (
             "products only",
             Features::new(Storage::Products, 20_000, 8000),
-            vec![Lift, Lift, GrowingGram, Lift],
+            vec![LiftedCg, LiftedCg, GrowingGram, LiftedCg],
         ),
     ];
     for (what, features, expected) in table {

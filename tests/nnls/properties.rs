@@ -160,7 +160,7 @@ proptest! {
     fn projected_gradients(case in case(), tall in 1u64..1000) {
         let a = Dense::row_major(&case.a, case.m, case.n).unwrap();
         let s = solve(&case);
-        let t = Nnls::new(&a).strategy(Choice::ProjectedGradients).max_iterations(3000).solve(&case.b).unwrap();
+        let t = Nnls::new(&a).strategy(Choice::ProjectedCg).max_iterations(3000).solve(&case.b).unwrap();
         let judged = judge(&case, &t.x);
         prop_assert!(t.x.iter().all(|v| *v >= 0.0));
         if t.status.is_solved() {
@@ -171,8 +171,8 @@ proptest! {
         let (columns, rows) = (well.column_major(), Dense::row_major(&well.a, 60, 15).unwrap());
         let columns = Dense::column_major(&columns, 60, 15).unwrap();
         for a in [&columns, &rows] {
-            let t = Nnls::new(a).strategy(Choice::ProjectedGradients).solve(&well.b).unwrap();
-            prop_assert!(t.status.is_solved() && t.phase == Phase::ProjectedGradient, "{:?}", t.status);
+            let t = Nnls::new(a).strategy(Choice::ProjectedCg).solve(&well.b).unwrap();
+            prop_assert!(t.status.is_solved() && t.phase == Phase::ProjectedCg, "{:?}", t.status);
             prop_assert!((t.objective - solve(&well).objective).abs() <= 1e-12 * judge(&well, &t.x).half_b);
         }
     }
@@ -197,7 +197,7 @@ proptest! {
     #[test]
     fn iteration_limits(case in case(), limit in 0usize..12) {
         let a = Dense::row_major(&case.a, case.m, case.n).unwrap();
-        for strategy in [Choice::Auto, Choice::BlockExchange, Choice::ActiveSet, Choice::CoordinateDescent, Choice::Flow] {
+        for strategy in [Choice::Auto, Choice::BlockExchange, Choice::ActiveSet, Choice::CoordinateDescent, Choice::LiftedCg] {
             let s = Nnls::new(&a).strategy(strategy).max_iterations(limit).solve(&case.b).unwrap();
             let v = judge(&case, &s.x);
             prop_assert!(v.feasible);
@@ -218,7 +218,7 @@ proptest! {
         let start: Vec<f64> =
             if exact { solve(&case).x } else { Random::new(seed).normals::<f64>(case.n).into_iter().map(f64::abs).collect() };
         let from = judge(&case, &start);
-        for strategy in [Choice::Auto, Choice::BlockExchange, Choice::ActiveSet, Choice::CoordinateDescent, Choice::WorkingSet, Choice::Flow] {
+        for strategy in [Choice::Auto, Choice::BlockExchange, Choice::ActiveSet, Choice::CoordinateDescent, Choice::WorkingSet, Choice::LiftedCg] {
             let s = Nnls::new(&a).strategy(strategy).start(&start).max_iterations(limit).solve(&case.b).unwrap();
             let v = judge(&case, &s.x);
             prop_assert!(v.feasible);
@@ -266,7 +266,7 @@ fn projected_gradients_take_the_place_of_a_large_gram_matrix() {
         let s = nnls(&a, &case.b).unwrap();
         assert!(s.status.is_solved() && judge(&case, &s.x).rho <= 1e-8);
         // (in the second problem they may give up, but never give less)
-        assert!(!projected || s.phase == Phase::ProjectedGradient, "{}", s.phase);
+        assert!(!projected || s.phase == Phase::ProjectedCg, "{}", s.phase);
         let exact = Nnls::new(&a)
             .strategy(Choice::BlockExchange)
             .solve(&case.b)
@@ -321,8 +321,8 @@ fn sparse_path() {
     assert!(free.status.is_solved(), "{free}");
     assert!(free.certificate.natural_residual <= 1e-12, "{free}");
     assert!((free.objective - exact.objective).abs() <= 1e-12 * exact.objective);
-    let flow = Nnls::new(&products).strategy(Choice::Flow).solve(&b).unwrap();
-    assert_eq!(flow.phase, Phase::Flow);
+    let flow = Nnls::new(&products).strategy(Choice::LiftedCg).solve(&b).unwrap();
+    assert_eq!(flow.phase, Phase::ConjugateGradient);
     assert!(flow.status.is_solved() && flow.x.contains(&0.0), "{flow}");
     assert!((flow.objective - exact.objective).abs() <= 1e-8 * exact.objective);
 }

@@ -70,10 +70,10 @@ fn no_method_hands_out_less_than_it_began_with() {
         Strategy::ActiveSet,
         Strategy::CoordinateDescent,
         Strategy::WorkingSet,
-        Strategy::Flow,
+        Strategy::LiftedCg,
         Strategy::InteriorPoint,
         Strategy::LeastDistance,
-        Strategy::ProjectedGradients,
+        Strategy::ProjectedCg,
         Strategy::Auto,
     ];
     let mut stalled = 0;
@@ -112,7 +112,7 @@ fn no_method_over_bounds_hands_out_less_than_the_point_nearest_to_zero() {
         BoundedStrategy::BlockExchange,
         BoundedStrategy::ActiveSet,
         BoundedStrategy::WorkingSet,
-        BoundedStrategy::ProjectedGradient,
+        BoundedStrategy::AcceleratedGradient,
     ];
     for (seed, name) in [(1, "wide_23x46"), (2, "wide_62x124")] {
         let found = Found::read(name);

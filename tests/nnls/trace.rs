@@ -96,7 +96,7 @@ fn by_default() {
     );
     let s = Nnls::new(&products).solve(&b).unwrap();
     check(&s, "products");
-    assert_eq!(s.trace[0].method, Phase::Flow, "{s:#}");
+    assert_eq!(s.trace[0].method, Phase::ConjugateGradient, "{s:#}");
 }
 
 /// A Gram matrix that squares too large a condition number is given up, and the trace says for what.

@@ -61,7 +61,7 @@ fn full_rank_has_one_answer() {
         for strategy in [
             Strategy::ActiveSet,
             Strategy::CoordinateDescent,
-            Strategy::ProjectedGradients,
+            Strategy::ProjectedCg,
         ] {
             let s = Nnls::new(&a).strategy(strategy).solve(&b).unwrap();
             is(&s, Uniqueness::Unique, &told(&format!("{strategy:?}")));
@@ -147,7 +147,7 @@ fn what_was_not_examined_is_not_known() {
         |y: &[f64], x: &mut [f64]| LinearOperator::<f64>::apply_adjoint(&dmatrix![1.0, 0.5; 0.5, 1.0], y, x),
     );
     let s = Nnls::new(&products)
-        .strategy(Strategy::ProjectedGradients)
+        .strategy(Strategy::ProjectedCg)
         .solve(&[1.0, 1.0])
         .unwrap();
     is(&s, Uniqueness::NotKnown, "products only");

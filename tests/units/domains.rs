@@ -29,7 +29,7 @@ fn maps() -> Vec<(&'static str, Map)> {
         ),
         ("exponential", Box::new(Exponential::new(4))),
         ("softplus", Box::new(Softplus::new(4))),
-        ("logistic", Box::new(Logistic::uniform(4, 0.0, 1.0).unwrap())),
+        ("logistic", Box::new(Sigmoid::uniform(4, 0.0, 1.0).unwrap())),
         ("simplex", Box::new(NormalizedSquares::new(4, 1.0).unwrap())),
         ("softmax", Box::new(Softmax::new(4, 1.0).unwrap())),
         ("capped simplex", Box::new(CappedSimplex::new(4, 1.0).unwrap())),

@@ -8,7 +8,7 @@ use reparam::flows::{GradientFlow, Space};
 use reparam::implicit_bias::AlphaPath;
 use reparam::integrators::{
     AcceleratedMirror, BregmanProximal, Euler, Implicit, Integrator, Nesterov, Restart, RungeKutta, Simple,
-    Stochastic,
+    StochasticGradient,
 };
 use reparam::maps::{Power, Squares};
 use reparam::methods::{ConjugateGradient, Lbfgs, State, TrustRegion};
@@ -267,7 +267,7 @@ pub(crate) fn run(size: Size) -> Outcome {
     bench.dynamics("simple scheme", 2, Simple::new(eta(2))?, None)?;
     {
         // one step is m updates, each with a row: a product and its adjoint, beside those of the judgement
-        let rows = Stochastic::new(eta(2) / 10.0, 1)?.per_factor(2)?;
+        let rows = StochasticGradient::new(eta(2) / 10.0, 1)?.per_factor(2)?;
         bench.dynamics("row sampling (without its rows)", 2, rows, None)?;
     }
     bench.dynamics(
@@ -291,7 +291,7 @@ pub(crate) fn run(size: Size) -> Outcome {
     for (name, strategy) in [
         ("Nnls", Strategy::Auto),
         ("Nnls, active set", Strategy::ActiveSet),
-        ("Nnls, flow", Strategy::Flow),
+        ("Nnls, flow", Strategy::LiftedCg),
     ] {
         let a = bench.a.clone();
         let s = Nnls::new(&a).strategy(strategy).solve(&bench.b)?;

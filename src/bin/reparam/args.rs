@@ -1,7 +1,7 @@
 //! The command line. Options that every problem class takes live in [`Common`], so that another subcommand
 //! adds only what is its own (bounds, a radius).
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use reparam::{bounded, nnls};
 use std::path::PathBuf;
@@ -112,20 +112,35 @@ pub(crate) struct Common {
     pub(crate) threads: Option<usize>,
 }
 
-fn nnls_strategy() -> impl TypedValueParser<Value = nnls::Strategy> {
-    let names = nnls::Strategy::ALL.map(nnls::Strategy::name);
-    PossibleValuesParser::new(names).map(|name| {
-        let named = nnls::Strategy::ALL.into_iter().find(|s| s.name() == name);
-        named.unwrap_or_default()
+/// Names that strategies had before, still understood.
+const FORMER_NAMES: [(&str, &str); 3] = [
+    ("flow", "lifted-cg"),
+    ("projected-gradients", "projected-cg"),
+    ("projected-gradient", "accelerated-gradient"),
+];
+
+/// The strategies by their names.
+fn strategies<S: Copy + Default + Send + Sync + 'static, const K: usize>(
+    all: [S; K],
+    name: fn(S) -> &'static str,
+) -> impl TypedValueParser<Value = S> {
+    let possible = all.map(|s| {
+        let former = FORMER_NAMES.into_iter().filter(move |(_, now)| *now == name(s));
+        PossibleValue::new(name(s)).aliases(former.map(|(before, _)| before))
+    });
+    PossibleValuesParser::new(possible).map(move |given| {
+        let former = FORMER_NAMES.into_iter().find(|(before, _)| *before == given);
+        let now = former.map_or(given.as_str(), |(_, now)| now);
+        all.into_iter().find(|s| name(*s) == now).unwrap_or_default()
     })
 }
 
+fn nnls_strategy() -> impl TypedValueParser<Value = nnls::Strategy> {
+    strategies(nnls::Strategy::ALL, nnls::Strategy::name)
+}
+
 fn bounded_strategy() -> impl TypedValueParser<Value = bounded::Strategy> {
-    let names = bounded::Strategy::ALL.map(bounded::Strategy::name);
-    PossibleValuesParser::new(names).map(|name| {
-        let named = bounded::Strategy::ALL.into_iter().find(|s| s.name() == name);
-        named.unwrap_or_default()
-    })
+    strategies(bounded::Strategy::ALL, bounded::Strategy::name)
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -37,7 +37,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
         moderate: bool,
         run: &mut Run<'_>,
     ) -> Candidate<T> {
-        run.begin(Phase::Flow);
+        run.begin(Phase::ConjugateGradient);
         let (tolerance, patience) = if moderate {
             (T::epsilon().powf(T::lit(0.4)).max(self.tolerance), 300)
         } else {
@@ -45,9 +45,9 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
         };
         let reached = flow(self.problem, self.b, self.b_norm, x, tolerance, patience, run);
         if moderate {
-            return Candidate::new(reached.x, Phase::Flow, reached.limit);
+            return Candidate::new(reached.x, Phase::ConjugateGradient, reached.limit);
         }
-        self.cut(reached.x, Phase::Flow, reached.limit, run)
+        self.cut(reached.x, Phase::ConjugateGradient, reached.limit, run)
     }
 }
 

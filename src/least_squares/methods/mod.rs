@@ -1,5 +1,6 @@
 //! The methods, a file each. Which of them run, in which order and for how long is said in [`plan`](super::plan).
 
+pub(super) mod accelerated_gradient;
 pub(super) mod active_set;
 pub(super) mod block_exchange;
 pub(super) mod coordinate_descent;
@@ -11,7 +12,6 @@ pub(super) mod interior_point;
 pub(super) mod least_distance;
 pub(super) mod lifted_cg;
 pub(super) mod projected_cg;
-pub(super) mod projected_gradient;
 pub(super) mod schur_exchange;
 pub(super) mod shared_gram;
 pub(super) mod working_set;

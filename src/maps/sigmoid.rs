@@ -25,29 +25,29 @@ use crate::{Result, Scalar};
 /// The logistic function of Verhulst (1838), its inverse the log-odds of Berkson (JASA 39, 1944).
 ///
 /// ```
-/// use reparam::maps::{Boundary, Logistic, Reparametrization};
-/// let map = Logistic::uniform(1, 0.0, 1e10).unwrap();
+/// use reparam::maps::{Boundary, Sigmoid, Reparametrization};
+/// let map = Sigmoid::uniform(1, 0.0, 1e10).unwrap();
 /// let (mut u, mut x) = ([0.0_f64], [0.0_f64]);
 /// map.section(&[1e-9], Boundary::Exact, &mut u, &mut []).unwrap();
 /// map.apply(&u, &mut x, &mut []);
 /// assert!((x[0] / 1e-9 - 1.0).abs() < 1e-14);
 /// ```
-pub type Logistic<T> = Separable<T, ScalarLogistic<T>>;
+pub type Sigmoid<T> = Separable<T, ScalarSigmoid<T>>;
 
-/// One coordinate of [`Logistic`].
+/// One coordinate of [`Sigmoid`].
 ///
 /// ```
-/// use reparam::maps::{ScalarLogistic, ScalarMap};
-/// assert_eq!(ScalarLogistic::new(0.0, 2.0).unwrap().value(0.0), 1.0);
+/// use reparam::maps::{ScalarSigmoid, ScalarMap};
+/// assert_eq!(ScalarSigmoid::new(0.0, 2.0).unwrap().value(0.0), 1.0);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ScalarLogistic<T> {
+pub struct ScalarSigmoid<T> {
     interval: Interval<T>,
 }
 
-two_sided!(Logistic, ScalarLogistic);
+two_sided!(Sigmoid, ScalarSigmoid);
 
-impl<T: Scalar> ScalarLogistic<T> {
+impl<T: Scalar> ScalarSigmoid<T> {
     pub(super) fn on(interval: Interval<T>) -> Self {
         Self { interval }
     }
@@ -60,7 +60,7 @@ fn parts<T: Scalar>(u: T) -> (T, T) {
     (e, T::one() / (T::one() + e))
 }
 
-impl<T: Scalar> ScalarMap<T> for ScalarLogistic<T> {
+impl<T: Scalar> ScalarMap<T> for ScalarSigmoid<T> {
     fn name(&self) -> &'static str {
         "logistic"
     }

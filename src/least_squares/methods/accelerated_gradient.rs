@@ -27,9 +27,9 @@ impl<T: LinalgScalar> OfSet<T> for Context<'_, '_, T, BoundsAndSum<T>> {
     }
 
     fn gradients(&self, mut x: Vec<T>, most: usize, run: &mut Run<'_>) -> Option<Candidate<T>> {
-        run.begin(Phase::ProjectedGradient);
+        run.begin(Phase::AcceleratedGradient);
         let target = T::lit(0.3) * self.tolerance * self.unit_of(&x);
-        let limit = projected_gradient(
+        let limit = accelerated_gradient(
             self.problem,
             self.b,
             self.region,
@@ -39,7 +39,7 @@ impl<T: LinalgScalar> OfSet<T> for Context<'_, '_, T, BoundsAndSum<T>> {
             most.min(MOST),
             run,
         );
-        Some(Candidate::new(x, Phase::ProjectedGradient, limit.err()))
+        Some(Candidate::new(x, Phase::AcceleratedGradient, limit.err()))
     }
 }
 
@@ -47,7 +47,7 @@ impl<T: LinalgScalar> OfSet<T> for Context<'_, '_, T, BoundsAndSum<T>> {
 ///
 /// # Errors
 /// The limit that was hit; x is the best point then too.
-fn projected_gradient<T: LinalgScalar>(
+fn accelerated_gradient<T: LinalgScalar>(
     problem: &Problem<'_, T>,
     b: &[T],
     region: &BoundsAndSum<T>,
