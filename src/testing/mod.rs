@@ -1,4 +1,4 @@
-//! Checks for what users write themselves: operators, objectives, maps, sets. They return reports and never panic.
+//! Checks for what users write themselves: operators, objectives, losses, maps, sets, step rules. They return reports and never panic.
 //!
 //! ```
 //! use reparam::testing::check_map;
@@ -6,17 +6,21 @@
 //! assert!(report.passed(), "{report}");
 //! ```
 
+mod loss;
 mod map;
 mod objective;
 mod operator;
 mod random;
 mod set;
+mod step_rule;
 
+pub use loss::check_loss;
 pub use map::check_map;
 pub use objective::check_objective;
 pub use operator::check_operator;
 pub use random::Random;
 pub use set::check_set;
+pub use step_rule::check_step_rule;
 
 use std::fmt;
 

@@ -2,15 +2,19 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use nalgebra::DMatrix;
-use reparam::flows::{Recording, monitors::Accelerated};
+use reparam::flows::{Recording, Space, monitors::Accelerated};
 use reparam::integrators::{
     AcceleratedMirror, Acceleration, Integrator, Nesterov, Restart, Safeguard, Simple, StochasticGradient,
 };
+use reparam::lifted::Lifted;
 use reparam::losses::Logistic;
 use reparam::maps::{Power, Squares};
 use reparam::objectives::{Composite, LeastSquares};
-use reparam::steps::{Backtracking, Decaying};
-use reparam::testing::Random;
+use reparam::steps::{
+    Armijo, Backtracking, BarzilaiBorwein, Constant, Decaying, Kind, PublishedBarzilaiBorwein, Situation,
+    StepRule, Verdict,
+};
+use reparam::testing::{Random, check_step_rule};
 use reparam::{Error, Integrate, Integrated, Status, nnls};
 
 /// Factors of the step that fits.
@@ -366,4 +370,85 @@ fn starts_on_the_boundary_are_refused() {
     refused(&p, &u, reparam::integrators::BregmanProximal::new(2).unwrap());
     refused(&p, &u, AcceleratedMirror::new(0.1).unwrap());
     refused(&p, &u, Simple::new(0.1).unwrap());
+}
+
+/// Every rule, built for the problem that the check has.
+#[test]
+fn step_rules_do_their_work() {
+    for seed in 0..5 {
+        let reports = [
+            (
+                "constant",
+                check_step_rule(|l: f64| Constant::new(1.0 / l).unwrap(), seed),
+            ),
+            (
+                "decaying",
+                check_step_rule(|l: f64| Decaying::new(1.8 / l, 0.3).unwrap(), seed),
+            ),
+            (
+                "Armijo",
+                check_step_rule(|l: f64| Armijo::new(8.0 / l).unwrap(), seed),
+            ),
+            (
+                "Barzilai–Borwein, long",
+                check_step_rule(|l: f64| BarzilaiBorwein::new(Kind::Long, 1.0 / l).unwrap(), seed),
+            ),
+            (
+                "Barzilai–Borwein, short",
+                check_step_rule(|l: f64| BarzilaiBorwein::new(Kind::Short, 1.0 / l).unwrap(), seed),
+            ),
+            (
+                "Barzilai–Borwein, published",
+                check_step_rule(
+                    |l: f64| PublishedBarzilaiBorwein::new(Kind::Long, Space::U, 1.0 / l).unwrap(),
+                    seed,
+                ),
+            ),
+            (
+                "in f32",
+                check_step_rule(|l: f32| Constant::new(1.0 / l).unwrap(), seed),
+            ),
+        ];
+        for (name, report) in reports {
+            assert!(report.passed(), "{name}:\n{report}");
+        }
+    }
+}
+
+/// Rules that are wrong in one thing.
+#[test]
+fn wrong_step_rules_are_found() {
+    struct Wrong(&'static str, f64, usize);
+    impl StepRule<f64> for Wrong {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+        fn length(&mut self, _: &mut Lifted<'_, f64>, _: &Situation<'_, f64>) -> reparam::Result<f64> {
+            self.2 += 1;
+            Ok(match self.0 {
+                "short" => 0.1 / self.1,
+                "long" => 2.5 / self.1,
+                "backwards" => -1.0 / self.1,
+                "forgets nothing" => (1.0 + 1e-3 * self.2 as f64) / self.1,
+                _ => 1.0 / self.1,
+            })
+        }
+        fn verdict(&mut self, _: &Situation<'_, f64>, s: f64, _: Option<f64>) -> Verdict<f64> {
+            match self.0 {
+                "longer" if self.2 % 2 == 1 && s < 2.0 / self.1 => Verdict::Retry(2.0 * s),
+                _ => Verdict::Accept,
+            }
+        }
+    }
+    for (what, name) in [
+        ("short", "200 steps do what 50 of 1/L do"),
+        ("long", "200 steps do what 50 of 1/L do"),
+        ("backwards", "lengths are positive and finite"),
+        ("longer", "refused steps are shortened"),
+        ("forgets nothing", "the same lengths after a reset"),
+    ] {
+        let report = check_step_rule(|l| Wrong(what, l, 0), 1);
+        let check = report.checks().iter().find(|c| c.name == name).unwrap();
+        assert!(!check.passed(), "{what}:\n{report}");
+    }
 }

@@ -11,7 +11,7 @@ use reparam::objectives::{
     Sum,
 };
 use reparam::operators::{ColumnScaled, Dense, LinearOperator, MatrixFree, SparseColumns};
-use reparam::testing::{Random, check_objective};
+use reparam::testing::{Random, check_loss, check_objective};
 use reparam::{Error, Scalar};
 use std::cell::Cell;
 
@@ -419,45 +419,20 @@ fn losses<T: Real>(random: &mut Random, m: usize) -> Vec<(&'static str, Box<dyn 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(1), ..ProptestConfig::default() })]
 
-    /// Slopes and curvatures against differences, entry by entry, and the inequality of Fenchel and Young, which is an
-    /// equality at ν = ℓ′(z).
+    /// Slopes and curvatures against differences, entry by entry, and whatever else a loss says of itself.
     #[test]
     fn losses_are_what_they_say(seed in 0u64..100_000, m in 1usize..12) {
         let mut random = Random::new(seed);
         for (name, loss) in losses::<f64>(&mut random, m) {
             let z: Vec<f64> = (0..m).map(|_| 0.2 + 3.0 * random.uniform::<f64>()).collect();
-            let (mut r, mut d, mut plus, mut minus) = (vec![0.0; m], vec![0.0; m], vec![0.0; m], vec![0.0; m]);
-            prop_assert_eq!(loss.dim(), m);
             prop_assert!(loss.convex());
-            loss.gradient(&z, &mut r);
-            loss.curvature(&z, &mut d);
-            for i in 0..m {
-                let h = 1e-6;
-                let (mut zp, mut zm) = (z.clone(), z.clone());
-                zp[i] += h;
-                zm[i] -= h;
-                let slope = (loss.value(&zp) - loss.value(&zm)) / (2.0 * h);
-                prop_assert!((slope - r[i]).abs() < 1e-7 * (1.0 + loss.value(&z).abs()), "{} slope {} for {}", name, r[i], slope);
-                loss.gradient(&zp, &mut plus);
-                loss.gradient(&zm, &mut minus);
-                let bend = (plus[i] - minus[i]) / (2.0 * h);
-                // a kink within h of z: the difference lies between the two sides
-                let kink = name.contains("huber") || name.contains("hinge");
-                let near = kink && bend > -1e-9 && bend < loss.curvature_bound().unwrap() + 1e-9;
-                prop_assert!((bend - d[i]).abs() < 1e-6 * (1.0 + d[i]) || near, "{} curvature {} for {}", name, d[i], bend);
-            }
-            if let Some(bound) = loss.curvature_bound() {
-                prop_assert!(d.iter().all(|d| *d <= bound * (1.0 + 1e-12)));
-            }
-            let touch: f64 = r.iter().zip(&z).map(|(r, z)| r * z).sum();
-            let gap = loss.value(&z) + loss.conjugate(&r).unwrap() - touch;
-            prop_assert!(gap.abs() < 1e-11 * (1.0 + touch.abs() + loss.value(&z).abs()), "{}: {}", name, gap);
-            let y: Vec<f64> = (0..m).map(|_| 0.2 + 3.0 * random.uniform::<f64>()).collect();
-            let cross: f64 = r.iter().zip(&y).map(|(r, y)| r * y).sum();
-            prop_assert!(loss.value(&y) + loss.conjugate(&r).unwrap() >= cross - 1e-10);
-            let nu: Vec<f64> = random.normals(m);
-            let cross: f64 = nu.iter().zip(&y).map(|(n, y)| n * y).sum();
-            prop_assert!(loss.value(&y) + loss.conjugate(&nu).unwrap() >= cross - 1e-10, "{}", name);
+            let report = check_loss(&loss, &z, seed);
+            prop_assert!(report.passed(), "{}\n{}", name, report);
+        }
+        for (name, loss) in losses::<f32>(&mut random, m) {
+            let z: Vec<f32> = (0..m).map(|_| 0.2 + 3.0 * random.uniform::<f32>()).collect();
+            let report = check_loss(&loss, &z, seed);
+            prop_assert!(report.passed(), "{} in f32\n{}", name, report);
         }
     }
 
@@ -1110,4 +1085,75 @@ fn ridge_in_u_of_a_difference() {
         )
         .is_err()
     );
+}
+
+/// What is found in a loss that is wrong in one thing.
+mod wrong_losses {
+    use super::*;
+
+    /// ½ z², each term, but for one thing.
+    struct Wrong(&'static str);
+
+    impl Loss<f64> for Wrong {
+        fn dim(&self) -> usize {
+            2
+        }
+        fn value(&self, z: &[f64]) -> f64 {
+            z.iter().map(|z| 0.5 * z * z).sum()
+        }
+        fn gradient(&self, z: &[f64], r: &mut [f64]) {
+            r.copy_from_slice(z);
+            match self.0 {
+                "slope" => r[1] *= 1.01,
+                "coupled" => r[1] += 1e-9 * z[0],
+                _ => {}
+            }
+        }
+        fn curvature(&self, _z: &[f64], d: &mut [f64]) {
+            d.fill(if self.0 == "curvature" { 0.9 } else { 1.0 });
+        }
+        fn derivative(&self, _i: usize, z: f64) -> Option<f64> {
+            (self.0 == "derivative").then_some(2.0 * z)
+        }
+        fn residual(&self, z: &[f64], r: &mut [f64]) -> bool {
+            r.copy_from_slice(z);
+            self.0 == "residual"
+        }
+        fn convex(&self) -> bool {
+            true
+        }
+        fn curvature_bound(&self) -> Option<f64> {
+            (self.0 == "bound").then_some(0.5)
+        }
+        fn conjugate(&self, nu: &[f64]) -> Option<f64> {
+            (self.0 == "conjugate").then(|| nu.iter().map(|v| v * v).sum())
+        }
+    }
+
+    #[test]
+    fn are_found() {
+        let failed = |loss: &Wrong| -> Vec<&'static str> {
+            let report = check_loss(loss, &[0.5, -2.0], 1);
+            report
+                .checks()
+                .iter()
+                .filter(|c| !c.passed())
+                .map(|c| c.name)
+                .collect()
+        };
+        // none of the optional methods, and nothing wrong
+        assert_eq!(failed(&Wrong("")), [""; 0]);
+        for (what, name) in [
+            ("slope", "slopes against differences of the value"),
+            ("coupled", "a slope depends on its own entry only"),
+            ("curvature", "curvatures against differences of the slopes"),
+            ("derivative", "derivative of one term against the gradient"),
+            ("residual", "residual is b − z"),
+            ("bound", "curvature is within its bound"),
+            ("conjugate", "conjugate: equality at the gradient"),
+        ] {
+            let found = failed(&Wrong(what));
+            assert!(found.contains(&name), "{what}: {found:?}");
+        }
+    }
 }
