@@ -1,4 +1,4 @@
-//! The only helpers for validating input.
+//! Validation of input: every check of lengths, finite values and sizes in the crate is one of these functions.
 
 use crate::{Error, Result, Scalar};
 

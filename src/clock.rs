@@ -1,6 +1,6 @@
-//! The clock behind time limits and elapsed times: that of the system, where there is one.
+//! The clock for time limits and elapsed times: the system clock, where there is one.
 //!
-//! `wasm32-unknown-unknown` has none, and the standard library's panics there. It stands still then: elapsed times are zero, and a time
+//! `wasm32-unknown-unknown` has none, and the standard library's clock panics there. Ours stands still then: elapsed times are zero, and a time
 //! limit never ends a run (an iteration limit or a cancellation does).
 
 #[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]

@@ -1,7 +1,7 @@
 //! The engines of the solvers, compiled in this crate for `f32` and `f64`.
 //!
-//! The compiler makes generic code in the crate that calls it. A solver is thousands of lines, which would cost every user's crate half
-//! a minute. So the public types are thin: they hide the operator, the objective and the map behind `dyn`, and call a method of
+//! Generic code is compiled in the crate that calls it. A solver is thousands of lines: that would add half a minute to every user's
+//! build. So the public types are thin: they hide the operator, the objective and the map behind `dyn`, and call a method of
 //! [`Engines`], whose code for each number type is part of this crate. A `dyn` call per product or evaluation costs nothing beside it.
 #![allow(private_interfaces)] // users' code passes through here without naming what is handed over
 

@@ -1,4 +1,4 @@
-//! Implicit bias: what the flow selects among many solutions, as a function of where it starts and when it stops.
+//! Implicit bias: which of many solutions the flow selects, as a function of where it starts and when it stops.
 //!
 //! Started at u₀ = α·1 with α → 0 the flow tends to a solution of (nearly) least ℓ1 norm, for every L ≥ 2; L sets how fast in α. Its limit is
 //! the Bregman projection of x₀ onto the solutions,
@@ -7,7 +7,7 @@
 //! x∞ = argmin { D(z, x₀) : A z = b, z ≥ 0 }      because ψ'(x(t)) − ψ'(x₀) = −∫∇f ∈ range Aᵀ
 //! ```
 //!
-//! * [`AlphaPath`]: the limits for a sequence of α, each started from what the last one taught.
+//! * [`AlphaPath`]: the limits for a sequence of α, each run started from the dual point of the one before.
 //! * [`weighted_start`]: a start that makes it a weighted ℓ1 norm.
 //! * [`HeldOut`], [`discrepancy`]: early stopping, which regularises where data are noisy.
 //!

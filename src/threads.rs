@@ -1,7 +1,7 @@
-//! Where work by threads runs: in the pool that the caller is in, or rayon's global one; after a fork in one of this process.
+//! The thread pool that parallel work runs in: the caller's, or rayon's global one; after a fork, one of this process.
 //!
-//! A forked child has one thread, the one that called `fork`. rayon's global pool still counts the others, and waits for them for ever.
-//! So every region with threads is entered here: in another process than the one that first came by, it gets a pool of its own.
+//! A forked child has one thread, the one that called `fork`. rayon's global pool still counts the others, and waits for them without end.
+//! So all parallel work enters here: in a process other than the first that called, it gets a pool of its own.
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::atomic::{AtomicU32, Ordering};

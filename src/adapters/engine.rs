@@ -1,4 +1,4 @@
-//! What the adapters of the first direction share: a method of ours, one iteration at a time.
+//! One iteration of a method of this crate at a time: shared by the adapters that run our methods in another library's executor.
 
 use crate::checks::{check_len, check_positive};
 use crate::clock::Instant;
@@ -279,7 +279,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         self.saved.status.filter(|_| !self.saved.due)
     }
 
-    /// Ends the run where it has converged or cannot go on: the last touch in x, and the final status.
+    /// Ends the run where it has converged or cannot go on: the final polish in x, and the final status.
     fn settle(&mut self, objective: &mut dyn Objective<T>) -> Result<()> {
         let Some(mut rho) = self.saved.rho.filter(|_| !self.saved.due) else {
             return Ok(());

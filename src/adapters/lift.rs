@@ -1,4 +1,4 @@
-//! What the adapters of the second direction share: a solver of another library moves u, everything that is reported is x.
+//! Another library's solver moves u, and everything reported is in x: shared by the adapters that add constraints.
 
 use crate::checks::{check_finite, check_len, check_positive};
 use crate::clock::Instant;
@@ -168,7 +168,7 @@ where
         return Ok(judge.certify(run, phase, convex, T::nan(), status, how.tolerance, how.elapsed));
     }
     let (mut rho, _) = judge.look(&mut lifted, &mut run, None, how.tolerance)?;
-    // whatever ended the run: nothing is left to come but the last touch
+    // whatever ended the run: only the final polish is left
     let status = match judge.touch(
         &mut lifted,
         &mut run,

@@ -1,4 +1,4 @@
-//! Vectors and matrices of other libraries, seen as slices.
+//! Vectors and matrices of other libraries as slices.
 
 use crate::Scalar;
 use nalgebra::{DMatrix, DVector};

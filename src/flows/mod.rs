@@ -8,8 +8,8 @@
 //! | [`MirrorFlow`] | x′ = (2/t)(y − x), y′ = −(t/2) y∘∇f(x) | x ≥ 0, L = 2 |
 //! | [`NewtonFlow`] | u′ = −(∇²F + μD)⁻¹ ∇F(u) | u, any map |
 //!
-//! A flow is a formula; an [integrator](crate::integrators) makes steps of it, and [`Integrate`](crate::Integrate) drives the
-//! integrator, judges in x and records a [`Trajectory`]. A new flow is one file here.
+//! A flow is a formula; an [integrator](crate::integrators) discretises it, and [`Integrate`](crate::Integrate) drives the
+//! integrator, evaluates the stopping criterion in x and records a [`Trajectory`]. A new flow is one file here.
 //!
 //! Scales: with x = u^{∘L} the flow of L identical factors (Chou, Maly, Verdun, Freitas Paulo da Costa & Mirandola, AISTATS 2025)
 //! is u′ = −u^{∘(L−1)}∘∇f, which is s = 1/L of the full gradient ∇F = L u^{∘(L−1)}∘∇f. `per_factor(L)` says that by name.
@@ -42,15 +42,15 @@ use crate::{Error, Result, Scalar};
 pub enum Space {
     /// The position is u: x = φ(u) is in the set, whatever the step.
     U,
-    /// The position is x itself: a step may leave the open set, and is refused then.
+    /// The position is x itself: a step that leaves the open set is refused.
     X,
 }
 
 /// An ordinary differential equation y′ = v(t, y) on the lift. The state y holds a position (u or x) and whatever else the
 /// equation needs (a velocity, a dual variable).
 ///
-/// The evaluation of f at the position and the formula of v are apart: an integrator evaluates each point once, and the driver
-/// judges the same evaluation.
+/// The evaluation of f at the position is separate from the formula of v: an integrator evaluates each point once, and the driver
+/// uses the same evaluation for its stopping criterion.
 ///
 /// ```
 /// use reparam::{Integrate, Result, flows::{Flow, Space}, integrators::RungeKutta, lifted::{Lifted, Point}};
@@ -92,7 +92,7 @@ pub trait Flow<T: Scalar> {
     /// The length of y, given p = dim u and n = dim x.
     fn state_len(&self, p: usize, n: usize) -> usize;
 
-    /// Whether the problem is one for this flow: asked once, at the evaluated start.
+    /// Checks that the flow applies to this problem. Called once, at the evaluated start.
     ///
     /// # Errors
     /// [`Error::Setting`] or [`Error::Map`] with what is missing.
@@ -132,7 +132,7 @@ pub trait Flow<T: Scalar> {
         dy: &mut [T],
     ) -> Result<()>;
 
-    /// out ← ∂v/∂y w, for flows whose ∂v/∂y is symmetric (gradients): what implicit integrators ask. False when it is not, or f
+    /// out ← ∂v/∂y w, for flows whose ∂v/∂y is symmetric (gradients). Used by implicit integrators. False when it is not, or f
     /// has no Hessian products.
     ///
     /// # Errors
@@ -180,7 +180,7 @@ macro_rules! forward {
 }
 forward!(&mut F, Box<F>);
 
-/// What became of a trial state.
+/// The outcome of the evaluation of a trial state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trial {
     Fine,

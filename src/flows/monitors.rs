@@ -1,10 +1,10 @@
-//! Theory as monitors: Lyapunov functions, their bounds, and what the flow conserves.
+//! Monitors of a run: Lyapunov functions with their bounds, and conserved quantities of the flow.
 
 use crate::checks::{check_finite, check_len, check_number, check_positive};
 use crate::linalg::max_abs;
 use crate::{Error, Result, Scalar};
 
-/// What a monitor sees of a recorded moment.
+/// A recorded moment, as a monitor receives it.
 ///
 /// ```
 /// use reparam::flows::monitors::{Bregman, Moment, Monitor};
@@ -303,9 +303,9 @@ impl<T: Scalar> Monitor<T> for Accelerated<T> {
     }
 }
 
-/// What the first-order flow conserves: Nᵀ(ψ'(x(t)) − ψ'(x₀)) = 0 for N ⊂ ker A, because ψ'(x)′ = −∇f(x) ∈ range Aᵀ.
+/// The conserved quantity of the first-order flow: Nᵀ(ψ'(x(t)) − ψ'(x₀)) = 0 for N ⊂ ker A, because ψ'(x)′ = −∇f(x) ∈ range Aᵀ.
 ///
-/// The column `drift` is max |Nᵀ(ψ'(x) − ψ'(x₀))|, zero but for the errors of the integrator: the sharpest test of one. x₀ is the
+/// The column `drift` is max |Nᵀ(ψ'(x) − ψ'(x₀))|, zero up to the errors of the integrator, and so the most sensitive test of an integrator. x₀ is the
 /// first moment seen.
 ///
 /// ```

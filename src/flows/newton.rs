@@ -15,7 +15,7 @@ use crate::{Error, Result, Scalar};
 ///
 /// D is the [metric of the lift](Lifted::metric). ∇²F is indefinite where a multiplier is positive and u not yet 0; for convex f and a
 /// map that offers its diagonals μ ≥ 2/3 makes the sum positive definite everywhere. Smaller μ are allowed: where the matrix is then
-/// not positive definite, conjugate gradients stop at the last iterate before the bad direction, which still descends (Steihaug 1983),
+/// not positive definite, conjugate gradients stop at the last iterate before the direction of negative curvature, which is a descent direction (Steihaug 1983),
 /// and v is not smooth there.
 ///
 /// Near a solution with a regular Hessian all components decay at one rate, e^{−t} for μ → 0, however ill-conditioned f is. Needs

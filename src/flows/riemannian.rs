@@ -5,7 +5,7 @@ use crate::checks::check_positive;
 use crate::lifted::{Lifted, Point};
 use crate::{Error, MapError, Result, Scalar};
 
-/// The same flow seen in x: the Riemannian gradient flow of f for the metric (J Jᵀ)⁻¹, with no geodesic and no exponential map.
+/// The gradient flow written in x: the Riemannian gradient flow of f for the metric (J Jᵀ)⁻¹. It needs no geodesic and no exponential map.
 ///
 /// ```text
 /// x′ = −s J Jᵀ∇f(x)

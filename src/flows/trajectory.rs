@@ -1,11 +1,11 @@
-//! Records of a run of a flow: what is wanted, and what was seen.
+//! Recording of a run of a flow: what to record, and the record.
 
 use super::monitors::{Moment, Monitor};
 use crate::checks::check_finite;
 use crate::{Error, Result, Scalar};
 use std::io::{self, Write};
 
-/// What of a run is recorded, and when. Nothing by default; then nothing is allocated either.
+/// What to record of a run, and when. Nothing by default, and then nothing is allocated.
 ///
 /// ```
 /// use reparam::{Integrate, flows::Recording, maps::Squares, objectives::LeastSquares};
@@ -100,8 +100,8 @@ impl<'a, T: Scalar> Recording<'a, T> {
     }
 
     /// Also the start, every k-th step and the last. With [`also_at_times`](Self::also_at_times) and
-    /// [`also_per_decade`](Self::also_per_decade) the ways to choose moments combine: a row wherever one of them asks for it, in the order
-    /// of time, and one row where several ask for the same moment.
+    /// [`also_per_decade`](Self::also_per_decade) the choices of moments combine: one row for each moment that any of them selects, in the order
+    /// of time.
     ///
     /// ```
     /// use reparam::{Integrate, flows::{GradientFlow, Recording}, integrators::RungeKutta, maps::Squares, objectives::LeastSquares};

@@ -8,16 +8,16 @@ use crate::methods::{Method, Step};
 use crate::steps::Backtracking;
 use crate::{Result, Scalar};
 
-/// Accelerated mirror descent on x ≥ 0 (L = 2): the scheme to recommend of the accelerated ones.
+/// Accelerated mirror descent on x ≥ 0 (L = 2): the recommended accelerated scheme.
 ///
 /// ```text
 /// x₊ = (x + 2/(k+2) e^ζ)/(1 + 2/(k+2))      ζ₊ = ζ − η(k+2)/2 ∇f(x₊)      k from 0, ζ₀ = log x₀, t₊ = t + √η
 /// ```
 ///
-/// In this order only: x from the old ζ, then ζ from the gradient at the *new* x. With the gradient of the old x it blows up for every
+/// The order matters: x from the old ζ, then ζ from the gradient at the *new* x. With the gradient at the old x the scheme diverges for every
 /// η. x is an average of positive numbers and never leaves the orthant, whatever η. Discretises [`MirrorFlow`](crate::flows::MirrorFlow);
-/// f − f(z) ≤ 4·KL(z, x₀)/(η k²) is what to expect of small η. One evaluation per step. For the map [`Squares`](crate::maps::Squares),
-/// which is only used to tell the set.
+/// f − f(z) ≤ 4·KL(z, x₀)/(η k²) holds approximately for small η. One evaluation per step. For the map [`Squares`](crate::maps::Squares),
+/// which is used only to identify the set.
 ///
 /// [`with_backtracking`](Self::with_backtracking) chooses η, in the form with three sequences, for which the bound is a theorem:
 ///
@@ -87,7 +87,7 @@ impl<T: Scalar> AcceleratedMirror<T> {
         })
     }
 
-    /// With a step that is controlled: η of the constructor is the first to try.
+    /// With step-size control: the η of the constructor is the first trial.
     ///
     /// ```
     /// use reparam::{Integrate, integrators::AcceleratedMirror, maps::Squares, objectives::LeastSquares, steps::Backtracking};

@@ -17,13 +17,13 @@ use crate::{Error, Result, Scalar};
 /// p₊ = p − h ∇f(x₊)  ⇔  x₊ = argmin_{z ≥ 0} h f(z) + D(z, x)
 /// ```
 ///
-/// What makes it the integrator for limits: p₊ − p is a gradient, in range Aᵀ, *exactly*, whatever the length of the step. So the iterates stay on
-/// the leaf of their start, on which the limit of the flow is unique: long steps cost accuracy of the path, none of the limit. And f is convex in
-/// x where F is not in u: every step has one solution. By default the steps grow by a factor of 4, and the limit of a stiff flow (L > 2, α → 0)
-/// that keeps an explicit integrator busy for millions of steps is there after some tens.
+/// It is the integrator for limits, because p₊ − p is *exactly* a gradient, in range Aᵀ, for any step length. So the iterates stay in the affine
+/// set p₀ + range Aᵀ, on which the limit of the flow is unique: long steps cost accuracy of the path, but none of the limit. And f is convex in
+/// x where F is not convex in u: every step has one solution. By default the steps grow by a factor of 4. The limit of a stiff flow (L > 2, α → 0),
+/// for which an explicit integrator needs millions of steps, then takes a few tens.
 ///
-/// Each step is solved by Newton's method, (ψ''(x) + h∇²f) δ = −(ψ'(x) − p + h∇f), by conjugate gradients scaled by ψ''^{−1/2}: I plus a
-/// matrix of rank m, so that some m iterations do. Decreasing coordinates are moved in p, growing ones in x, and neither can leave x > 0.
+/// Each step is solved by Newton's method, (ψ''(x) + h∇²f) δ = −(ψ'(x) − p + h∇f), by conjugate gradients scaled by ψ''^{−1/2}: the matrix is I plus one
+/// of rank m, so about m iterations suffice. Decreasing coordinates are moved in p, growing ones in x, and neither can leave x > 0.
 ///
 /// For convex f with Hessian products, and the map x = u^{∘L} on x ≥ 0. Order 1. Time is that of the per-factor flow.
 ///

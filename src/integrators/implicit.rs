@@ -51,8 +51,8 @@ impl ImplicitScheme {
 
 /// Implicit integration of gradient flows in u: the step is limited by accuracy, not by stability.
 ///
-/// The flow is stiff near a solution (its rates spread like the eigenvalues of A diag(x^q) Aᵀ) and for α → 0, where explicit schemes
-/// make steps of the fastest time scale for as long as the slowest takes. Each stage solves
+/// The flow is stiff near a solution (its rates spread like the eigenvalues of A diag(x^q) Aᵀ) and for α → 0, where the steps of explicit
+/// schemes are limited by the fastest time scale while the slowest one decides how long the run is. Each stage solves
 ///
 /// ```text
 /// Y − hγ v(Y) = r      by Newton:  (I + hγ s ∇²F(Y)) δ = −(Y − hγ v(Y) − r)      by conjugate gradients, preconditioned by the
@@ -87,7 +87,7 @@ pub struct Implicit<T, F> {
     error: T,
 }
 
-/// What one stage needs.
+/// The data of one stage.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Newton<T> {
@@ -254,7 +254,7 @@ impl<T: Scalar, F: Flow<T>> Implicit<T, F> {
 }
 
 impl<T: Scalar> Newton<T> {
-    /// Solves Y − hγ v(t, Y) = target from the Y given; on return `slope` is v(t, Y), `at` evaluated at Y. `Outside` stands for every
+    /// Solves Y − hγ v(t, Y) = target from the Y given; on return `slope` is v(t, Y), `at` evaluated at Y. `Outside` is returned for any
     /// reason to shorten the step.
     fn solve<F: Flow<T>>(
         &mut self,

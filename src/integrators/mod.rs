@@ -1,4 +1,4 @@
-//! What makes steps of the dynamics: integrators of differential equations, and schemes with a life of their own.
+//! Integrators of the differential equations of the lift, and accelerated and stochastic schemes that discretise no flow.
 //!
 //! | integrator | of | order | control |
 //! |---|---|---|---|
@@ -42,7 +42,7 @@ use crate::lifted::{Lifted, Point};
 use crate::methods::Method;
 use crate::{Result, Scalar};
 
-/// A [`Method`] that knows what time it is.
+/// A [`Method`] whose steps advance a time t.
 ///
 /// ```
 /// use reparam::flows::GradientFlow;
@@ -65,7 +65,7 @@ pub trait Integrator<T: Scalar>: Method<T> {
     /// done.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) or [`Error::Map`](crate::Error::Map) when the problem is none for it.
+    /// [`Error::Setting`](crate::Error::Setting) or [`Error::Map`](crate::Error::Map) when it does not apply to the problem.
     fn begin(&mut self, lifted: &mut Lifted<'_, T>, point: &Point<T>) -> Result<()>;
 
     /// t.
@@ -74,7 +74,7 @@ pub trait Integrator<T: Scalar>: Method<T> {
     /// The length in t of the last step, NaN before the first.
     fn step_size(&self) -> T;
 
-    /// No step is to go beyond this time. Schemes of fixed steps ignore it, and end at the first step that reaches it.
+    /// No step may go beyond this time. Schemes with fixed steps ignore it, and end at the first step that reaches it.
     fn stop_at(&mut self, time: T) {
         let _ = time;
     }
@@ -84,8 +84,8 @@ pub trait Integrator<T: Scalar>: Method<T> {
         None
     }
 
-    /// `at` ← the evaluated point at a time within the last step, `second` ← the second sequence there (empty without one). False when
-    /// there is nothing between the steps.
+    /// `at` ← the evaluated point at a time within the last step, `second` ← the second sequence there (empty without one). False for schemes
+    /// without interpolation.
     ///
     /// # Errors
     /// [`Error::Evaluation`](crate::Error::Evaluation).

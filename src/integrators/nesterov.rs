@@ -37,7 +37,7 @@ pub enum Restart {
 /// ```
 ///
 /// s = 1: the full gradient; [`per_factor`](Self::per_factor): s = 1/L. Any map; u may pass through 0. The point that is reported and
-/// judged is φ(v), where the gradient is known: one evaluation per step. F is not convex: the rate k⁻² is seen, not proved.
+/// checked for convergence is φ(v), where the gradient is known: one evaluation per step. F is not convex: the rate k⁻² is observed, not proved.
 ///
 /// [`with_backtracking`](Self::with_backtracking) chooses η: one value of f more per step, at u₊, and
 ///
@@ -142,7 +142,7 @@ impl<T: Scalar> Nesterov<T> {
         self
     }
 
-    /// With a step that is controlled: η of the constructor is the first to try.
+    /// With step-size control: the η of the constructor is the first trial.
     ///
     /// ```
     /// use reparam::{Integrate, integrators::{Nesterov, Restart}, maps::Squares, objectives::LeastSquares, steps::Backtracking};

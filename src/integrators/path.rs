@@ -1,10 +1,10 @@
-//! What every integrator of a differential equation keeps: the state, the slope there, and the last step for interpolation.
+//! The state that every integrator of a differential equation keeps: y, the slope there, and the last step for interpolation.
 
 use crate::flows::{Flow, Trial, place};
 use crate::lifted::{Lifted, Point};
 use crate::{Error, Result, Scalar};
 
-/// What integrators with a `flow` and a `path` answer alike.
+/// The methods that are the same for every integrator with a `flow` and a `path`.
 macro_rules! along_path {
     () => {
         fn time(&self) -> T {

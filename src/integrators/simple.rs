@@ -32,7 +32,7 @@ pub enum Safeguard {
 ///
 /// Each ζ_j is multiplied by 1 − η(k+1)g_j/2: where a multiplier g_j stays positive (inconsistent data), that turns negative at
 /// k > 2/(η g_j) and the unguarded scheme blows up soon after k > 4/(η g_j), for every fixed η. Here such a step is never taken: see
-/// [`Safeguard`]. [`AcceleratedMirror`](super::AcceleratedMirror) has no such flaw and is to be preferred.
+/// [`Safeguard`]. [`AcceleratedMirror`](super::AcceleratedMirror) does not have this problem; prefer it.
 ///
 /// [`with_backtracking`](Self::with_backtracking) makes the safeguard choose η too, and reads k + 1 as 1 + t/√η, t since the last restart:
 ///
@@ -41,9 +41,9 @@ pub enum Safeguard {
 /// a step out of the orthant: η ← η/2 with Safeguard::Stop; a restart first with Safeguard::Restart
 /// ```
 ///
-/// Steps that `Stop` would end at become ever shorter then, η ~ t^{−2}, and what was gained by acceleration is lost: restarts are better.
+/// With `Stop` the steps then become ever shorter, η ~ t^{−2}, which loses the gain of acceleration: restarts are better.
 ///
-/// Source: Chou et al., AISTATS 2025, repaired.
+/// Source: Chou et al., AISTATS 2025, corrected.
 ///
 /// ```
 /// use reparam::{Integrate, Status, integrators::{Safeguard, Simple}, maps::Squares, objectives::LeastSquares};

@@ -1,4 +1,4 @@
-//! The lifted problem F = f∘φ: what methods that move u are made of.
+//! The lifted problem F = f∘φ: values and derivatives for methods that move u.
 //!
 //! ```math
 //! \nabla F = J^\top g, \qquad

@@ -1,7 +1,7 @@
-//! Vectors for a while: memory that a thread keeps for its next solve.
+//! Temporary vectors, in memory that a thread keeps for its next solve.
 //!
-//! A solve of twenty rows takes four microseconds, and thirty allocations were a quarter of that. What a solve needs on its way, and does not
-//! hand out, it borrows here; after the first few solves of a kind nothing is allocated any more. A thread keeps at most forty vectors of 4096
+//! A solve of twenty rows takes four microseconds, and thirty allocations were a quarter of that. Temporary vectors that a solve does not
+//! return are borrowed here; after the first few solves of a kind nothing is allocated any more. A thread keeps at most forty vectors of 4096
 //! elements of a type: 1.3 MB of `f64`.
 
 use std::ops::{Deref, DerefMut};

@@ -1,4 +1,4 @@
-//! Separable losses ℓ(z) = Σᵢ wᵢ ℓᵢ(zᵢ): what is measured once the linear part A x is known.
+//! Separable losses ℓ(z) = Σᵢ wᵢ ℓᵢ(zᵢ) of z = A x.
 //!
 //! | loss | ℓᵢ(z) | ℓᵢ″ at most | domain |
 //! |---|---|---|---|
@@ -61,7 +61,7 @@ pub trait Loss<T: Scalar> {
     /// d ← ℓ″(z), length m; every entry is overwritten. Where ℓ″ jumps, the value of one side.
     fn curvature(&self, z: &[T], d: &mut [T]);
 
-    /// ℓᵢ′(z), the derivative of one term alone; None when it is not at hand. What stochastic gradients ask.
+    /// ℓᵢ′(z), the derivative of one term alone; None when it is not available. Used by stochastic gradient methods.
     fn derivative(&self, i: usize, z: T) -> Option<T> {
         let _ = (i, z);
         None
@@ -106,7 +106,7 @@ pub trait Loss<T: Scalar> {
     }
 
     /// The conjugate ℓ*(ν) = max_z ⟨ν, z⟩ − ℓ(z), +∞ outside its domain (by more than a rounding error, so that every
-    /// slope ν = ℓ′(z) is inside); None when it is not at hand.
+    /// slope ν = ℓ′(z) is inside); None when it is not available.
     fn conjugate(&self, nu: &[T]) -> Option<T> {
         let _ = nu;
         None

@@ -1,4 +1,4 @@
-//! lo ≤ x ≤ hi as a user writes it: infinite, one-sided, two-sided and equal bounds together.
+//! lo ≤ x ≤ hi with any mix of infinite, one-sided, two-sided and equal bounds.
 
 use super::interval::Interval;
 use super::separable::{release_of, section_of, weakest};

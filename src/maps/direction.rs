@@ -1,4 +1,4 @@
-//! The kernel of the round maps: y = u/‖u‖, in which a coordinate may be fixed (open ball) or not shown (closed ball).
+//! The common part of the maps onto spheres and balls: y = u/‖u‖, where one coordinate may be fixed (open ball) or dropped (closed ball).
 //!
 //! With n = ‖u‖, a = v − ⟨y,v⟩y and q = w − ⟨y,w⟩y, for F(u) = R⟨w, y⟩:
 //!
@@ -6,7 +6,7 @@
 //! dy·v = a/n      ∇F = (R/n) q      ∇²F v = −(R/n²)(⟨y,v⟩ q + ⟨q,v⟩ y + ⟨y,w⟩ a)
 //! ```
 //!
-//! a and q cancel in the largest entry of y when y is nearly an axis; there they are summed as
+//! In the largest entry of y, a and q suffer cancellation when y is nearly a coordinate axis; there they are summed as
 //! Σ_k y_k (y_k v_top − y_top v_k). Vectors are closures k ↦ u_k.
 
 use super::weights::{Unit, times};

@@ -1,10 +1,10 @@
-//! The kernel of all maps through the simplex: p = u²/‖u‖², Σp = 1.
+//! The common part of all maps through the simplex: p = u²/‖u‖², Σp = 1.
 //!
 //! Every quantity is formed from û = s u, s the power of two that brings max|u| into [1, 2): exact, and safe for every
 //! u. Two guards against cancellation near a vertex, where p is close to 1 in its largest entry `top`: what Σp = 1
 //! implies for `top` is taken from the sum of the others, and weights w enter as w − w_top.
 //!
-//! s itself enters in two halves, s = s' s'', and no sooner than it must: s is up to 2^±1000, and the products on the way would leave the numbers
+//! s itself enters in two halves, s = s' s'', as late as possible: s is up to 2^±1000, and intermediate products could overflow or underflow
 //! where the result does not. What is zero stays zero where s/‖û‖² overflows.
 //!
 //! Functions take the multiplier vector as a closure k ↦ w_k, so that a slack coordinate (w = 0) or a mirrored one (−w)

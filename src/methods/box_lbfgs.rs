@@ -1,8 +1,8 @@
 //! Limited-memory BFGS in x, over a box.
 //!
-//! The lift approaches a bound, f∘φ has a Hessian that the map bends, and both cost evaluations. Where every point of the box has
+//! The lift only approaches a bound, and the map adds curvature to the Hessian of f∘φ. Both cost evaluations. Where every point of the box has
 //! its u (maps that act coordinate by coordinate), the memory is that of f itself, the step minimises its model over the box, and
-//! u follows by the section: bounds are met exactly, held coordinates change the memory by nothing.
+//! u follows by the section: bounds are met exactly, and coordinates held at a bound do not change the memory.
 
 use super::box_model::{Model, Pair};
 use super::wolfe::{Reach, bracket, first_trial};
@@ -46,7 +46,7 @@ struct Work<T> {
     lower: Vec<T>,
     upper: Vec<T>,
     next: Option<Point<T>>,
-    /// Forgotten pairs, whose memory new ones use.
+    /// Memory of discarded pairs, for new ones.
     spare: Vec<Pair<T>>,
 }
 
@@ -189,9 +189,9 @@ impl<T: Scalar> BoxLbfgs<T> {
         }
     }
 
-    /// Whether the moves in the memory span the coordinates that are free at the point: of a direction in which it never moved
-    /// the model knows nothing. Gram–Schmidt in units of x_j, each move with a part of at least a hundredth of its own outside the others. Moves
-    /// that changed a held coordinate do not count: what they did to the gradient is not the free coordinates' doing.
+    /// Whether the moves in the memory span the coordinates that are free at the point. The model has no information on other
+    /// directions. Gram–Schmidt in units of x_j, each move with a part of at least a hundredth of its own outside the others. Moves
+    /// that changed a held coordinate do not count: part of their change of the gradient is due to that coordinate.
     fn spans(&self, point: &Point<T>) -> bool {
         let is_free = |j: usize| {
             let (lower, upper, g) = (self.work.lower[j], self.work.upper[j], point.g[j]);

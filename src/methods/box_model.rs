@@ -22,8 +22,8 @@ pub(super) struct Pair<T> {
 ///
 /// A face (some coordinates held) needs the inverse of the block of B that is left: one Sherman–Morrison step per update,
 /// O(m²n), or the two-loop recursion where no pair moved a held coordinate (the block is then the BFGS matrix of the shortened pairs).
-/// The minimiser is sought by blocks: hold all coordinates that leave the box, solve for the others, let go all that the
-/// model pulls back, a few times. It is feasible and better than d = 0 in any case, and exact when that settles.
+/// The minimiser is found by block exchange: hold all coordinates that leave the box, solve for the others, free all whose multiplier has the
+/// wrong sign, a few times. The result is feasible and no worse than d = 0, and exact when the exchange ends.
 ///
 /// Buffers only; they mean nothing between calls.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
-//! Memory that carries nothing from step to step.
+//! Work vectors of a step. Nothing in them is kept between steps.
 
-/// K vectors that a method works in: kept so that a step allocates nothing, and no part of its state. A copy starts empty, all are
-/// equal, and checkpoints leave them out.
+/// K work vectors of a method, kept so that a step allocates nothing. They are no part of its state: a copy starts empty, all
+/// compare equal, and checkpoints leave them out.
 pub(super) struct Buffers<T, const K: usize>([Vec<T>; K]);
 
 /// Vectors given back, for whoever needs one: as [`Buffers`], no part of a state.

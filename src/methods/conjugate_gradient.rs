@@ -23,7 +23,7 @@ pub struct ConjugateGradient<T> {
     previous: Vec<T>,
     /// ⟨D₋⁻¹∇F₋, ∇F₋⟩; None without a past.
     denominator: Option<T>,
-    /// The decrease that the last step was good for: 2(F − F₋)/slope starts the next search.
+    /// The decrease of the last step: 2(F − F₋)/slope is the first trial of the next search.
     last_decrease: Option<T>,
     next: Option<Point<T>>,
 }

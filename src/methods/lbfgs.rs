@@ -1,7 +1,7 @@
 //! Limited-memory BFGS in the metric of the lift.
 //!
 //! Nocedal (1980), two-loop recursion, with the inverse of the metric D(u) as initial matrix at every step. The
-//! metric carries what the map does to the scales of the coordinates, the pairs what f does.
+//! metric represents how the map scales the coordinates, the pairs represent the curvature of f.
 
 use super::buffers::Pool;
 use super::wolfe::first_trial;

@@ -4,8 +4,8 @@
 //! (J_uᵀ W J_u + K + μ D) s = −∇F      J_u = J_r(x) Dφ(u),  K = max(0, diag Σ gᵢ∇²φᵢ),  D = diag J_uᵀ W J_u + K
 //! ```
 //!
-//! Marquardt (1963), the damping after Nielsen (1999). K keeps coordinates apart whose column of J_u vanishes with u: those
-//! that are being held at a bound.
+//! Marquardt (1963), the damping after Nielsen (1999). K keeps the matrix positive definite
+//! where a column of J_u vanishes with u, as it does for coordinates held at a bound.
 
 use super::buffers::Buffers;
 use super::{Method, Step};
@@ -202,7 +202,7 @@ impl<T: Scalar> LevenbergMarquardt<T> {
         if scale.iter().all(|d| *d <= T::zero()) {
             return Ok(Step::Stalled);
         }
-        // the largest scale so far (Moré 1978): a parameter that has once been sensitive is not let loose when it flattens out.
+        // the largest scale so far (Moré 1978): a parameter that f depended on strongly keeps its scale where f becomes flat in it.
         // Each coordinate has a scale of its own: compared with that of another one it would depend on the units of both. One that
         // f has not depended on so far does not move, whatever its scale
         self.scale.resize(p, T::zero());

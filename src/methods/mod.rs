@@ -8,8 +8,8 @@
 //! | [`TrustRegion`] | Hessian products (or differences of gradients) | one evaluation, a few products |
 //! | [`LevenbergMarquardt`] | residuals and their Jacobian | one Jacobian, one factorisation of n×n |
 //!
-//! All but [`BoxLbfgs`], which moves in x, work in the metric of the lift ([`Lifted::metric`](crate::lifted::Lifted::metric)). Stopping, releases and limits are the
-//! business of the driver ([`Minimize`](crate::Minimize)). A new method is one file here, and a line in [`State`].
+//! All but [`BoxLbfgs`], which moves in x, work in the metric of the lift ([`Lifted::metric`](crate::lifted::Lifted::metric)). [`Minimize`](crate::Minimize) does the rest:
+//! stopping, steps that leave a face, limits. A new method is one file here, and a line in [`State`].
 
 mod box_lbfgs;
 mod box_model;
@@ -45,8 +45,8 @@ pub enum Step {
     Stalled,
     /// Every trial point gave NaN or an infinite value.
     NotFinite,
-    /// The step left the domain of the dynamics (an open orthant, say): it was too long, and the rule has no shorter one. The
-    /// point stays where it was.
+    /// The step left the domain of the dynamics (an open orthant, for example), and the rule offers no shorter step. The
+    /// point is unchanged.
     LeftDomain,
 }
 
@@ -76,7 +76,7 @@ pub trait Method<T: Scalar> {
     /// [`Error::Evaluation`](crate::Error::Evaluation) with the user's error.
     fn step(&mut self, lifted: &mut Lifted<'_, T>, point: &mut Point<T>, h: &[T]) -> Result<Step>;
 
-    /// Forgets the past: the point was moved by somebody else.
+    /// Discards stored curvature after an external change of the point.
     fn reset(&mut self);
 
     /// What [`Solution::phase`](crate::Solution::phase) says of a point that this method reached.
@@ -84,19 +84,19 @@ pub trait Method<T: Scalar> {
         Phase::Custom(self.name())
     }
 
-    /// Whether the method moves in x itself: it then leaves faces on which the lift is stationary, and lands on bounds exactly.
+    /// Whether the method moves in x itself. Such a method leaves faces on which the lift is stationary, and reaches bounds exactly.
     fn moves_in_x(&self) -> bool {
         false
     }
 
-    /// Whether the steps are those of a dynamical system (an [integrator](crate::integrators::Integrator)'s), to be left alone: no
-    /// step in x comes between them, and nothing is rounded to a bound at the end.
+    /// Whether the steps follow a dynamical system (as those of an [integrator](crate::integrators::Integrator) do). Then no
+    /// step in x is made between them, and nothing is rounded to a bound at the end.
     fn is_dynamics(&self) -> bool {
         false
     }
 
-    /// What the method's own model of f expects of the best step from here; None when it has no model, or one that has not seen
-    /// every direction that is free.
+    /// The decrease that the method's own model of f predicts for its best step; None when it has no model, or has not yet moved along every
+    /// free direction.
     fn outlook(&mut self, lifted: &Lifted<'_, T>, point: &Point<T>, h: &[T]) -> Option<Outlook<T>> {
         let _ = (lifted, point, h);
         None

@@ -27,7 +27,7 @@ pub enum Search {
 /// Finds t > 0 with F(u + t d) ≤ F(u) + 10⁻⁴ t F'(u; d) and |F'(u + t d; d)| ≤ 0.9 |F'(u; d)|, first trial `t`.
 ///
 /// `next` receives the evaluated point. A trial without a finite value (NaN, ±∞: outside the domain of f) shortens the step
-/// to a tenth, again and again: it steps back first and gives up last. Bracketing and cubic interpolation after Nocedal &
+/// to a tenth, repeatedly; the search gives up only when no shorter step is finite. Bracketing and cubic interpolation after Nocedal &
 /// Wright (2006), algorithms 3.5 and 3.6; near the end, where F is flat to rounding, the derivative alone decides
 /// (Hager & Zhang 2005, approximate Wolfe).
 ///
@@ -81,7 +81,7 @@ pub fn wolfe_search<T: Scalar>(
 
 /// The search along the lifted curve: for f = ℓ(A x + a) + … and a map whose rays are quadratic or rational, four products (two images, and
 /// value and gradient at the end) serve any number of trials. For a quadratic f the minimiser of the quartic (over a squared
-/// quadratic) is exact, otherwise the strong Wolfe conditions hold. The end is evaluated afresh: an updated image drifts. None
+/// quadratic) is exact, otherwise the strong Wolfe conditions hold. The end point is evaluated anew, because an updated image accumulates rounding. None
 /// where f or φ do not offer it.
 ///
 /// # Errors
@@ -252,7 +252,7 @@ pub(super) fn bracket<T: Scalar>(
     let (mut expansions, mut factor) = (0, T::lit(4.0));
     for _ in 0..40 {
         let Some((f, slope)) = at(t)? else {
-            // back: a tenth of the way beyond the best point so far
+            // shorten: a tenth of the way beyond the best point so far
             wall = wall.min(t);
             high = None;
             t = low.0 + T::lit(0.1) * (t - low.0);

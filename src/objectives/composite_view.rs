@@ -1,4 +1,4 @@
-//! What a search needs of ℓ(A x + a) + ½λ‖x‖² + ⟨c, x⟩: f along a curve of which the image is known.
+//! f = ℓ(A x + a) + ½λ‖x‖² + ⟨c, x⟩ along a curve whose image under A is known: what a line search needs.
 
 use crate::Scalar;
 use crate::linalg::{axpy, dot};

@@ -1,4 +1,4 @@
-//! Derivatives by finite differences: the steps, and what may be trusted of the result.
+//! Derivatives by finite differences: choice of the steps, and a bound of the error of the result.
 
 use super::{Evaluation, Nearby};
 use crate::linalg::{axpy, dot, max_abs, norm2};

@@ -1,4 +1,4 @@
-//! Objectives from closures that know no gradient.
+//! Objectives from closures without a gradient.
 
 use super::differences::Differencer;
 use super::{Convexity, Differences, Evaluation, Nearby, Objective};

@@ -1,4 +1,4 @@
-//! What is minimised: f with its gradient, and where it has one its curvature.
+//! Objectives: f with its gradient, and optionally products with its Hessian.
 //!
 //! | objective | f(x) |
 //! |---|---|

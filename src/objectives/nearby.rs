@@ -1,4 +1,4 @@
-//! Where an objective may evaluate beside the point that is asked for.
+//! Where, apart from the requested point, an objective may be evaluated.
 
 /// What an objective is told of the feasible set ([`Objective::nearby`](super::Objective::nearby)), so that differences stay in it.
 ///

@@ -1,4 +1,4 @@
-//! The two faces of a nonlinear least-squares problem: what a user writes, and what a method reads.
+//! Nonlinear least squares: the trait that a user implements, and the view of it that a method uses.
 
 use super::Evaluation;
 use crate::Scalar;

@@ -1,4 +1,4 @@
-//! A ridge on the lifted variable: the ℓ1 penalty in disguise.
+//! A ridge on the lifted variable u: with x = u∘u that is an ℓ1 penalty on x.
 
 use super::{Convexity, Evaluation, Nearby, Objective};
 use crate::linalg::axpy;

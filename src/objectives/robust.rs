@@ -78,7 +78,7 @@ impl<T: Scalar> Robust<T> {
         Self::new(Kind::Huber, scale)
     }
 
-    /// Logarithmic growth: outliers lose their pull.
+    /// Logarithmic growth: the influence of outliers goes to zero.
     ///
     /// # Errors
     /// As [`soft_l1`](Self::soft_l1).

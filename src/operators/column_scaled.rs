@@ -1,4 +1,4 @@
-//! A·diag(s): the wrapper that makes columns comparable without touching a bit of the mantissas.
+//! A·diag(s): scales the columns by powers of two, which is exact.
 
 use super::{LinearOperator, SparseColumns, checked_norms, checked_size};
 use crate::checks::check_len;

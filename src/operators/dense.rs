@@ -6,7 +6,7 @@ use crate::checks::check_len;
 use crate::linalg::{dot, wide};
 use crate::{Error, Result, Scalar};
 
-/// A dense m×n matrix in somebody else's memory, column- or row-major, possibly with gaps between columns (rows).
+/// A dense m×n matrix in borrowed memory, column- or row-major, possibly with gaps between columns (rows).
 ///
 /// ```
 /// use reparam::operators::{Dense, LinearOperator};

@@ -1,7 +1,7 @@
 //! Linear operators A: R^n → R^m, dense, sparse and matrix-free.
 //!
-//! Everything that solves asks an operator for products with A and Aᵀ; where the entries are within reach it
-//! also asks for columns, which opens the exact methods. nalgebra matrices, sprs matrices and slices
+//! Every solver needs products with A and Aᵀ. An operator that can also give its columns makes the exact methods
+//! available. nalgebra matrices, sprs matrices and slices
 //! ([`Dense`]) are operators as they are; closures become one through [`MatrixFree`].
 
 mod backend;
@@ -34,7 +34,7 @@ use crate::{Error, Result, Scalar};
 /// ```
 ///
 /// The two must be each other's adjoint, ⟨y, A x⟩ = ⟨Aᵀ y, x⟩:
-/// [`check_operator`](crate::testing::check_operator) tests it. Lengths are checked by the doors (builders);
+/// [`check_operator`](crate::testing::check_operator) tests it. Lengths are checked by the public builders;
 /// implementations may rely on them.
 ///
 /// ```

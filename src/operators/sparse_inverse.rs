@@ -523,7 +523,7 @@ mod tests {
         }
     }
 
-    /// A column of ones is nobody's neighbour; rows that are all too long tell what a part of them does.
+    /// A column of ones is in no neighbourhood; rows that are all too long tell what a part of them does.
     #[test]
     fn work_stays_within_bounds() {
         let (m, n) = (600, 500);

@@ -1,4 +1,4 @@
-//! What a solver tried, in order.
+//! The trace of a solve: the methods it tried, in order.
 
 use super::{Counts, Phase, Status};
 use crate::LinalgScalar;
@@ -30,7 +30,7 @@ pub struct Attempt<T> {
     pub counts: Counts,
     /// Its wall-clock time.
     pub elapsed: Duration,
-    /// The natural residual ρ of the point in hand at its end, where that was computed.
+    /// The natural residual ρ at its end point, where that was computed.
     pub natural_residual: Option<T>,
 }
 
@@ -91,7 +91,7 @@ impl Trace {
         }
     }
 
-    /// ρ of the point in hand after the last method.
+    /// ρ at the end point of the last method.
     pub(crate) fn saw(&mut self, rho: f64) {
         if let Some(last) = self.attempts.last_mut() {
             last.natural_residual = Some(rho);

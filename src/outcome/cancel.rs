@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A flag shared between a solve and whoever may want to stop it. Cheap to clone; all clones are one flag.
+/// A flag that stops a solve, from another thread for example. Cheap to clone; all clones share one flag.
 ///
 /// ```
 /// use reparam::{CancelToken, Nnls, Status};

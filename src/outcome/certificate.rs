@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-/// Whether other points of the set fit as well as the answer of a least-squares solve.
+/// Whether a least-squares problem has other solutions.
 ///
-/// Every solution has the same A x. Another one differs by a direction that A (and the sum of the set, if it has one) does not see, which may
-/// move coordinates between their bounds, and leave a bound only where the multiplier vanishes. So the rank of these columns decides, to working
-/// precision: a column counts as dependent when what is orthogonal to the others is below 500 ε of it, a multiplier as zero within its error.
+/// Every solution has the same A x. Two solutions differ by a vector in the null space of A (and of the sum of the set, if it has one). It may
+/// be non-zero in coordinates between their bounds, and in those at a bound with a zero multiplier. So the rank of these columns decides, in working
+/// precision: a column counts as dependent when its part orthogonal to the others is below 500 ε of its norm, and a multiplier as zero when it is
+/// within its error.
 ///
 /// ```
 /// use reparam::{BoundedLeastSquares, Uniqueness};
@@ -24,7 +25,7 @@ pub enum Uniqueness {
     Unique,
     /// The columns between the bounds depend on each other, or one with a vanishing multiplier depends on them: other x give the same f.
     NotUnique,
-    /// Neither was shown: not a solved least-squares problem, too many columns to factor them for this alone (more than 10⁶
+    /// Not decided: not a solved least-squares problem, too many columns to factor them for this alone (more than 10⁶
     /// multiplications, and more than a hundredth of the solve), an operator without columns, or columns with vanishing multipliers that depend on each other only.
     #[default]
     NotKnown,
@@ -71,11 +72,11 @@ pub struct Certificate<T> {
     /// γ_{k+1} (‖b‖ + Σ_j c_j|x_j|)/‖b‖ + γ_m ‖r‖/‖b‖ + γ_m ρ      γ_k = k u/(1 − k u),  u the unit roundoff,  r = b − A x
     /// ```
     ///
-    /// with k the number of x_j ≠ 0 (fewer where sums are formed in groups). Where this is too much for the claim, r and g are formed again in
+    /// with k the number of x_j ≠ 0 (fewer where sums are formed in groups). Where this is too large to claim a solution, r and g are computed again in
     /// twice the precision, and the first two terms become γ_k² (‖b‖ + Σ_j c_j|x_j|)/‖b‖ + γ_m² ‖r‖/‖b‖. Rounding in c_j and ‖b‖ is part of the
     /// last term.
     ///
-    /// Of an A that is known by its products only, those are taken to be as accurate as sums by halves: log₂ k in place of k. +∞ where no
+    /// For an A given by products only, these are assumed to be as accurate as pairwise summation: log₂ k in place of k. +∞ where no
     /// bound is known ([`Minimize`](crate::Minimize): the rounding of its objective is its own).
     pub natural_residual_error: T,
     /// An upper bound of f(x) − min f by weak duality, for convex problems; f itself for least squares where no better one was found, +∞ where nothing is known.

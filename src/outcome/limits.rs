@@ -1,4 +1,4 @@
-//! Budgets of a solve, and the counters that are held against them.
+//! Budgets of a solve, and the counters compared with them.
 
 use super::attempt::{Attempt, Snapshot, Trace};
 use super::{CancelToken, Counts, Phase, Status};
@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// So long after a limit work that could be left out may still begin: a better bound, a rounder x.
+/// For this long after a limit, optional work may still begin: a better bound of the gap, an x with exact zeros.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// What may end a solve early. Nothing is limited by default.
@@ -22,10 +22,10 @@ const GRACE: Duration = Duration::from_millis(100);
 pub struct Limits {
     /// At most this many iterations, over all phases.
     pub iterations: Option<usize>,
-    /// At most this much wall-clock time, kept to a tenth of a second and what cannot be divided: one product with the operator, one
+    /// At most this much wall-clock time, to within a tenth of a second and one indivisible operation: one product with the operator, one
     /// factorisation (or Gram matrix) of the size that the method has reached, one evaluation of f.
     pub time: Option<Duration>,
-    /// A flag that another thread may raise. Noticed as a time limit is.
+    /// A flag that another thread may raise. It is checked as often as the time limit.
     pub cancel: Option<CancelToken>,
 }
 
@@ -35,7 +35,7 @@ static UNLIMITED: Limits = Limits {
     cancel: None,
 };
 
-/// The limits that loops ask about on their way, iterations left out. Cheap to copy, and may be asked from any thread.
+/// The limits that inner loops check: all but the number of iterations. Cheap to copy; any thread may check them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stop<'a> {
     limits: &'a Limits,
@@ -48,7 +48,7 @@ impl<'a> Stop<'a> {
         Self { limits, clock }
     }
 
-    /// One that never comes.
+    /// No limit.
     pub(crate) fn never() -> Stop<'static> {
         Stop::new(&UNLIMITED, Instant::now())
     }
@@ -65,7 +65,7 @@ impl<'a> Stop<'a> {
     }
 }
 
-/// [`Stop`] for threads that work side by side: once one of them has been told to stop, all are.
+/// [`Stop`] for parallel threads: once one of them has seen a limit, all stop.
 #[derive(Debug)]
 pub(crate) struct Together<'a> {
     stop: Stop<'a>,
@@ -109,8 +109,8 @@ thread_local! {
     static WATCHED: RefCell<Option<(Limits, Instant)>> = const { RefCell::new(None) };
 }
 
-/// While this lives, [`is_over`] says on this thread whether the limits are over: for loops behind traits that know of no limits, a projection
-/// of a set or the steps of a search.
+/// While this value lives, [`is_over`] tells on this thread whether a limit has been reached. It is for loops behind traits without an argument
+/// for limits: the projection of a set, the steps of a search.
 #[derive(Debug)]
 pub(crate) struct Watch(Option<(Limits, Instant)>);
 
@@ -126,7 +126,7 @@ impl Drop for Watch {
     }
 }
 
-/// Whether the time limit or the cancellation of the run that this thread is in has come. What is not done then is not claimed either.
+/// Whether the run on this thread has reached its time limit or was cancelled. Work skipped for that reason claims nothing.
 pub(crate) fn is_over() -> bool {
     WATCHED.with(|w| {
         let watched = w.borrow();
@@ -135,7 +135,7 @@ pub(crate) fn is_over() -> bool {
     })
 }
 
-/// Why a preparation came to no end.
+/// Why a preparation was not completed.
 #[derive(Debug)]
 pub(crate) enum Halt {
     Error(Error),
@@ -164,9 +164,9 @@ pub(crate) struct Run<'a> {
     /// Products with A or Aᵀ; a sweep over part of the entries counts as that part.
     pub(crate) passes: f64,
     pub(crate) factorisations: usize,
-    /// A problem with damping below A was factored: what is independent there need not be so in A.
+    /// Whether a damped problem was factored: its columns are independent even where those of A are not.
     pub(crate) damped: bool,
-    /// When a limit was first seen to be over.
+    /// When a limit was first found to be reached.
     over: Cell<Option<Instant>>,
     /// What factors have cost, in passes: operations over those of a pass, an eighth of them where they run in blocks (a Gram matrix of n
     /// columns takes as long as n/16 passes).
@@ -205,23 +205,23 @@ impl<'a> Run<'a> {
         self.trace.because(why);
     }
 
-    /// A method begins: what is spent from here on is its own.
+    /// A method begins: cost from here on is counted as its own.
     pub(crate) fn begin(&mut self, method: Phase) {
         let now = self.snapshot();
         self.trace.begin(method, now);
     }
 
-    /// Why the method that began last came to no end of its own.
+    /// Why the method that began last was cut short.
     pub(crate) fn ended(&mut self, why: &'static str) {
         self.trace.ended(why);
     }
 
-    /// ρ of the point in hand.
+    /// Records ρ at the current point.
     pub(crate) fn saw(&mut self, rho: f64) {
         self.trace.saw(rho);
     }
 
-    /// What was tried, in order, and the limit that ended the last of it.
+    /// The trace, with the limit that ended the last method.
     pub(crate) fn take_trace<T: LinalgScalar>(&mut self, limit: Option<Status>) -> Vec<Attempt<T>> {
         let now = self.snapshot();
         std::mem::take(&mut self.trace).finish(now, limit)
@@ -236,12 +236,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The limits but for iterations, to be asked from within a step.
+    /// The limits other than iterations, for checks within a step.
     pub(crate) fn stop(&self) -> Stop<'a> {
         Stop::new(self.limits, self.clock)
     }
 
-    /// Whether the time for what could be left out is over, too: a tenth of a second after a limit was seen.
+    /// Whether the time for optional work is over, too: a tenth of a second after a limit was found to be reached.
     pub(crate) fn is_overdue(&self) -> bool {
         self.stop().check().is_err() && {
             let over = self.over.get().unwrap_or_else(Instant::now);

@@ -1,4 +1,4 @@
-//! What every solver answers and is limited by: solution, certificate, status; budgets, counters and cancellation.
+//! What every solver returns (solution, certificate, status), and what limits it (budgets, counters, cancellation).
 
 mod attempt;
 mod cancel;
@@ -15,7 +15,7 @@ pub(crate) use limits::{Halt, Run, Stop, Together, is_over, watch};
 pub use solution::{Counts, Phase, Solution};
 pub use status::Status;
 
-/// 1e-8 in `f64`, 1e-4 in `f32`: the accuracy that every method reaches. The exact ones do far better by themselves.
+/// 1e-8 in `f64`, 1e-4 in `f32`: the accuracy that every method reaches. The exact methods reach far smaller residuals.
 pub(crate) fn default_tolerance<T: crate::Scalar>() -> T {
     if T::epsilon().as_f64() < 1e-10 {
         T::lit(1e-8)

@@ -1,4 +1,4 @@
-//! The answer.
+//! The solution that a solver returns.
 
 use super::{Attempt, Certificate, Status, Uniqueness};
 use std::fmt;
@@ -43,15 +43,14 @@ pub enum Phase {
     LevenbergMarquardt,
     /// A method of the user's, or of another crate, by its name.
     Custom(&'static str),
-    /// The face that a method on the lift found, solved by a factorisation ([`Minimize::exact_finish`](crate::Minimize::exact_finish)).
+    /// A factorisation on the free coordinates that a method on the lift identified ([`Minimize::exact_finish`](crate::Minimize::exact_finish)).
     ExactFinish,
     /// An integrator of the lift's dynamics, by its name.
     Integrator(&'static str),
 }
 
 impl Phase {
-    /// Whether x, from a method of least squares that came to its end, has its columns between their bounds in a factor, which are then
-    /// independent.
+    /// Whether this least-squares method factors the columns of the coordinates between their bounds. They are then independent if it ran to its end.
     pub(crate) fn factors_its_face(self) -> bool {
         matches!(self, Self::BlockExchange | Self::ActiveSet | Self::WorkingSet)
     }
@@ -103,7 +102,7 @@ pub struct Counts {
     pub gradients: usize,
     /// Products with ∇²f.
     pub hessian_products: usize,
-    /// Times that a face on which the lift is stationary but f is not was left by a step in x.
+    /// Steps in x away from points where the lift is stationary but f is not.
     pub releases: usize,
 }
 

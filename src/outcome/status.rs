@@ -14,28 +14,28 @@ use std::fmt;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Status {
-    /// The natural residual in x is at most the tolerance: a solution (of a convex problem: a global one). Of least squares, with all that
-    /// rounding may have taken from it ([`Certificate::natural_residual_error`](crate::Certificate::natural_residual_error)).
+    /// The natural residual in x is at most the tolerance: a solution (of a convex problem: a global one). For least squares, including a bound of its
+    /// rounding error ([`Certificate::natural_residual_error`](crate::Certificate::natural_residual_error)).
     Solved,
     /// The natural residual in x is at most the tolerance: a stationary (KKT) point of a problem that is not known to be convex.
     Stationary,
-    /// x is optimal as far as rounding shows, while ρ, which is relative to f, stays above the tolerance: a step promises less than
-    /// rounding of f (or, where f goes to zero, less than rounding of x does to f), and the gap, where there is one, agrees.
+    /// x is optimal to within rounding, although ρ, which is relative to f, stays above the tolerance. The predicted decrease of a step is below the
+    /// rounding error of f (or, where f goes to zero, below the change of f by rounding of x), and the gap, where there is one, agrees.
     AtPrecision,
-    /// x runs away while f falls, to where its squares (or f) leave the number type: the problem has no solution, or not where numbers
+    /// Unbounded: x diverges while f decreases, until its squares (or f) overflow. The problem has no solution, or none that numbers of this type
     /// reach. Never over a bounded set.
     AtInfinity,
-    /// x looks stationary by the gradient, but f does not change along the steps as that gradient says: one of the two is wrong
+    /// By its gradient x is stationary, but f does not change along the steps as that gradient predicts: one of the two is wrong
     /// ([`check_objective`](crate::testing::check_objective) says where). Found only where the difference is a few per cent of the
     /// change of f along a step.
     InconsistentGradient,
     /// The evaluation limit was reached.
     EvaluationLimit,
-    /// No method makes further progress in this precision: the residual is above the tolerance, or not shown to be below it with all that
-    /// rounding may have taken from it. (With coordinates of 1e13, say, the numbers near a solution may all be too coarse.)
+    /// No method makes further progress in this precision. The residual is above the tolerance, or its rounding error is too large to show that it
+    /// is not. (For coordinates of 1e13, say, the spacing of floating-point numbers near a solution may be too coarse.)
     Stalled,
-    /// The gradient is no larger than its own error (finite differences of a function with noise or rounding): no method can make progress
-    /// with it, and nothing can be claimed. An exact gradient goes further.
+    /// The gradient is no larger than its own error (finite differences of a function with noise or rounding). No method can make progress
+    /// with it, and nothing can be claimed. Supply an exact gradient.
     NoiseLimit,
     /// The iteration limit was reached.
     IterationLimit,
@@ -45,7 +45,7 @@ pub enum Status {
     Cancelled,
     /// A product or an evaluation was NaN or infinite: the answer is the best point before it.
     NotFinite,
-    /// The flow has reached the time it was to reach; the residual is above the tolerance.
+    /// The flow has reached its end time; the residual is above the tolerance.
     EndTime,
     /// A stopping rule (held-out data, the discrepancy principle, a rule of the user's) was met before convergence.
     StoppedEarly,

@@ -1,4 +1,4 @@
-//! The corral of Wolfe's nearest-point algorithm: affinely independent points, their weights, and the minimiser of their affine hull.
+//! The corral (Wolfe's term) of his nearest-point algorithm: affinely independent points, their weights, and the minimiser of their affine hull.
 
 use crate::Scalar;
 use crate::linalg::{axpy, dot, norm2};

@@ -1,4 +1,4 @@
-//! What the sets with one budget Σ xᵢ = r (or ≤ r) share: the multiplier t of that budget in a diagonal metric.
+//! Shared by the sets with one sum constraint Σ xᵢ = r (or ≤ r): its multiplier t in a diagonal metric.
 //!
 //! The projection of z = x − g/c² onto {0 ≤ y ≤ upper, Σy = r} in the metric diag(c²) is
 //! yᵢ = clamp(xᵢ − (gᵢ + t)/cᵢ²), and t is the root of a decreasing piecewise linear function. Residuals are then

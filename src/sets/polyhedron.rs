@@ -1,4 +1,4 @@
-//! Polyhedral sets as data: what a solver with factorisations needs to know of a set.
+//! Polyhedral sets as data, for solvers with factorisations.
 
 use crate::Scalar;
 

@@ -1,8 +1,8 @@
 //! The exact finish of [`Minimize`](super::Minimize): convex quadratic f over a polyhedron ends by factorisation.
 //!
-//! Near the solution the lift knows the face; one projected step in x puts it into numbers, an active set (block exchange on
-//! the Gram matrix where the face is large) solves on it and repairs what is wrong with it. The answer is judged in x like any
-//! other point, and thrown away when it is not better.
+//! Near the solution the lift has identified the active constraints. One projected step in x makes them exact; an active-set method (block
+//! exchange on the Gram matrix where many coordinates are free) then solves for the free coordinates, and corrects the active set where needed.
+//! The result is verified in x like any other point, and discarded when it is not better.
 
 use super::judge::Judge;
 use super::minimize::Iterate;

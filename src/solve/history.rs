@@ -26,7 +26,7 @@ pub struct Record<T> {
     pub seconds: f64,
 }
 
-/// What an observer saw, for plots and tables.
+/// A record of every iteration, for plots and tables.
 ///
 /// ```
 /// use reparam::{History, Minimize, maps::Squares, objectives::LeastSquares};
@@ -47,7 +47,7 @@ pub struct History<T> {
 }
 
 impl<T: Scalar> History<T> {
-    /// Nothing seen yet.
+    /// An empty history.
     ///
     /// ```
     /// assert!(reparam::History::<f64>::new().records().is_empty());

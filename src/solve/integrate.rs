@@ -1,4 +1,4 @@
-//! The loop of the dynamics: an integrator moves, and what it reaches is judged in x.
+//! The driver of the dynamics: an integrator moves, and each point it reaches is checked in x.
 
 use super::judge::Judge;
 use super::minimize::{Iterate, limit};
@@ -61,11 +61,11 @@ impl StopAnswer for Result<bool> {
     }
 }
 
-/// The dynamics of the lift: an [integrator](crate::integrators) carries u (or x) along a [flow](crate::flows), and what it reaches is
-/// judged in x as [`Minimize`](crate::Minimize) does, by the same residual.
+/// The dynamics of the lift: an [integrator](crate::integrators) carries u (or x) along a [flow](crate::flows). Convergence is decided
+/// in x, by the same residual as in [`Minimize`](crate::Minimize).
 ///
-/// The dynamics are pure: no face is left, nothing is rounded to a bound, and the point handed out is the point reached. For the
-/// solution of a problem, quickly and exactly, use [`Nnls`](crate::Nnls) or `Minimize`; this is for what the flow itself has to give:
+/// The dynamics are not modified: there are no steps off a face and no rounding to a bound, and the point returned is the point reached. To solve
+/// a problem quickly and exactly, use [`Nnls`](crate::Nnls) or `Minimize`. Use this to study the flow itself:
 /// its limit as a function of the start (the implicit bias), its early part (regularisation), its rates.
 ///
 /// By default: Dormand–Prince on the gradient flow in u, tolerance 1e-8 (`f32`: 1e-4), at most 100 000 steps, from the map's interior
@@ -89,7 +89,7 @@ pub struct Integrate<'a, T, O, M, I = RungeKutta<T, GradientFlow<T>>> {
     engine: Engine<T>,
 }
 
-/// What is asked of a run, whatever f, φ and the integrator are.
+/// Settings of a run that do not depend on f, φ or the integrator.
 pub(crate) struct Integration<'a, T> {
     tolerance: Option<T>,
     limits: Limits,
@@ -247,7 +247,7 @@ where
         self
     }
 
-    /// Starts at this x, inside of the set: on a boundary where J loses rank the dynamics would stay on it for ever, so that is refused.
+    /// Starts at this x, inside of the set: where J loses rank on the boundary the dynamics could never leave it, so such a start is an error.
     ///
     /// ```
     /// # use reparam::{Error, Integrate, maps::Squares, objectives::LeastSquares};
@@ -287,7 +287,7 @@ where
         self
     }
 
-    /// Goes on however small the residual: until a time, a limit, or a [rule](Self::stop_when).
+    /// Does not stop at a small residual: only at a time, a limit, or a [rule](Self::stop_when).
     ///
     /// ```
     /// # use reparam::{Integrate, Status, maps::Squares, objectives::LeastSquares};
@@ -367,7 +367,7 @@ where
         self
     }
 
-    /// About this many evaluations of f at most (looked at once per step).
+    /// About this many evaluations of f at most (checked once per step).
     ///
     /// ```
     /// # use reparam::{Integrate, Status, maps::Squares, objectives::LeastSquares};
@@ -393,7 +393,7 @@ where
         self
     }
 
-    /// A flag with which somebody else may stop the run.
+    /// A flag by which another thread or a signal handler can stop the run.
     ///
     /// ```
     /// # use reparam::{CancelToken, Integrate, Status, maps::Squares, objectives::LeastSquares};
@@ -438,7 +438,7 @@ where
         self.go(None)
     }
 
-    /// Goes on from the end of an earlier run of the same problem, as if it had not been interrupted. Limits count from the snapshot's own
+    /// Continues from the end of an earlier run of the same problem, as if it had not been interrupted. Limits count from the snapshot's own
     /// counters, time from now; the trajectory holds what follows. (A run that ended at a time made its last step as short as that
     /// needed.)
     ///
@@ -561,7 +561,7 @@ impl<T: Scalar> Integration<'_, T> {
         } else {
             Some(Status::NotFinite)
         };
-        // why the last step was none
+        // why the last step failed
         let mut failed = None;
         while status.is_none() {
             judge.curvature(&mut lifted, &mut c)?;
@@ -638,7 +638,7 @@ impl<T: Scalar> Integration<'_, T> {
                 recorder.done();
             }
             if !recorder.wants(c.iteration, status.is_some()) {
-                // nothing more of this step
+                // (the rest of this step is skipped)
             } else if written {
                 recorder.saw(c.iteration, time);
             } else {

@@ -1,4 +1,4 @@
-//! What a run of [`Minimize`](super::Minimize) does in x: the residual, the steps that leave a face, the last touch.
+//! The part of a run of [`Minimize`](super::Minimize) that works in x: the optimality check, steps that leave a face, the final polish.
 
 use super::minimize::Iterate;
 use super::verify::{CONTRADICTION, Suspect, VALUE_ROUNDING};
@@ -20,7 +20,7 @@ pub(super) const RECENT: usize = 5;
 const GROWTH: f64 = 16.0;
 const TRIALS: usize = 100;
 
-/// After so many points in a row without a lower f or a smaller residual a run has stalled: at its end, rounding sends it round in circles of a few
+/// After this many points in a row without a lower f or a smaller residual a run has stalled: near its end, rounding can make it cycle through a few
 /// points.
 const STALLS: usize = 20;
 
@@ -32,7 +32,7 @@ fn rounding_of<T: Scalar>(f: T) -> T {
     T::lit(4.0) * T::epsilon() * f.abs()
 }
 
-/// The curvature for which a step changes x by its own size; from x = 0, which has none, by what takes a linear f to zero.
+/// The curvature for which a step changes x by its own size; from x = 0, by the length over which a linear f would fall to zero.
 pub(super) fn own_size<T: Scalar>(x: &[T], g: &[T], f: T) -> T {
     positive(max_abs(g) / own_length(x, g, f)).unwrap_or_else(T::one)
 }
@@ -49,10 +49,10 @@ pub(super) fn positive<T: Scalar>(v: T) -> Option<T> {
     (v > T::zero() && v.is_finite()).then_some(v)
 }
 
-/// A projected step that is shorter than this part of x, in the metric of the curvature: x has settled, and f* = 0 may be what is left.
+/// A projected step shorter than this fraction of x, in the metric of the curvature: x has converged, and only f* = 0 may keep ρ large.
 const SETTLED: f64 = 1e-4;
 
-/// A curvature c² whose terms c|x| are more than this many times √|f| may be that of another place.
+/// A curvature c² whose terms c|x| exceed √|f| by more than this factor may belong to a distant point.
 const PLAUSIBLE: f64 = 1e4;
 
 /// How much of a change of the gradient may be rounding, in units of ε |g|.
@@ -80,7 +80,7 @@ pub(super) fn secant<T: Scalar>(from: [&[T]; 2], to: [&[T]; 2], errors: &[T]) ->
     (s.is_finite() && s > T::zero() && xg > noise).then_some(s)
 }
 
-/// How far a step that is to be judged by a model of f may go: as far as x is long, or as it would take to bring f to zero along its
+/// How far a step may go whose decrease a model of f predicts: as far as x is long, or as it would take to bring f to zero along its
 /// slope. A start next to zero has no length of its own; a promise to the second limit is as large as f.
 pub(super) fn reach<T: Scalar>(point: &Point<T>) -> T {
     let to_zero = point.value.abs() / max_abs(&point.g);
@@ -92,7 +92,7 @@ pub(super) fn reach<T: Scalar>(point: &Point<T>) -> T {
     }
 }
 
-/// What happens in x: the residual, the steps that leave a face, the last touch.
+/// The part of a run that works in x: the optimality check, steps that leave a face, the final polish.
 ///
 /// The engine of [`Minimize`](super::Minimize) and of the adapters, between two iterations: [`look`](Self::look) at the point,
 /// [`advance`](Self::advance), look again, and [`touch`](Self::touch) and [`certify`](Self::certify) at the end.
@@ -180,7 +180,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         self
     }
 
-    /// Forgets the past: another run begins.
+    /// Discards everything stored: another run begins.
     #[cfg(any(feature = "argmin", feature = "basin"))]
     pub(crate) fn restart(&mut self) {
         self.before = None;
@@ -511,7 +511,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         c.recent.push(c.point.value);
     }
 
-    /// Before a step that is nobody's business here (an integrator's): f(x) joins the recent values, x and ∇f(x) are kept for
+    /// Called before each integrator step: f(x) joins the recent values, x and ∇f(x) are kept for
     /// the secant. Allocates once.
     pub(super) fn note(&mut self, c: &mut Iterate<T>) {
         Self::remember_value(c);
@@ -900,7 +900,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             return Ok(status);
         }
         if *rho <= tolerance && status == Status::Stalled {
-            // a residual that the last touch has made small: with the curvature of another step
+            // a residual that the polish has made small: with the curvature of another step
             let gained = match c.gained_here() {
                 Some(gained) => gained,
                 None => self.verify(lifted, c)?,
@@ -923,7 +923,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         })
     }
 
-    /// The last touch, and the answer with its certificate.
+    /// The final polish, and the answer with its certificate.
     pub(super) fn finish(
         &mut self,
         lifted: &mut Lifted<'_, T>,

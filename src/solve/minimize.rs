@@ -1,4 +1,4 @@
-//! The one loop: any objective over any set, by a method on the lift, judged in x.
+//! The driver of the general engine: any objective over any set, by a method on the lift, with the optimality check in x.
 
 use super::finish::{self, Finished};
 use super::judge::{Judge, RECENT};
@@ -172,8 +172,8 @@ impl<T: Scalar> Iterate<T> {
         Ok(())
     }
 
-    /// Whether its point lies in this set, and f and ∇f there are those of this objective: with those of another problem a run
-    /// could end at once and claim what is not so. (Rounding may differ: an image may have been carried along.)
+    /// Whether its point lies in this set, and f and ∇f there are those of this objective. Continued on another problem, a run could end
+    /// at once with a false claim. (Rounding may differ: the image A x may have been updated rather than recomputed.)
     pub(crate) fn check_problem(
         &self,
         objective: &mut dyn Objective<T>,
@@ -216,11 +216,11 @@ type Observer<'a, T> = Box<dyn FnMut(&Progress<'_, T>) -> ControlFlow<()> + Send
 /// ρ(x) = max_j c_j |x − P(x − g/c²)|_j / √(2 max(|f|, √ε |Δf|))    c² = diag ∇²f, or an estimate of it, Δf the recent change of f
 /// ```
 ///
-/// so that ρ² bounds the relative decrease of f that one projected step can still promise. Before convergence is claimed on an estimated
-/// curvature, f is evaluated near x, and the claim must hold with what is found there. Where f goes to zero, or its rounding hides the
-/// rest, the status is [`Status::AtPrecision`]. The lifted gradient is never asked:
-/// it vanishes on every face of the set. Where the lift is stationary but x is not, a projected step in x leaves the face, and the
-/// method goes on from there; starts on the boundary, at zero in all coordinates too, are therefore nothing special.
+/// so ρ² bounds the relative decrease of f that one more projected step can predict. If the curvature is an estimate, f is evaluated near x
+/// before convergence is claimed, and the claim must hold with the curvature found there. Where f goes to zero, or rounding of f hides further
+/// decrease, the status is [`Status::AtPrecision`]. The gradient of the lift is no stopping criterion: it vanishes on every face of the set.
+/// Where the lift is stationary but x is not optimal, a projected step in x leaves the face, and the method continues from there. A start on
+/// the boundary, even at x = 0, is therefore allowed.
 ///
 /// ```
 /// use reparam::{Minimize, maps::Squares, objectives::FromFn};
@@ -241,7 +241,7 @@ pub struct Minimize<'a, T, O, M> {
     engine: Engine<T>,
 }
 
-/// What is asked of a run, whatever f and φ are.
+/// Settings of a run that do not depend on f or φ.
 pub(crate) struct Minimization<'a, T> {
     tolerance: T,
     limits: Limits,
@@ -375,7 +375,7 @@ where
         self
     }
 
-    /// About this many evaluations of f at most (looked at once per iteration).
+    /// About this many evaluations of f at most (checked once per iteration).
     ///
     /// ```
     /// # use reparam::{Minimize, Status, maps::Squares, objectives::FromFn};
@@ -401,7 +401,7 @@ where
         self
     }
 
-    /// A flag with which somebody else may stop the run.
+    /// A flag by which another thread or a signal handler can stop the run.
     ///
     /// ```
     /// # use reparam::{CancelToken, Minimize, Status, maps::Squares, objectives::FromFn};
@@ -443,8 +443,8 @@ where
         self
     }
 
-    /// Whether convex quadratic f over a polyhedron ends with an exact finish (by default it does): once ρ ≤ ε^{1/4}, and again at
-    /// convergence, the face of x is solved by a factorisation, and repaired by exchanges where it is not the right one.
+    /// Whether a run with convex quadratic f over a polyhedron ends with an exact finish (the default). Once ρ ≤ ε^{1/4}, and again at
+    /// convergence, a factorisation solves for the free coordinates of x, and exchanges correct the active set where needed.
     /// The answer has exact zeros and bounds, and sums up to rounding. It replaces the method's point only when it lies in the set,
     /// f does not grow beyond rounding and ρ has fallen to rounding or to the tolerance; it counts as one iteration, and
     /// [`Solution::phase`] is [`Phase::ExactFinish`](crate::Phase::ExactFinish).
@@ -485,7 +485,7 @@ where
     /// # Errors
     /// [`Error::Dimension`] for a start of the wrong length, [`Error::Map`] for one outside the set, [`Error::Setting`] for a
     /// tolerance that is not positive, [`Error::Evaluation`] with an error of the objective. NaN from the objective is no error: the
-    /// method steps back, and if that does not help the status says so.
+    /// method shortens its step, and if that does not help the status is [`Status::NotFinite`].
     ///
     /// ```
     /// # use reparam::{Minimize, maps::Squares, objectives::FromFn};

@@ -1,4 +1,4 @@
-//! b − A x, or the residuals of a nonlinear fit, in the answers of the general engines.
+//! The residual that the general engines report: b − A x, or that of a nonlinear fit.
 
 use crate::linalg::norm2;
 use crate::objectives::Objective;

@@ -1,5 +1,5 @@
-//! What a file holds of a run carries the version of its layout and a checksum: a state that was changed on its way would be
-//! continued, and judged, from numbers that are not those of the problem.
+//! Saved states carry the version of their layout and a checksum, so that a file that was changed or cut short is refused rather than
+//! continued.
 
 use serde::de::Error as _;
 use serde::ser::Error as _;

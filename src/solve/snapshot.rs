@@ -1,4 +1,4 @@
-//! What a run of the dynamics gives, and the state from which it goes on.
+//! The result of a run of the dynamics, and the state from which it can be continued.
 
 use super::Checkpoint;
 use super::minimize::{Iterate, default_method};
@@ -7,7 +7,7 @@ use crate::flows::Trajectory;
 use crate::integrators::Integrator;
 use crate::outcome::Solution;
 
-/// What a run of [`Integrate`](crate::Integrate) gives.
+/// The result of a run of [`Integrate`](crate::Integrate).
 ///
 /// ```
 /// use reparam::{Integrate, flows::Recording, maps::Squares, objectives::LeastSquares};
@@ -20,7 +20,7 @@ use crate::outcome::Solution;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Integrated<T, I> {
-    /// The point at the end, as it is (never rounded to a bound), with its evidence.
+    /// The end point, not rounded to a bound, with its certificate.
     pub solution: Solution<T>,
     /// What was recorded.
     pub trajectory: Trajectory<T>,
@@ -90,8 +90,8 @@ impl<T: Scalar, I: Integrator<T>> Snapshot<T, I> {
         &self.integrator
     }
 
-    /// The place that was reached, for [`Minimize::resume`](crate::Minimize::resume): L-BFGS goes on from there, to an exact solution
-    /// near by (of many, where there are many: not always the one the flow tends to).
+    /// The end point, for [`Minimize::resume`](crate::Minimize::resume): L-BFGS continues from there to an exact solution nearby. (Where there
+    /// are many solutions, that need not be the limit of the flow.)
     ///
     /// ```
     /// use reparam::{Integrate, Minimize, maps::Squares, objectives::LeastSquares};

@@ -1,4 +1,4 @@
-//! Step lengths of the schemes that are no Euler steps: halved when a step is refused, doubled when nothing was refused for a while.
+//! Step-size control for the accelerated and stochastic schemes: halved when a step is refused, doubled after a run of accepted steps.
 
 use crate::Scalar;
 
@@ -123,7 +123,7 @@ impl Backtracking {
         length * T::lit(0.5)
     }
 
-    /// Forgets the past.
+    /// Discards the history of accepted and refused steps.
     ///
     /// ```
     /// let mut control = reparam::steps::Backtracking::shrinking();

@@ -1,4 +1,4 @@
-//! Barzilai–Borwein lengths, from the curvature that the flow itself met.
+//! Barzilai–Borwein lengths, from the curvature along the last step.
 
 use super::armijo::sufficient;
 use super::{Situation, StepRule, Verdict};

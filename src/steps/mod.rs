@@ -1,4 +1,4 @@
-//! Lengths of steps: rules for explicit Euler steps, and the control of the schemes that are none.
+//! Step lengths: rules for explicit Euler steps, and step-size control for the other schemes.
 //!
 //! | rule | length | for |
 //! |---|---|---|
@@ -9,8 +9,8 @@
 //! | [`PublishedBarzilaiBorwein`] | ‖Δ‖²/‖AΔ‖², or ‖AΔ‖²/‖Δ∇f‖² | reproduction of the paper |
 //! | [`Backtracking`] | halved when refused, doubled after a while | accelerated and stochastic schemes |
 //!
-//! A length is a length of time: the step is y₊ = y + s·v(t, y), and t₊ = t + s. Which gradient v is, the flow says (full, or per
-//! factor: L times shorter). A new rule is one file here.
+//! A length is a length of time: the step is y₊ = y + s·v(t, y), and t₊ = t + s. The flow decides which gradient v is: the full one, or per
+//! factor, L times shorter. A new rule is one file here.
 
 mod armijo;
 mod backtracking;
@@ -107,6 +107,6 @@ pub trait StepRule<T: Scalar> {
         false
     }
 
-    /// Forgets the past.
+    /// Discards what was learned from past steps: another run begins.
     fn reset(&mut self) {}
 }

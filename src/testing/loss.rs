@@ -1,4 +1,4 @@
-//! Is a loss what it says of itself?
+//! The check of a loss.
 
 use super::operator::relative;
 use super::{Random, Report};

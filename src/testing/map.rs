@@ -1,4 +1,4 @@
-//! Is the map what it says?
+//! The check of a map.
 
 use super::operator::relative;
 use super::set::compare_residual;

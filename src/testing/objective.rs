@@ -1,4 +1,4 @@
-//! Is the gradient the gradient?
+//! The check of an objective and its derivatives.
 
 use super::operator::relative;
 use super::{Random, Report};

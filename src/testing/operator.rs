@@ -1,4 +1,4 @@
-//! Is the adjoint the adjoint?
+//! The check of an operator and its adjoint.
 
 use super::{Random, Report};
 use crate::Scalar;

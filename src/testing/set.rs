@@ -1,4 +1,4 @@
-//! Is the set what it says?
+//! The check of a set.
 
 use super::operator::relative;
 use super::{Random, Report};

@@ -1,4 +1,4 @@
-//! Does a rule for the length of a step do its work?
+//! The check of a step rule.
 
 use super::{Random, Report};
 use crate::flows::GradientFlow;

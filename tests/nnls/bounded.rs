@@ -400,11 +400,18 @@ proptest! {
         let scaled = |v: &[f64]| v.iter().map(|v| v * two(on_x)).collect::<Vec<_>>();
         other.set = Set::Bounds { lo: scaled(lo), hi: scaled(hi), sum: sum.as_ref().map(|(part, r)| (part.clone(), r * two(on_x))) };
         let t = solve(&other);
+        prop_assert_eq!(t.status, s.status);
+        // (over x ≥ 0 single columns of extreme size are scaled, which decides between columns that are multiples of each other)
+        let is_non_negative = sum.is_none() && lo.iter().all(|l| *l == 0.0) && hi.iter().all(|h| *h == f64::INFINITY);
+        if is_non_negative && on_a.abs() > 100 {
+            let wanted = s.objective * two(2 * on_b);
+            prop_assert!((t.objective - wanted).abs() <= 1e-12 * wanted.max(size(&other, &t.x)));
+            return Ok(());
+        }
         for j in 0..p.n {
             prop_assert_eq!(t.x[j], s.x[j] * two(on_x), "{}: coordinate {}", p.name, j);
         }
         prop_assert_eq!(t.certificate.natural_residual, s.certificate.natural_residual);
-        prop_assert_eq!(t.status, s.status);
     }
 
     /// Powers of two on single columns: without a sum the same holds column by column.

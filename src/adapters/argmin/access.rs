@@ -1,4 +1,4 @@
-//! What of the user's problem a solver of ours may ask, and the bridge through which it asks.
+//! Which methods of the user's problem our solvers call, and the wrapper through which they call them.
 
 use super::super::{ParamMatrix, ParamVec};
 use super::{ObjectiveProblem, carry};

@@ -1,4 +1,4 @@
-//! argmin's checkpoints for solvers that hold a map, and limits that a resumed run can have anew.
+//! argmin checkpoints for solvers that hold a map. A resumed run can be given new limits.
 
 use super::super::ParamVec;
 use super::{ReparamSolver, Saved};

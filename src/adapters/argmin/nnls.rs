@@ -1,4 +1,4 @@
-//! Direction 1 for the flagship: non-negative least squares in argmin's executor.
+//! Non-negative least squares, run by argmin's executor.
 
 use super::super::ParamVec;
 use super::ObjectiveProblem;

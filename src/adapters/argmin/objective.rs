@@ -1,4 +1,4 @@
-//! An objective of this crate as a problem of argmin's.
+//! An objective of this crate as an argmin problem.
 
 use super::super::{ParamMatrix, ParamVec};
 use crate::Scalar;

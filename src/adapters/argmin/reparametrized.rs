@@ -1,4 +1,4 @@
-//! Direction 2: argmin's solvers made constrained.
+//! Constraints for argmin's solvers: they move u, the problem is posed in x = φ(u).
 
 use super::super::lift::{self, Judged, Memory};
 use super::super::{ParamMatrix, ParamVec};

@@ -1,4 +1,4 @@
-//! Direction 1: a method of this crate as a solver of argmin's.
+//! A method of this crate as an argmin `Solver`.
 
 use super::super::engine::{Engine, Saved};
 use super::super::{ParamVec, refill};

@@ -1,4 +1,4 @@
-//! The bridge through which our code asks a problem of basin's.
+//! The wrapper through which our code evaluates a basin problem.
 
 use super::super::ParamVec;
 use crate::objectives::{Evaluation, Objective};

@@ -1,4 +1,4 @@
-//! Direction 2: basin's solvers made constrained by any map.
+//! Constraints for basin's solvers, by any map: they move u, the problem is posed in x = φ(u).
 
 use super::super::ParamVec;
 use super::super::lift::{self, Judged, Memory};

@@ -1,4 +1,4 @@
-//! Direction 1: a method of this crate as a solver of basin's.
+//! A method of this crate as a basin solver.
 
 use super::super::engine::Engine;
 use super::super::{ParamVec, refill};

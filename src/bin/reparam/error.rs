@@ -1,4 +1,4 @@
-//! What the program can refuse to do: each failure is one sentence that names the file at fault.
+//! Errors of the program. Each is one sentence that names the file at fault.
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,4 @@
-//! What is said about the answers: one JSON object for programs, a few lines for people.
+//! The report of the answers: one JSON object for programs, or a few lines for people.
 
 use crate::read::{Kind, Names, System};
 use crate::solve::Outcome;

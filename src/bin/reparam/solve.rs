@@ -1,4 +1,4 @@
-//! Solving what was read, as often as asked, and taking the time.
+//! Solves the problem that was read, as many times as requested, and measures the time.
 
 use crate::args::Common;
 use crate::error::Failure;

@@ -1,4 +1,4 @@
-//! The terminal: interrupts, the progress line, and text that may have nobody to read it.
+//! The terminal: interrupts, the progress line, and output to a pipe that may be closed.
 
 use crate::error::Failure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

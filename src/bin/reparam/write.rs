@@ -1,4 +1,4 @@
-//! Writing x: all of it under its final name, or nothing.
+//! Writes x. The file appears under its final name only when it is complete.
 
 use crate::error::{Failure, Fault};
 use crate::read::{Kind, Names};

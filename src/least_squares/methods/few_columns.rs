@@ -1,4 +1,4 @@
-//! Whether a few columns will do, before products with all of them are spent.
+//! Whether few columns of A suffice, decided before products with all of them are spent.
 
 use super::active_set::{Pricing, active_set, best_first};
 use crate::LinalgScalar;

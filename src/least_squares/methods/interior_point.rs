@@ -28,7 +28,7 @@ use crate::sets::{ConstraintSet, Orthant};
 /// Steps, and those without the residual halved, after which that is all that can be had.
 const STEPS: usize = 150;
 const PATIENCE: usize = 20;
-/// Of the system of a step so much is left, in the norm of the preconditioner, …
+/// The relative residual of the inner conjugate gradients: of the system of a step so much is left, in the norm of the preconditioner, …
 const LEFT: f64 = 0.01;
 /// … unless that takes more conjugate gradient steps than this.
 const INNER: usize = 400;

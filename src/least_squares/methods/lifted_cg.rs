@@ -1,4 +1,4 @@
-//! The flow phase: preconditioned conjugate gradients on the lift x = u∘u, with the exact search.
+//! Preconditioned non-linear conjugate gradients on the lift x = u∘u, with the exact search.
 //!
 //! minimise F(u) = ½‖A φ(u) − b‖². The direction is Polak–Ribière+ in the metric
 //!

@@ -1,6 +1,6 @@
 //! Tables of numbers as text, as instruments, spreadsheets, pandas and R write them: one row a line, separated by commas, semicolons,
-//! tabs or blanks; with or without a line of column names and a first column of row names. The crate `csv-core` splits the lines. What
-//! numbers cannot be read from is refused with its line; nothing is guessed.
+//! tabs or blanks; with or without a line of column names and a first column of row names. The crate `csv-core` splits the lines. A
+//! line that does not hold numbers is an error that names the line; nothing is guessed.
 
 use super::npy::Array;
 use crate::error::{Failure, Fault, counted, quoted};
