@@ -8,7 +8,7 @@ use crate::maps::Reparametrization;
 use crate::methods::{Method, State};
 use crate::objectives::{Convexity, Objective};
 use crate::outcome::{CancelToken, Counts, Limits, Phase, Solution, Status};
-use crate::solve::{Checkpoint, Iterate, Judge, is_due, is_left};
+use crate::solve::{Checkpoint, Iterate, Optimality, is_due, is_left};
 use crate::{Error, Result, Scalar};
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,11 +56,11 @@ impl<T, S> Default for Saved<T, S> {
     }
 }
 
-/// A run of [`Minimize`](crate::Minimize) that is stepped from outside: same iterates, same evaluations, same judgement.
+/// A run of [`Minimize`](crate::Minimize) that is stepped from outside: the same iterates, evaluations and optimality checks.
 #[derive(Debug, Clone)]
 pub(super) struct Engine<T, M, S> {
     map: Arc<M>,
-    judge: Judge<T, Arc<M>>,
+    optimality: Optimality<T, Arc<M>>,
     /// The method, until a run takes it.
     method: Option<S>,
     pub(super) saved: Saved<T, S>,
@@ -76,7 +76,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T>> Engine<T, M, S> {
     pub(super) fn new(map: M, method: S) -> Self {
         let map = Arc::new(map);
         Self {
-            judge: Judge::new(Arc::clone(&map)),
+            optimality: Optimality::new(Arc::clone(&map)),
             map,
             method: Some(method),
             saved: Saved::default(),
@@ -102,7 +102,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T>> Engine<T, M, S> {
     pub(super) fn gap(&self) -> T {
         let convex = self.convex && self.map.set().is_convex();
         let run = self.saved.run.as_ref();
-        run.map_or_else(T::infinity, |run| self.judge.gap(&run.iterate, convex))
+        run.map_or_else(T::infinity, |run| self.optimality.gap(&run.iterate, convex))
     }
 }
 
@@ -122,7 +122,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         let claimed = self.saved.status.filter(|_| !self.restored);
         let status = claimed.unwrap_or(stopped);
         let (rho, elapsed) = (self.natural_residual(), self.saved.elapsed);
-        Some(self.judge.certify(
+        Some(self.optimality.certify(
             run.iterate,
             run.method.phase(),
             self.convex,
@@ -141,7 +141,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         }
         self.saved = saved;
         self.restored = true;
-        self.judge.restart();
+        self.optimality.restart();
         Ok(())
     }
 
@@ -150,11 +150,11 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
         &mut self,
         objective: &mut dyn Objective<T>,
         counts: Counts,
-        run: impl FnOnce(&mut Judge<T, Arc<M>>, &mut Lifted<'_, T>) -> Result<R>,
+        run: impl FnOnce(&mut Optimality<T, Arc<M>>, &mut Lifted<'_, T>) -> Result<R>,
     ) -> Result<R> {
         let workspace = self.workspace.take();
         let mut lifted = Lifted::with_workspace(objective, &*self.map, workspace, counts);
-        let result = run(&mut self.judge, &mut lifted);
+        let result = run(&mut self.optimality, &mut lifted);
         self.workspace = Some(lifted.into_workspace());
         result
     }
@@ -172,11 +172,11 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
             });
         };
         method.reset();
-        self.judge.restart();
+        self.optimality.restart();
         self.restored = false;
         self.convex |= objective.convexity() == Convexity::Convex;
         let tolerance = self.tolerance;
-        self.saved = self.on_lift(objective, Counts::default(), |judge, lifted| {
+        self.saved = self.on_lift(objective, Counts::default(), |optimality, lifted| {
             if method.phase() == Phase::BoxLbfgs && lifted.bounds().is_none() {
                 return Err(Error::Setting {
                     name: "method",
@@ -192,7 +192,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
             };
             let mut saved = Saved::default();
             if run.iterate.point.is_finite() {
-                look(judge, lifted, &mut run, &mut saved, tolerance)?;
+                measure(optimality, lifted, &mut run, &mut saved, tolerance)?;
             } else {
                 saved.status = Some(Status::NotFinite);
             }
@@ -224,16 +224,23 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
             cancel: self.cancel.clone(),
             ..Limits::default()
         };
-        self.saved = self.on_lift(objective, counts, |judge, lifted| {
+        self.saved = self.on_lift(objective, counts, |optimality, lifted| {
             if restored {
-                // the judge of this process has not looked at the point yet: it lacks the scales of x
-                judge.curvature(lifted, &mut run.iterate)?;
+                // this process has not measured the point yet: it lacks the scales of x
+                optimality.curvature(lifted, &mut run.iterate)?;
             }
             if std::mem::take(&mut saved.due) {
                 let rho = saved.rho.unwrap_or_else(T::nan);
-                if judge.exact_finish(lifted, &mut run.iterate, rho, tolerance, &limits, Instant::now())? {
+                if optimality.exact_finish(
+                    lifted,
+                    &mut run.iterate,
+                    rho,
+                    tolerance,
+                    &limits,
+                    Instant::now(),
+                )? {
                     run.iterate.iteration += 1;
-                    look(judge, lifted, &mut run, &mut saved, tolerance)?;
+                    measure(optimality, lifted, &mut run, &mut saved, tolerance)?;
                     saved.run = Some(run);
                     return Ok(saved);
                 }
@@ -244,23 +251,30 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
                 }
             }
             run.iterate.iteration += 1;
-            saved.status = judge.advance(lifted, &mut run.iterate, &mut run.method)?;
+            saved.status = optimality.advance(lifted, &mut run.iterate, &mut run.method)?;
             if let Some(end) = saved.status {
                 let (rho, c) = (saved.rho.unwrap_or_else(T::nan), &mut run.iterate);
-                let (rho, end) = judge.conclude(lifted, c, &mut run.method, rho, end, tolerance)?;
+                let (rho, end) = optimality.conclude(lifted, c, &mut run.method, rho, end, tolerance)?;
                 (saved.rho, saved.status) = (Some(rho), Some(end));
             }
             if saved.status == Some(Status::Stalled) && can_finish(lifted) && is_left(&run.iterate) {
-                judge.curvature(lifted, &mut run.iterate)?;
-                let rho = judge.residual(&run.iterate) + judge.doubt(&run.iterate);
+                optimality.curvature(lifted, &mut run.iterate)?;
+                let rho = optimality.residual(&run.iterate) + optimality.doubt(&run.iterate);
                 saved.rho = Some(rho);
-                if judge.exact_finish(lifted, &mut run.iterate, rho, tolerance, &limits, Instant::now())? {
+                if optimality.exact_finish(
+                    lifted,
+                    &mut run.iterate,
+                    rho,
+                    tolerance,
+                    &limits,
+                    Instant::now(),
+                )? {
                     saved.status = None;
                 }
             }
             run.iterate.counts = lifted.counts;
             if saved.status.is_none() {
-                look(judge, lifted, &mut run, &mut saved, tolerance)?;
+                measure(optimality, lifted, &mut run, &mut saved, tolerance)?;
             }
             saved.run = Some(run);
             Ok(saved)
@@ -293,8 +307,8 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
             return Ok(());
         };
         let (tolerance, convex, counts) = (self.tolerance, self.convex, run.iterate.counts);
-        let (run, rho, status) = self.on_lift(objective, counts, |judge, lifted| {
-            let status = judge.touch(
+        let (run, rho, status) = self.on_lift(objective, counts, |optimality, lifted| {
+            let status = optimality.polish(
                 lifted,
                 &mut run.iterate,
                 Some(&run.method),
@@ -303,7 +317,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
                 tolerance,
             )?;
             // where f and the set are convex this is `Solved`, unless the gap contradicts
-            let judged = judge.certify(
+            let solution = optimality.certify(
                 run.iterate.clone(),
                 run.method.phase(),
                 convex,
@@ -312,7 +326,7 @@ impl<T: Scalar, M: Reparametrization<T>, S: Method<T> + Clone> Engine<T, M, S> {
                 tolerance,
                 Duration::ZERO,
             );
-            Ok((run, rho, judged.status))
+            Ok((run, rho, solution.status))
         })?;
         self.saved.run = Some(run);
         self.saved.rho = Some(rho);
@@ -328,14 +342,14 @@ fn can_finish<T: Scalar>(lifted: &mut Lifted<'_, T>) -> bool {
 }
 
 /// What a run knows at a new point.
-fn look<T: Scalar, M: Reparametrization<T>, S: Method<T>>(
-    judge: &mut Judge<T, M>,
+fn measure<T: Scalar, M: Reparametrization<T>, S: Method<T>>(
+    optimality: &mut Optimality<T, M>,
     lifted: &mut Lifted<'_, T>,
     run: &mut Checkpoint<T, S>,
     saved: &mut Saved<T, S>,
     tolerance: T,
 ) -> Result<()> {
-    let (rho, found) = judge.look(lifted, &mut run.iterate, Some(&mut run.method), tolerance)?;
+    let (rho, found) = optimality.measure(lifted, &mut run.iterate, Some(&mut run.method), tolerance)?;
     saved.rho = Some(rho);
     saved.status = found.then_some(Status::AtPrecision);
     saved.due =

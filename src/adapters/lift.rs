@@ -6,7 +6,7 @@ use crate::lifted::{Lifted, Point, section};
 use crate::maps::{Boundary, Reparametrization};
 use crate::objectives::{Convexity, Objective};
 use crate::outcome::{Counts, Phase, Solution, Status};
-use crate::solve::{Iterate, Judge};
+use crate::solve::{Iterate, Optimality};
 use crate::{Error, MapError, Result, Scalar};
 use std::time::Duration;
 
@@ -112,9 +112,9 @@ where
     lifted.evaluate(&mut point)?;
     if point.is_finite() {
         let mut run = Iterate::new(point, lifted.counts);
-        let mut judge = Judge::new(map);
-        judge.look(&mut lifted, &mut run, None, T::zero())?;
-        judge.step_in_x(&mut lifted, &mut run)?;
+        let mut optimality = Optimality::new(map);
+        optimality.measure(&mut lifted, &mut run, None, T::zero())?;
+        optimality.step_in_x(&mut lifted, &mut run)?;
         point = run.point;
     }
     match map.section(&point.x, Boundary::Nudge(inside()), &mut u, &mut work) {
@@ -123,7 +123,7 @@ where
     }
 }
 
-/// What is judged, and how.
+/// The point to certify, and how.
 pub(super) struct Judged<T> {
     pub(super) name: &'static str,
     pub(super) tolerance: T,
@@ -136,7 +136,7 @@ pub(super) struct Judged<T> {
     pub(super) elapsed: Duration,
 }
 
-/// The certificate of φ(u), by the judge of [`Minimize`](crate::Minimize).
+/// The certificate of φ(u), by the optimality check of [`Minimize`](crate::Minimize).
 pub(super) fn certify<T, M>(
     objective: &mut dyn Objective<T>,
     map: &M,
@@ -161,15 +161,15 @@ where
     if let Some(first) = how.first {
         run.first_value = first;
     }
-    let mut judge = Judge::new(map);
+    let mut optimality = Optimality::new(map);
     let phase = Phase::Custom(how.name);
     if !finite {
         let status = Status::NotFinite;
-        return Ok(judge.certify(run, phase, convex, T::nan(), status, how.tolerance, how.elapsed));
+        return Ok(optimality.certify(run, phase, convex, T::nan(), status, how.tolerance, how.elapsed));
     }
-    let (mut rho, _) = judge.look(&mut lifted, &mut run, None, how.tolerance)?;
+    let (mut rho, _) = optimality.measure(&mut lifted, &mut run, None, how.tolerance)?;
     // whatever ended the run: only the final polish is left
-    let status = match judge.touch(
+    let status = match optimality.polish(
         &mut lifted,
         &mut run,
         None,
@@ -180,7 +180,7 @@ where
         Status::Stalled => how.status,
         converged => converged,
     };
-    Ok(judge.certify(run, phase, convex, rho, status, how.tolerance, how.elapsed))
+    Ok(optimality.certify(run, phase, convex, rho, status, how.tolerance, how.elapsed))
 }
 
 /// The candidate with the lowest finite f.

@@ -33,7 +33,7 @@ pub(crate) struct Finish<T> {
     pub(crate) limits: Limits,
 }
 
-/// An answer to it, not judged yet.
+/// An answer to it, not verified yet.
 #[derive(Debug, Clone)]
 pub(crate) struct Exact<T> {
     pub(crate) x: Vec<T>,

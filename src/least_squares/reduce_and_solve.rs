@@ -386,7 +386,7 @@ impl<T: LinalgScalar> Question<'_, T> {
 
     /// The status by ρ of the set itself, with all that rounding may have taken from it; by that of the reduction where the column norms of A
     /// are not known.
-    fn judge_in_x(
+    fn certify_in_x(
         &self,
         solution: &mut Solution<T>,
         x: &[T],
@@ -483,7 +483,7 @@ impl<T: LinalgScalar> Question<'_, T> {
             solution.objective = T::lit(0.5) * solution.residual_norm * solution.residual_norm;
             // the bound is for f(z); what rounding in x = L z adds to f is added to it
             solution.certificate.gap += (solution.objective - before).max(T::zero());
-            self.judge_in_x(&mut solution, &x, &r, b, problem);
+            self.certify_in_x(&mut solution, &x, &r, b, problem);
             solution.residual = r;
         }
         solution.x = x;

@@ -4,8 +4,8 @@
 //! exchange on the Gram matrix where many coordinates are free) then solves for the free coordinates, and corrects the active set where needed.
 //! The result is verified in x like any other point, and discarded when it is not better.
 
-use super::judge::Judge;
 use super::minimize::Iterate;
+use super::optimality::Optimality;
 use crate::clock::Instant;
 use crate::least_squares::finish::{Exact, Finish, Form};
 use crate::least_squares::standard_form::StandardForm;
@@ -64,7 +64,7 @@ pub(crate) fn is_left<T>(c: &Iterate<T>) -> bool {
     c.finished.is_none() && c.attempts < ATTEMPTS
 }
 
-impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
+impl<T: Scalar, M: Reparametrization<T>> Optimality<T, M> {
     /// Replaces c by the exact answer; false (and c as it was, but for its counters) when there is none or it is no better.
     pub(crate) fn exact_finish(
         &mut self,

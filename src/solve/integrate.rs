@@ -1,7 +1,7 @@
 //! The driver of the dynamics: an integrator moves, and each point it reaches is checked in x.
 
-use super::judge::Judge;
 use super::minimize::{Iterate, limit};
+use super::optimality::Optimality;
 use super::{Integrated, Progress, Snapshot};
 use crate::checks::{check_finite, check_len, check_positive};
 use crate::clock::Instant;
@@ -552,7 +552,7 @@ impl<T: Scalar> Integration<'_, T> {
         let mut recorder = Recorder::new(self.recording, n, from)?;
         // (for moments between the steps)
         let mut between = (recorder.due(T::infinity()).is_some()).then(|| (c.point.clone(), Vec::new()));
-        let mut judge = Judge::new(map).relative_to_data(objective);
+        let mut optimality = Optimality::new(map).relative_to_data(objective);
         let mut lifted = Lifted::new(objective, map);
         lifted.counts = c.counts;
         let mut rho = T::nan();
@@ -564,14 +564,14 @@ impl<T: Scalar> Integration<'_, T> {
         // why the last step failed
         let mut failed = None;
         while status.is_none() {
-            judge.curvature(&mut lifted, &mut c)?;
-            judge.hear_errors(&mut lifted);
-            rho = judge.residual(&c);
+            optimality.curvature(&mut lifted, &mut c)?;
+            optimality.update_errors(&mut lifted);
+            rho = optimality.residual(&c);
             let small = |rho: T| self.tolerance.is_some_and(|tolerance| rho <= tolerance);
             if let Some(tolerance) = self.tolerance
                 && rho <= tolerance
             {
-                rho = judge.confirm(&mut lifted, &mut c, None, rho)? + judge.doubt(&c);
+                rho = optimality.confirm(&mut lifted, &mut c, None, rho)? + optimality.doubt(&c);
             }
             c.counts = lifted.counts;
             let time = integrator.time();
@@ -615,7 +615,7 @@ impl<T: Scalar> Integration<'_, T> {
                 Some(Status::Cancelled)
             } else if self.until.is_some_and(|t| time >= t) {
                 Some(Status::EndTime)
-            } else if judge.at_infinity(&c) {
+            } else if optimality.at_infinity(&c) {
                 Some(Status::AtInfinity)
             } else {
                 limit(&self.limits, self.evaluations, &c, clock)
@@ -627,7 +627,7 @@ impl<T: Scalar> Integration<'_, T> {
                     && integrator.interpolate(&mut lifted, due, at, second)?
                 {
                     std::mem::swap(&mut c.point, at);
-                    let there = judge.residual(&c);
+                    let there = optimality.residual(&c);
                     let second = (!second.is_empty()).then_some(second.as_slice());
                     recorder.write(&moment(&c, due, there, second), true);
                     std::mem::swap(&mut c.point, at);
@@ -647,7 +647,7 @@ impl<T: Scalar> Integration<'_, T> {
             if status.is_some() {
                 break;
             }
-            judge.note(&mut c);
+            optimality.note(&mut c);
             match integrator.step(&mut lifted, &mut c.point, &c.h)? {
                 Step::Moved => c.iteration += 1,
                 Step::Stalled => failed = Some(Status::Stalled),
@@ -668,7 +668,7 @@ impl<T: Scalar> Integration<'_, T> {
         let phase = Phase::Integrator(integrator.name());
         let reached = c.clone();
         let convex = lifted.objective().convexity() == Convexity::Convex;
-        let solution = judge
+        let solution = optimality
             .certify(c, phase, convex, rho, status, tolerance, clock.elapsed())
             .with_residual(lifted.objective())?;
         Ok((solution, recorder.trajectory, reached))

@@ -1,7 +1,7 @@
 //! The driver of the general engine: any objective over any set, by a method on the lift, with the optimality check in x.
 
 use super::finish::{self, Finished};
-use super::judge::{Judge, RECENT};
+use super::optimality::{Optimality, RECENT};
 use crate::checks::check_len;
 use crate::clock::Instant;
 use crate::lifted::start_point;
@@ -588,7 +588,7 @@ impl<T: Scalar> Minimization<'_, T> {
         } = from;
         let clock = Instant::now();
         let _watch = crate::outcome::watch(&self.limits, clock);
-        let mut judge = Judge::new(map);
+        let mut optimality = Optimality::new(map);
         let mut status = None;
         let mut rho = T::nan();
         if !c.point.is_finite() {
@@ -604,7 +604,7 @@ impl<T: Scalar> Minimization<'_, T> {
         }
         while status.is_none() {
             let found;
-            (rho, found) = judge.look(&mut lifted, &mut c, Some(&mut method), self.tolerance)?;
+            (rho, found) = optimality.measure(&mut lifted, &mut c, Some(&mut method), self.tolerance)?;
             status = found.then_some(Status::AtPrecision);
             let progress = Progress {
                 iteration: c.iteration,
@@ -633,7 +633,7 @@ impl<T: Scalar> Minimization<'_, T> {
             let due = finish::is_due(&c, rho, self.tolerance) || (status.is_some() && finish::is_left(&c));
             if self.exact_finish && !stop && stopped.is_none() && due {
                 let limits = &self.limits;
-                if judge.exact_finish(&mut lifted, &mut c, rho, self.tolerance, limits, clock)? {
+                if optimality.exact_finish(&mut lifted, &mut c, rho, self.tolerance, limits, clock)? {
                     c.iteration += 1;
                     status = None;
                     continue;
@@ -652,10 +652,11 @@ impl<T: Scalar> Minimization<'_, T> {
                 break;
             }
             c.iteration += 1;
-            status = judge.advance(&mut lifted, &mut c, &mut method)?;
+            status = optimality.advance(&mut lifted, &mut c, &mut method)?;
             if let Some(end) = status {
                 let tolerance = self.tolerance;
-                let (at_end, end) = judge.conclude(&mut lifted, &mut c, &mut method, rho, end, tolerance)?;
+                let (at_end, end) =
+                    optimality.conclude(&mut lifted, &mut c, &mut method, rho, end, tolerance)?;
                 (rho, status) = (at_end, Some(end));
             }
             if matches!(status, Some(Status::Stalled | Status::NotFinite)) {
@@ -666,17 +667,17 @@ impl<T: Scalar> Minimization<'_, T> {
                     .or(status);
             }
             if status == Some(Status::Stalled) && self.exact_finish && finish::is_left(&c) {
-                judge.curvature(&mut lifted, &mut c)?;
-                rho = judge.residual(&c) + judge.doubt(&c);
+                optimality.curvature(&mut lifted, &mut c)?;
+                rho = optimality.residual(&c) + optimality.doubt(&c);
                 let limits = &self.limits;
-                if judge.exact_finish(&mut lifted, &mut c, rho, self.tolerance, limits, clock)? {
+                if optimality.exact_finish(&mut lifted, &mut c, rho, self.tolerance, limits, clock)? {
                     status = None;
                 }
             }
             c.counts = lifted.counts;
         }
         let status = status.unwrap_or(Status::Stalled);
-        judge.finish(&mut lifted, c, &method, rho, status, self.tolerance, clock)
+        optimality.finish(&mut lifted, c, &method, rho, status, self.tolerance, clock)
     }
 }
 

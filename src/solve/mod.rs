@@ -3,8 +3,8 @@
 mod finish;
 mod history;
 mod integrate;
-mod judge;
 mod minimize;
+mod optimality;
 mod residual;
 #[cfg(feature = "serde")]
 pub(crate) mod sealed;
@@ -16,11 +16,11 @@ pub(crate) use finish::{is_due, is_left};
 pub use history::{History, Record};
 pub(crate) use integrate::Integration;
 pub use integrate::{Integrate, StopAnswer};
-#[cfg(any(feature = "argmin", feature = "basin"))]
-pub(crate) use judge::Judge;
 pub(crate) use minimize::Iterate;
 pub(crate) use minimize::Minimization;
 pub use minimize::{Checkpoint, Minimize, Progress};
+#[cfg(any(feature = "argmin", feature = "basin"))]
+pub(crate) use optimality::Optimality;
 pub use snapshot::{Integrated, Snapshot};
 
 /// Vectors of the length of u and of x that every run needs, at least.

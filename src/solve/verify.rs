@@ -1,8 +1,8 @@
 //! The check of a claim of convergence that rests on an estimated curvature: f is evaluated near x, and the claim must hold with
 //! what is found there.
 
-use super::judge::{GRADIENT_ROUNDING, Judge, own_length, own_size, positive, reach, secant};
 use super::minimize::Iterate;
+use super::optimality::{GRADIENT_ROUNDING, Optimality, own_length, own_size, positive, reach, secant};
 use crate::lifted::Lifted;
 use crate::linalg::{max_abs, max_or_nan};
 use crate::maps::Reparametrization;
@@ -62,7 +62,7 @@ impl<T: Scalar> Suspect<T> {
     }
 }
 
-impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
+impl<T: Scalar, M: Reparametrization<T>> Optimality<T, M> {
     /// Compares the change of f along the step just made with the trapezoid rule for ∇f. Only a step that f shows well above its rounding
     /// says anything; the latest such step counts. (Not for gradients by differences of f: they cannot contradict it, but for their errors.)
     pub(super) fn compare_step(&mut self, c: &Iterate<T>) {

@@ -136,7 +136,7 @@ impl<T: LinalgScalar> NnlsSolver<T> {
 
     /// At most this many of our iterations per iteration of argmin's, each time from the x of the last: twice as many from then
     /// on when that gained nothing. What depends on A alone (column norms, a written-out A, a Gram matrix) is prepared once; each
-    /// step pays for a factor of its face and for the judgement, some four products: choose tens or hundreds.
+    /// step pays for a factor of its free columns and for the optimality check, some four products: choose tens or hundreds.
     ///
     /// ```
     /// use argmin::core::Executor;

@@ -344,10 +344,10 @@ where
     where
         C: Access<Shared<O>, T>,
     {
-        self.judge(u.as_slice(), Status::Stalled, 0)
+        self.certified(u.as_slice(), Status::Stalled, 0)
     }
 
-    fn judge(&self, u: &[T], status: Status, iterations: usize) -> Result<Solution<T>>
+    fn certified(&self, u: &[T], status: Status, iterations: usize) -> Result<Solution<T>>
     where
         C: Access<Shared<O>, T>,
     {
@@ -406,7 +406,7 @@ where
         candidates.extend(memory.start.clone());
         drop(memory);
         let u = self.with_objective(|f| lift::best_of(f, &self.map, candidates))?;
-        self.judge(&u, status, iterations)
+        self.certified(&u, status, iterations)
     }
 }
 

@@ -17,7 +17,7 @@ type Iterate<X, T> = IterState<X, X, (), (), (), T>;
 
 /// Any [`Method`] on the lift f∘φ, run by argmin's `Executor` on a problem in x.
 ///
-/// The run is that of [`Minimize`](crate::Minimize), step for step: convergence is judged in x, faces are left by steps in x, and
+/// The run is that of [`Minimize`](crate::Minimize), step for step: convergence is decided in x, faces are left by steps in x, and
 /// the last point is certified. What argmin gets to see:
 ///
 /// ```text

@@ -227,10 +227,10 @@ where
     /// # Errors
     /// [`Failure::Problem`]; [`Failure::Reparam`] for a u of the wrong length.
     pub fn certify(&self, u: &V) -> std::result::Result<Solution<T>, Failure<P::Error>> {
-        self.judge(u.as_slice(), Status::Stalled, 0)
+        self.certified(u.as_slice(), Status::Stalled, 0)
     }
 
-    fn judge(
+    fn certified(
         &self,
         u: &[T],
         status: Status,
@@ -281,7 +281,7 @@ where
         candidates.extend(memory.start.clone());
         drop(memory);
         let u = self.with_objective(|f| lift::best_of(f, &self.map, candidates))?;
-        self.judge(&u, status, iterations)
+        self.certified(&u, status, iterations)
     }
 }
 

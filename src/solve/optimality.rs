@@ -94,10 +94,10 @@ pub(super) fn reach<T: Scalar>(point: &Point<T>) -> T {
 
 /// The part of a run that works in x: the optimality check, steps that leave a face, the final polish.
 ///
-/// The engine of [`Minimize`](super::Minimize) and of the adapters, between two iterations: [`look`](Self::look) at the point,
-/// [`advance`](Self::advance), look again, and [`touch`](Self::touch) and [`certify`](Self::certify) at the end.
+/// The engine of [`Minimize`](super::Minimize) and of the adapters, between two iterations: [`measure`](Self::measure) at the point,
+/// [`advance`](Self::advance), measure again, and [`polish`](Self::polish) and [`certify`](Self::certify) at the end.
 #[derive(Debug, Clone)]
-pub(crate) struct Judge<T, M> {
+pub(crate) struct Optimality<T, M> {
     pub(super) map: M,
     /// √h
     pub(super) c: Vec<T>,
@@ -136,7 +136,7 @@ pub(crate) struct Judge<T, M> {
     pub(super) suspect: Suspect<T>,
 }
 
-impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
+impl<T: Scalar, M: Reparametrization<T>> Optimality<T, M> {
     pub(crate) fn new(map: M) -> Self {
         let (p, n) = (map.dim_u(), map.dim_x());
         Self {
@@ -192,7 +192,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
 
     /// The residual ρ at the point, the curvature updated, a ρ within the tolerance confirmed; and whether x has converged for another
     /// reason ([`at_its_digits`](Self::at_its_digits)): [`Status::AtPrecision`].
-    pub(crate) fn look(
+    pub(crate) fn measure(
         &mut self,
         lifted: &mut Lifted<'_, T>,
         c: &mut Iterate<T>,
@@ -203,7 +203,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         self.unseen = false;
         let mut rho = self.residual(c);
         let mut found = false;
-        self.hear_errors(lifted);
+        self.update_errors(lifted);
         self.wanted = tolerance;
         // one-sided differences are good to some √ε in units of ρ: nearer to the end they lead nowhere
         let rough = !self.errors.is_empty() && !self.doubt(c).is_finite();
@@ -314,7 +314,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
     }
 
     /// Asks f for the errors of its last gradient.
-    pub(super) fn hear_errors(&mut self, lifted: &mut Lifted<'_, T>) {
+    pub(super) fn update_errors(&mut self, lifted: &mut Lifted<'_, T>) {
         self.errors.resize(self.c.len(), T::zero());
         if !lifted.objective().gradient_error(&mut self.errors) {
             self.errors.clear();
@@ -365,7 +365,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         if !finite {
             c.point = before;
         }
-        self.hear_errors(lifted);
+        self.update_errors(lifted);
         Ok(finite)
     }
 
@@ -382,7 +382,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
             c.stalls = 0;
             return Ok(None);
         }
-        self.hear_errors(lifted);
+        self.update_errors(lifted);
         if !self.errors.is_empty() {
             // (a run that began at the solution has seen no curvature)
             let gained = self.verify(lifted, c)?;
@@ -419,7 +419,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         if !std::mem::take(&mut self.unseen) || !c.point.is_finite() {
             return Ok((rho, status));
         }
-        let (rho, found) = self.look(lifted, c, Some(method), tolerance)?;
+        let (rho, found) = self.measure(lifted, c, Some(method), tolerance)?;
         let status = match status {
             Status::Stalled if rho <= tolerance => Status::Stationary,
             Status::Stalled if found => Status::AtPrecision,
@@ -848,7 +848,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         }
         // a sum of many terms is not known better than this
         let noise = T::lit(VALUE_ROUNDING) * T::epsilon() * c.point.value.abs();
-        self.hear_errors(lifted);
+        self.update_errors(lifted);
         let after = self.residual(&there) + self.doubt(&there);
         if there.point.value <= c.point.value + noise && after <= rho.max(tolerance) {
             *rho = after;
@@ -869,7 +869,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
 
     /// One more projected step, evaluated in x: coordinates held down by their multipliers land exactly on their bounds. Kept
     /// when neither f nor the residual suffers. The status then.
-    pub(crate) fn touch(
+    pub(crate) fn polish(
         &mut self,
         lifted: &mut Lifted<'_, T>,
         c: &mut Iterate<T>,
@@ -934,7 +934,7 @@ impl<T: Scalar, M: Reparametrization<T>> Judge<T, M> {
         tolerance: T,
         clock: Instant,
     ) -> Result<Solution<T>> {
-        let status = self.touch(lifted, &mut c, Some(method), &mut rho, status, tolerance)?;
+        let status = self.polish(lifted, &mut c, Some(method), &mut rho, status, tolerance)?;
         let convex = lifted.objective().convexity() == Convexity::Convex;
         self.certify(c, method.phase(), convex, rho, status, tolerance, clock.elapsed())
             .with_residual(lifted.objective())
