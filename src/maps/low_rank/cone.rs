@@ -49,12 +49,12 @@ impl<T: Scalar> LowRank<T> {
 
     /// jtw ← Jᵀ w
     pub(super) fn cone_vjp(&self, u: &[T], w: &[T], jtw: &mut [T]) {
-        self.symmetric_product(w, u, T::zero(), true, jtw)
+        self.symmetric_product(w, u, T::zero(), true, jtw);
     }
 
     /// out ← (Σ w_k ∇²φ_k) v
     pub(super) fn cone_curvature(&self, _u: &[T], w: &[T], v: &[T], out: &mut [T]) {
-        self.symmetric_product(w, v, T::zero(), true, out)
+        self.symmetric_product(w, v, T::zero(), true, out);
     }
 
     /// The diagonals of JᵀHJ and of Σ w_k ∇²φ_k.
