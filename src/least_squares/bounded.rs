@@ -102,7 +102,7 @@ impl Strategy {
         }
     }
 
-    /// The same method over {x ≥ 0}, where every method of [`nnls`](crate::nnls) is at hand; None for the one that is for bounds only.
+    /// The same method over {x ≥ 0}, where every method of [`nnls`](crate::nnls) is available; None for the one that is for bounds only.
     pub(super) fn over_non_negative(self) -> Option<nnls::Strategy> {
         match self {
             Self::Auto => Some(nnls::Strategy::Auto),
@@ -122,7 +122,7 @@ pub(crate) struct Settings<T> {
     pub(super) limits: Limits,
 }
 
-/// What adds up to what.
+/// A sum constraint.
 #[derive(Debug, Clone)]
 pub(crate) struct SumOver<T> {
     pub(super) r: T,
@@ -132,12 +132,12 @@ pub(crate) struct SumOver<T> {
     pub(super) call: &'static str,
 }
 
-/// What is asked, whatever A is.
+/// A request, without A.
 #[derive(Debug, Clone)]
 pub(crate) struct Request<T> {
     pub(super) set: Polyhedron<T>,
     pub(super) sum: Option<SumOver<T>>,
-    /// A call that demanded another sum after that one: an error of the solve, for one would silently replace the other.
+    /// A call that demanded a second sum. That is an error of the solve: otherwise one would silently replace the other.
     pub(super) second: Option<&'static str>,
     pub(super) settings: Settings<T>,
     pub(super) start: Option<Vec<T>>,
@@ -327,7 +327,7 @@ where
         }
     }
 
-    /// Demands Σ x = r besides the bounds. There is room for one sum: a second one, by this call, [`sum_over`](Self::sum_over) or a
+    /// Adds the constraint Σ x = r to the bounds. Only one sum is possible: a second one, by this call, [`sum_over`](Self::sum_over) or a
     /// constructor that demands a sum itself, is an error of [`solve`](Self::solve) ([`Error::Replaced`]).
     ///
     /// ```
@@ -342,8 +342,8 @@ where
         self.demand(r, None, "`sum`")
     }
 
-    /// Demands that some coordinates, given by their indices from 0, each once, add up to r: a simplex times a box, for instance. As with
-    /// [`sum`](Self::sum), there is room for one.
+    /// Adds the constraint that some coordinates, given by their indices from 0, each once, sum to r: a simplex times a box, for example. As with
+    /// [`sum`](Self::sum), only one is possible.
     ///
     /// ```
     /// use reparam::BoundedLeastSquares;
@@ -417,7 +417,7 @@ where
         self
     }
 
-    /// At most this much wall-clock time. Evaluation at once per iteration, so a solve overshoots by one (in the dense
+    /// At most this much wall-clock time. It is checked once per iteration, so a solve overshoots by at most one (in the dense
     /// methods: by one factorisation).
     ///
     /// ```
@@ -431,7 +431,7 @@ where
         self
     }
 
-    /// A flag with which somebody else may stop the solve.
+    /// A flag by which another thread or a signal handler can stop the solve.
     ///
     /// ```
     /// use reparam::{BoundedLeastSquares, CancelToken};
@@ -444,7 +444,7 @@ where
         self
     }
 
-    /// A warm start: any feasible x, best a solution of a similar problem. Which bounds it touches is no restriction.
+    /// A warm start: any feasible x, ideally the solution of a similar problem. It may lie on any of the bounds.
     ///
     /// It is checked by [`solve`](Self::solve): a wrong length, NaN, a coordinate outside its bounds or a wrong sum is an
     /// error there.

@@ -1,4 +1,4 @@
-//! What a few columns tell about all: whether neighbours are coherent (nearly parallel), whether all have a direction in common.
+//! Properties of A estimated from a few columns: whether neighbours are coherent (nearly parallel), and whether all columns share a direction.
 //!
 //! Cosines of a dozen pairs of columns cost a hundredth of a pass over a large A, and save many: see
 //! [`active_set`](super::active_set) and [`projected_cg`](super::projected_cg).
@@ -8,7 +8,7 @@ use crate::LinalgScalar;
 use crate::linalg::{dot, sum_of};
 
 impl<T: LinalgScalar> Problem<'_, T> {
-    /// How many columns away a column is still coherence_length: kernels sampled on a grid, in its order. The most of 1, 2, 4, … 32 steps at which
+    /// How many columns away a column is still coherent with this one: kernels sampled on a grid, in its order. The most of 1, 2, 4, … 32 steps at which
     /// 1 − cos ∠ is at most half, in the mean, of what it is far away; 0 if it is not so after one, or columns cannot be read.
     pub(crate) fn coherence_length(&self) -> usize {
         *self.coherence_length.get_or_init(|| {
@@ -32,7 +32,7 @@ impl<T: LinalgScalar> Problem<'_, T> {
         self.mean_distance(self.far())
     }
 
-    /// Three eighths of the matrix: half of it would look at the same pairs twice.
+    /// Three eighths of the matrix: with half of it the same pairs would be taken twice.
     fn far(&self) -> usize {
         3 * self.columns() / 8
     }
@@ -67,7 +67,7 @@ impl<T: LinalgScalar> Problem<'_, T> {
     fn cosine(&self, i: usize, j: usize) -> Option<T> {
         let size = self.norms()[i] * self.norms()[j];
         let a = self.dense()?;
-        // in either order of storage the same bits
+        // (the same bits in either order of storage)
         let product = if a.is_column_major() {
             dot(a.run(i), a.run(j))
         } else {
@@ -83,7 +83,7 @@ mod tests {
     use crate::operators::Dense;
     use crate::testing::Random;
 
-    /// Both orders of storage see the same.
+    /// Both orders of storage give the same.
     fn last_evaluation(m: usize, n: usize, entry: impl Fn(usize, usize) -> f64) -> (usize, bool) {
         let columns: Vec<f64> = (0..m * n).map(|k| entry(k % m, k / m)).collect();
         let rows: Vec<f64> = (0..m * n).map(|k| entry(k / n, k % n)).collect();
@@ -112,7 +112,7 @@ mod tests {
         assert!(length >= 2 && !common, "{length}");
         // a column of zeros has no direction
         assert_eq!(last_evaluation(m, n, |_, _| 0.0), (0, false));
-        // one column is like itself, and no other is there to differ
+        // (a single column has no other to compare with)
         assert_eq!(last_evaluation(2, 1, |i, _| 1.0 + i as f64), (0, true));
     }
 }

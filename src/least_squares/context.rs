@@ -1,4 +1,4 @@
-//! What all methods of a solve share: the problem, the set, the best point so far, and the steps that any of them takes.
+//! What all methods of a solve share: the problem, the set, the last evaluated point, and steps that any of them may take.
 
 use super::dual::Primal;
 use super::engine::OfSet;
@@ -16,7 +16,7 @@ use std::cell::{OnceCell, RefCell};
 /// A gap above this part of f is large beside it.
 const MUCH: f64 = 0.01;
 
-/// The f of a residual of ten times the tolerance: such a b was interpolated as well as was asked for.
+/// The f of a residual of ten times the tolerance: with a smaller one b is interpolated as well as was asked for.
 fn negligible<T: LinalgScalar>(tolerance: T, size: T) -> T {
     let size = T::lit(10.0) * tolerance * size;
     size * size
@@ -60,20 +60,20 @@ pub(super) struct Context<'c, 'a, T: LinalgScalar, R> {
     pub(super) b: &'c [T],
     pub(super) b_norm: T,
     pub(super) tolerance: T,
-    /// What an exact method must reach to be believed.
+    /// The ρ that an exact method must reach; else another one continues.
     pub(super) exact: T,
     pub(super) start: Option<Vec<T>>,
     /// Whether other right-hand sides share what depends on A alone.
     pub(super) many: bool,
-    /// The last point whose ρ was computed: what is verified in the end is nearly always that.
+    /// The last point whose ρ was computed. The point verified in the end is nearly always this one, so that costs nothing more.
     pub(super) last_evaluation: RefCell<Option<Evaluation<T>>>,
-    /// Aᵀb, once somebody has formed it.
+    /// Aᵀb, once it has been formed.
     pub(super) correlations: OnceCell<Scratch<T>>,
 }
 
 impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
-    /// Where a method stalled the next one begins, from the best point so far, until one has the evidence. Then, if the gap is large beside f,
-    /// work of as much as the solve has cost so far is spent to make it smaller.
+    /// If a method has stalled, others continue from the best point so far, until one meets the tolerance. Then, if the gap is large relative to f,
+    /// at most as much work as the solve has cost so far is spent to reduce it.
     pub(super) fn go_on(&self, mut best: Candidate<T>, run: &mut Run<'_>) -> Candidate<T>
     where
         Self: OfSet<T>,
@@ -127,8 +127,8 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         R::ZERO_OFF_FACE && self.b_norm == T::zero()
     }
 
-    /// max(‖b‖, max ‖a_j x_j‖): what residuals are formed from, and so the size that rounding has. Over x ≥ 0 that is ‖b‖: no point with
-    /// larger terms is of use there.
+    /// max(‖b‖, max ‖a_j x_j‖), the size of the terms of b − A x, which sets the size of its rounding. Over x ≥ 0 it is ‖b‖: a point with much
+    /// larger terms is no candidate there.
     pub(super) fn size_of(&self, x: &[T]) -> T {
         if R::ZERO_OFF_FACE {
             return self.b_norm;
@@ -184,7 +184,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         gap.abs() <= T::lit(1e3) * T::epsilon() * size
     }
 
-    /// ‖A x − b‖; +∞ for an x that is no point.
+    /// ‖A x − b‖; +∞ where x is not finite.
     pub(super) fn distance(&self, x: &[T], run: &mut Run<'_>) -> T {
         let size = norm2(&self.residual_of(x, run));
         if size.is_nan() || x.iter().any(|v| !v.is_finite()) {
@@ -194,7 +194,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         }
     }
 
-    /// Of two candidates the one with evidence, else the one with the lower f, and what ended the second.
+    /// Of two candidates the one that meets the tolerance, else the one with the lower f; with the limit that ended the second.
     pub(super) fn better(
         &self,
         first: Candidate<T>,
@@ -207,7 +207,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         self.lower(first, second, run)
     }
 
-    /// The one with the lower f, and what ended the second.
+    /// The candidate with the lower f, with the limit that ended the second.
     pub(super) fn lower(&self, first: Candidate<T>, second: Candidate<T>, run: &mut Run<'_>) -> Candidate<T> {
         if self.distance(&first.x, run) <= self.distance(&second.x, run) {
             Candidate {
@@ -219,7 +219,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         }
     }
 
-    /// Where the gap of this solution is large beside f: the part of it that would not be.
+    /// If the gap of this solution is large relative to f: the fraction of it that would not be.
     pub(super) fn leaves_much(&self, candidate: &Candidate<T>, run: &mut Run<'_>) -> Option<T> {
         let mut looked = self.evaluate(&candidate.x, run);
         let factored = candidate.phase.factors_its_face() && !run.damped;
@@ -273,7 +273,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         better.then_some(next)
     }
 
-    /// Coordinate descent until ρ is at most the tolerance, or it turns out too slow.
+    /// Coordinate descent until ρ is at most the tolerance, or its rate turns out too slow.
     pub(super) fn descend(
         &self,
         mut x: Vec<T>,
@@ -303,7 +303,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         (done(x, None), Outcome::Slow)
     }
 
-    /// The tolerance asked for, with a margin for what is computed afresh in the end.
+    /// The requested tolerance, with a margin for the residual that is computed anew in the end.
     pub(super) fn target(&self, passes: f64) -> Target<T> {
         // (ρ is at most tolerance + shift)
         Target {
@@ -347,8 +347,8 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     /// A rough solution of A x = b by conjugate gradients without bounds, cut off at the bounds. If that changes at most 2 % of its entries, it is
     /// continued to the tolerance.
     ///
-    /// Projected steps from zero overshoot along a dominant direction and come back; these take it out in a step or two, and where the
-    /// solution is interior the signs are right at once.
+    /// Projected steps from zero overshoot along a dominant direction. Steps without bounds resolve it in one or two iterations, and where the
+    /// solution is interior they find the signs at once.
     pub(super) fn without_bounds(&self, run: &mut Run<'_>) -> Vec<T> {
         run.begin(Phase::ProjectedCg);
         let n = self.problem.columns();
@@ -396,7 +396,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         out
     }
 
-    /// Whether projected conjugate gradients ended the solve: at a limit, or with a ρ that a fresh residual confirms.
+    /// Whether projected conjugate gradients ended the solve: at a limit, or with a ρ that a recomputed residual confirms.
     pub(super) fn settled(&self, candidate: &Candidate<T>, ended: Ended, run: &mut Run<'_>) -> bool {
         candidate.limit.is_some()
             || (ended == Ended::Converged && self.solves(&candidate.x, self.tolerance, run))

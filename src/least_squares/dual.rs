@@ -7,8 +7,8 @@
 //! f(x) − min f  ≤  ½‖e‖² + Σ_j max over [lo_j, hi_j] of h_j (x_j − y_j) + λ (wᵀx − ρ)
 //! ```
 //!
-//! Where a bound is infinite, h_j must point away from it, and no rounding is allowed there: an h_j that is −1e-17 proves nothing. Four ways
-//! to such a ν, the cheapest first:
+//! Where a bound is infinite, h_j must have the right sign, without rounding: an h_j of −1e-17 proves nothing. There are four ways
+//! to find such a ν, the cheapest first:
 //!
 //! 1. ν = A x − b is that of Frank and Wolfe: finite where the set is bounded.
 //! 2. ν + s w for a direction w with (Aᵀw)_j of the right sign, where s covers the rounding of h_j too.
@@ -28,19 +28,19 @@ use crate::outcome::Run;
 use crate::{LinalgScalar, Scalar};
 use std::collections::HashMap;
 
-/// Elements from which a pass costs more than to look at sixteen columns first.
+/// Number of elements from which it pays to try sixteen columns before a whole pass.
 const LARGE: usize = 1 << 14;
-/// A gap that is small enough to try no other direction, in units of ‖b‖² …
+/// A gap so small that no other direction is tried, in units of ‖b‖² …
 const SMALL: f64 = 1e-6;
-/// … and one that a better ν shall reach, in units of f: two digits of f are proved.
+/// … and the gap that a better ν should reach, in units of f: two digits of f are then proved.
 const OF_F: f64 = 1e-2;
 /// Without a factor of the face a better ν is sought only where the gap is more than this part of f.
 const WEAK: f64 = 0.3;
-/// Where f is at most this part of ½‖b‖², four digits of b are fitted: f is gap enough, and no work is done for a better one.
+/// Where f is at most this part of ½‖b‖², four digits of b are fitted: f itself serves as the gap, and no work is done for a better one.
 const FITTED: f64 = 1e-8;
 /// Elements of a QR factor that is made for the gap alone (200 MB of f64).
 const QR_ELEMENTS: usize = 25_000_000;
-/// How often columns that turn out to have the wrong sign are taken in.
+/// How often columns found to have the wrong sign are added.
 const ROUNDS: usize = 3;
 /// The room for rounding in the choice of s, in units of the bound that is proved afterwards.
 const MARGIN: f64 = 1.25;

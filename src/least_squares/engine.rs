@@ -13,10 +13,11 @@ use crate::LinalgScalar;
 use crate::outcome::{Phase, Run, Status};
 use std::cell::OnceCell;
 
-/// The residual ρ to which projected conjugate gradients look for a face: one that is nearly right saves an exact method most of its rounds.
+/// The ρ to which projected conjugate gradients run when they only have to identify the free coordinates: a nearly right set saves an exact method
+/// most of its rounds.
 const OF_A_FACE: f64 = 1e-5;
 
-/// The methods that are written for one kind of set. A step of a plan whose method a set does not have is passed over.
+/// Methods that are written for one kind of set. A step of a plan is skipped if the set does not have its method.
 pub(super) trait OfSet<T: LinalgScalar> {
     /// The active set on a growing Gram factor, and on a QR factor where that is not exact, from a feasible point, for as long as `go_on` says;
     /// else where it stood.
@@ -30,7 +31,7 @@ pub(super) trait OfSet<T: LinalgScalar> {
     fn few_columns_explain(&self, _run: &mut Run<'_>) -> bool {
         false
     }
-    /// An x with A x = b, near to this point or to one of its own.
+    /// An x with A x = b, near this point or near one that the method chooses.
     fn least_distance(&self, _near: Option<&[T]>, _run: &mut Run<'_>) -> Option<Candidate<T>> {
         None
     }
@@ -48,19 +49,19 @@ pub(super) trait OfSet<T: LinalgScalar> {
     }
 }
 
-/// Where the steps of a plan stand.
+/// The state between two steps of a plan.
 struct Stage<T: LinalgScalar> {
     /// The start, or a feasible point near zero, once a step has asked for it.
     origin: OnceCell<Vec<T>>,
-    /// Where the last step ended that has left a point to go on from; None at the origin.
+    /// Where the last step ended that left a point to continue from; None while that is the origin.
     here: Option<Candidate<T>>,
-    /// `here`, with the coordinates at their bounds that their multipliers take there.
+    /// `here`, with every coordinate moved to its bound whose multiplier would take it there.
     face: Option<Vec<T>>,
-    /// Where projected conjugate gradients ended, if that is worth a start.
+    /// Where projected conjugate gradients ended, if that point is worth starting from.
     products: Option<Vec<T>>,
     /// Where interior points ended.
     inside: Option<Vec<T>>,
-    /// Where an active set ended that is no solution.
+    /// Where an active-set method ended without a solution.
     inexact: Option<Candidate<T>>,
     exchange: Exchange<T>,
     /// Whether the growing factor was tried, and whether half of the columns offered to it first have left again.
@@ -68,18 +69,18 @@ struct Stage<T: LinalgScalar> {
     half_left: bool,
 }
 
-/// What the block exchange has come to.
+/// The outcome of the block exchange.
 enum Exchange<T: LinalgScalar> {
     NotTried,
     Failed,
     Inexact(Candidate<T>),
 }
 
-/// What a step has come to.
+/// The outcome of a step.
 enum Ended<T: LinalgScalar> {
     /// A solution, or a limit.
     Here(Candidate<T>),
-    /// The next step is taken; this point is the answer where there is none.
+    /// Not a solution: the next step is taken. If there is none, this point is the answer.
     Open(Candidate<T>),
     /// The set does not have the method.
     NotTaken,
@@ -142,7 +143,7 @@ where
             .unwrap_or_else(|stood| self.growing_qr(&stood.x, run))
     }
 
-    /// Products only, to their own end: what goes on where a method has stalled.
+    /// A method that needs products only, run to its own end: it continues where another method has stalled.
     pub(super) fn many_products(&self, from: Vec<T>, run: &mut Run<'_>) -> Candidate<T> {
         if self.region.sum().is_none() {
             return self.projected(from, &self.target(UNLIMITED), run).0;
@@ -153,7 +154,7 @@ where
         }
     }
 
-    /// What the plan rests on.
+    /// Measures the features that the plan is a function of.
     fn features(&self) -> Features {
         let p = self.problem;
         let (set, storage) = (self.set(), self.storage());
@@ -306,7 +307,7 @@ where
                 } else {
                     self.growing_qr(&from, run)
                 };
-                // (a ρ that is rounding already is not made smaller by products)
+                // (products cannot reduce a ρ that is only rounding)
                 let level = match self.storage() {
                     Storage::Dense => self.exact,
                     Storage::Sparse | Storage::Products => self.tolerance,
@@ -376,7 +377,7 @@ where
                 };
                 match end.limit {
                     None => Ended::Here(end),
-                    // (a point beside A x = b is no point to go on from)
+                    // (no method continues from a point that misses A x = b)
                     Some(Status::Stalled | Status::NotFinite) => Ended::Open(end),
                     Some(_) => Ended::Here(match stage.here.take() {
                         Some(stood) => self.lower(stood, end, run),
@@ -459,7 +460,7 @@ where
         self.left_at(end, stage)
     }
 
-    /// What projected conjugate gradients are to reach within a budget, and whether that is a face only.
+    /// The target of projected conjugate gradients for a budget, and whether they only have to identify the free coordinates.
     fn products_target(&self, budget: Budget, from: &[T]) -> (Target<T>, bool) {
         let rough = |passes: f64| (self.target(passes).at_least(T::lit(OF_A_FACE)), true);
         match budget {

@@ -8,7 +8,7 @@ use crate::linalg::{dot, max_or_nan, norm2, rounding_of_sums};
 use crate::outcome::Run;
 use crate::sets::{ConstraintSet, Orthant};
 
-/// A point in scaled units with b − A x and Aᵀ(A x − b), and what that says.
+/// A point in scaled units with b − A x and Aᵀ(A x − b), and the ρ that follows.
 pub(super) struct Evaluation<T: LinalgScalar> {
     pub(super) x: Scratch<T>,
     pub(super) r: Vec<T>,
@@ -18,11 +18,11 @@ pub(super) struct Evaluation<T: LinalgScalar> {
     pub(super) twice: bool,
     /// How r and g were formed.
     pub(super) formed: Formed<T>,
-    /// The gap at x, once it was asked for.
+    /// The gap at x, once it was computed.
     pub(super) gap: Option<T>,
 }
 
-/// What a method's own r and g differ by from those that are formed anew.
+/// How far a method's own r and g may be from recomputed ones.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Formed<T> {
     /// A bound of ‖r − (b − A x)‖ beside the rounding of a residual that is formed anew.
@@ -41,7 +41,7 @@ impl<T: LinalgScalar> Formed<T> {
     }
 }
 
-/// What a gradient says of a point.
+/// The natural residual at a point, with its error bound.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Measured<T> {
     /// max_j c_j |x − P(x − g/c²)|_j, P the projection in the metric diag(c²).
@@ -75,7 +75,7 @@ pub(super) trait Measure<T: LinalgScalar>: Region<T> {
 /// Operations on every term of a sum beside its product.
 const FEW: usize = 6;
 
-/// What v has lost that was divided by norms of m entries: their sums go by groups of eight, and a root halves the loss.
+/// The rounding error of v from a division by norms of m entries: their sums run in groups of eight, and the square root halves the relative error.
 pub(super) fn rounding_of_norms<T: LinalgScalar>(m: usize, v: T) -> T {
     rounding_of_sums(m / 8 + 24, v)
 }
@@ -86,7 +86,7 @@ pub(super) fn relative<T: LinalgScalar>(v: T, unit: T) -> T {
 }
 
 impl<T: LinalgScalar> Measure<T> for NonNegative {
-    /// g ↦ the displacement is Lipschitz with constant 1 in the norm max |g_j|/c_j. What c_j has lost changes it by that share of itself.
+    /// g ↦ the displacement is Lipschitz with constant 1 in the norm max |g_j|/c_j. A relative error of c_j changes it by the same relative amount.
     fn measure(&self, at: &Gradient<'_, T>) -> Measured<T> {
         let displacement = Orthant::new(at.x.len()).natural_residual(at.x, at.g, Some(at.norms));
         Measured {
@@ -127,7 +127,7 @@ impl<T: LinalgScalar> Measure<T> for BoundsAndSum<T> {
 }
 
 impl<T: LinalgScalar> BoundsAndSum<T> {
-    /// What rounding may have taken from max |e_j| where a sum couples the coordinates.
+    /// A bound of the rounding error of max |e_j| where a sum couples the coordinates.
     ///
     /// With q = g/c and a = w/c the exact e is the point of {Σ a_j e_j = r − Σ w x, bounds} nearest to −q. The computed e is that point
     ///
@@ -185,8 +185,8 @@ impl<T: LinalgScalar> BoundsAndSum<T> {
 }
 
 impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
-    /// b − A x and Aᵀ(A x − b) at x, and what they say: from two passes, or from two more in twice the precision where rounding decides whether
-    /// ρ is at most the tolerance. The point that was asked for last costs nothing; whoever asks hands it back ([`keep`](Self::keep)).
+    /// b − A x, Aᵀ(A x − b) and ρ at x: from two passes, or from two more in twice the precision where rounding decides whether
+    /// ρ is at most the tolerance. The last point costs nothing; the caller returns the evaluation by [`keep`](Self::keep).
     pub(super) fn evaluate(&self, x: &[T], run: &mut Run<'_>) -> Evaluation<T> {
         let last = self.last_evaluation.take().filter(|seen| *seen.x == x);
         let seen = last.unwrap_or_else(|| self.evaluate_once(x, run));
@@ -271,7 +271,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         self.seen(x, r, g, Formed::anew())
     }
 
-    /// What r and g = −Aᵀr say about x, both from plain sums.
+    /// The evaluation at x from r and g = −Aᵀr, both formed by plain sums.
     fn seen(&self, x: &[T], r: Vec<T>, g: Vec<T>, formed: Formed<T>) -> Evaluation<T> {
         let taking_part = x.iter().filter(|v| **v != T::zero()).count();
         let lost_in_r = self
@@ -319,8 +319,8 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         rho
     }
 
-    /// Whether the natural residual relative to the size of the terms is at most `level`, and ρ is at most the tolerance with all that
-    /// rounding may have taken from it.
+    /// Whether the natural residual relative to the size of the terms is at most `level`, and ρ plus the bound of its rounding error is at most the
+    /// tolerance.
     pub(super) fn solves(&self, x: &[T], level: T, run: &mut Run<'_>) -> bool {
         let seen = self.evaluate(x, run);
         let (rho, error) = self.rho_of(&seen);

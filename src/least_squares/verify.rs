@@ -1,5 +1,5 @@
-//! The last steps of every solve: another method where one has stalled, the best point so far, and the verification of the x that is handed out,
-//! from A, b and that x.
+//! The last steps of every solve: a cold retry or another method where one has stalled, the best point so far, and the verification of the x that
+//! is returned, from A, b and that x.
 
 use super::context::{Candidate, Context};
 use super::dual::Primal;
@@ -54,7 +54,7 @@ where
         self.verified(candidate, units, run)
     }
 
-    /// A start far away may leave more rounding behind than a cold solve does.
+    /// A start far from the solution may cost more digits than a cold solve.
     fn retried_without_start(
         &mut self,
         candidate: Candidate<T>,
@@ -76,7 +76,7 @@ where
         if is_better { cold } else { candidate }
     }
 
-    /// Whether f is larger at the point looked at last than at x = 0 ≥ 0: a coarse tolerance calls such points solutions, too.
+    /// Whether f at the last evaluated point is larger than at x = 0 ≥ 0: a coarse tolerance calls such points solutions, too.
     fn is_beyond_zero(&self) -> bool {
         let last = self.last_evaluation.borrow();
         R::ZERO_OFF_FACE && last.as_ref().is_some_and(|seen| norm2(&seen.r) > self.b_norm)

@@ -7,7 +7,7 @@ use crate::least_squares::faces::{Face, GramFace};
 use crate::least_squares::region::NonNegative;
 use crate::outcome::Run;
 
-/// Columns that are looked at, and of them those compared with the best.
+/// How many columns are examined, and how many of these are compared with the best.
 const LOOKED_AT: usize = 32;
 const COMPARED: usize = 8;
 

@@ -8,7 +8,7 @@ use crate::least_squares::faces::{Face, GramFace};
 use crate::outcome::{Phase, Run, Status};
 
 impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
-    /// The active set for many right-hand sides: on the Gram matrix they share, refined with the residual in A.
+    /// The active set for many right-hand sides, on the Gram matrix that they share, refined with the residual in A.
     pub(in crate::least_squares) fn shared_gram(&self, origin: &[T], run: &mut Run<'_>) -> Candidate<T> {
         let p = self.problem;
         run.begin(Phase::WorkingSet);
