@@ -1,4 +1,4 @@
-//! Many right-hand sides with one matrix: what they share is made once, and threads take the rest in chunks.
+//! Many right-hand sides with one matrix: what depends on A alone is computed once, and threads take the right-hand sides in chunks.
 
 use crate::linalg::norm2;
 use crate::operators::LinearOperator;
@@ -6,7 +6,7 @@ use crate::outcome::{Certificate, Counts, Phase, Solution, Status, Stop};
 use crate::{LinalgScalar, Result, Scalar};
 use std::time::Duration;
 
-/// So many right-hand sides a thread takes at once.
+/// Right-hand sides that a thread takes at a time.
 #[cfg(feature = "rayon")]
 const CHUNK: usize = 8;
 
@@ -29,7 +29,7 @@ pub(crate) fn in_order<T: Scalar, S: Send, P: Sync>(
         Err(limit) if k > 0 => Ok(Err(limit)),
         _ => here(k, b).map(Ok),
     };
-    // b = 0 needs nothing of A, and leaves nothing behind
+    // (b = 0 needs nothing of A, and prepares nothing for the others)
     let first = columns.iter().position(|b| b.iter().any(|v| *v != T::zero()));
     let ahead = first.map_or(columns.len(), |k| k + 1);
     let mut solutions = Vec::with_capacity(columns.len());

@@ -1,13 +1,13 @@
 //! Linear least squares min ½‖A x − b‖² over x ≥ 0, over bounds, and over bounds with a sum.
 //!
-//! Two interfaces, [`Nnls`](nnls::Nnls) and [`BoundedLeastSquares`](bounded::BoundedLeastSquares), ask one question: A, b, a set, a tolerance,
+//! Two interfaces, [`Nnls`](nnls::Nnls) and [`BoundedLeastSquares`](bounded::BoundedLeastSquares), take the same input: A, b, a set, a tolerance,
 //! limits. The answer comes in these steps:
 //!
 //! 1. The set is brought to standard form: bounds, and perhaps one sum, in other variables where necessary.
 //! 2. A is scaled by powers of two where its columns are extreme.
 //! 3. A few features of (A, b, start) are measured, and [`plan`](plan::plan) makes an ordered list of methods of them.
 //! 4. The engine runs one method after the other, until one has found a solution, and records a trace.
-//! 5. The point that is handed out is verified afresh: its natural residual ρ, a bound of the rounding error of ρ, a bound of f(x) − min f.
+//! 5. The point that is returned is verified from A, b and x: its natural residual ρ, a bound of the rounding error of ρ, a bound of f(x) − min f.
 
 pub mod bounded;
 mod coherence;

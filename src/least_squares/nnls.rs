@@ -20,15 +20,15 @@
 //!                         Gram matrix of the face costs, then working sets in it; with a face of more than 3000 columns 150
 //!                         passes of them to the tolerance, then interior points, preconditioned by a sparse approximate inverse
 //! sparse, small           made dense
-//! products only           the flow on the lift x = u∘u, then the active set from the face it found;
+//! products only           conjugate gradients on the lift x = u∘u, then the active set from the face they found;
 //!                         written out when n ≤ 512
 //! ```
 //!
 //! The table is [`plan`](fn@super::plan::plan); [`Solution::trace`](crate::Solution::trace) says which of its steps were taken.
 //!
 //! Every fallback goes to a slower and more robust method, from the best point so far; an answer that fails its certificate is never called solved.
-//! An active set that loses its way in rounding goes on with a damped problem, ½‖A x − b‖² + ½μ² Σ c_j²(x_j − x̄_j)² with μ = √ε, whose solution is
-//! one of the problem itself but for rounding. If the gap of a solution is large beside f, an active set improves it. That may cost as much as the
+//! An active set that stalls at rounding level continues with a damped problem, ½‖A x − b‖² + ½μ² Σ c_j²(x_j − x̄_j)² with μ = √ε, whose solution is
+//! one of the original problem up to rounding. If the gap of a solution is large relative to f, an active set improves it. That may cost as much as the
 //! solve has cost so far. Whatever ends a solve, its answer is never worse than x = 0, nor than the start.
 
 use super::many::{self, Unbegun};
@@ -95,11 +95,11 @@ pub enum Strategy {
     /// Coordinate descent to a rough answer, then working sets solved exactly (with more than 3000 columns that stay, interior points).
     /// Needs the columns.
     WorkingSet,
-    /// The flow on the lift x = u∘u: needs products only.
+    /// Non-linear conjugate gradients on the lift x = u∘u: needs products only.
     LiftedCg,
     /// A primal-dual interior-point method, its steps by preconditioned conjugate gradients: for sparse A with a large face and correlated
     /// columns (tomography, deblurring). A is read through products, and through its columns where it is sparse: then the
-    /// preconditioner is a factorised sparse approximate inverse, else a diagonal. Takes no notice of the start.
+    /// preconditioner is a factorised sparse approximate inverse, else a diagonal. The start is not used.
     InteriorPoint,
     /// A point with A x = b, the nearest to an interior one (or to the start): for b that can be interpolated, as it often can from n = 2 m
     /// on; ends stalled elsewhere. Products only.
@@ -177,7 +177,7 @@ pub struct Nnls<'a, T, A: ?Sized> {
     options: Options<T>,
 }
 
-/// What is asked of a solve, whatever A is.
+/// Options that do not depend on A.
 #[derive(Debug, Clone)]
 pub(crate) struct Options<T> {
     pub(super) tolerance: T,
@@ -276,7 +276,7 @@ where
         self
     }
 
-    /// A flag with which somebody else may stop the solve.
+    /// A flag by which another thread or a signal handler can stop the solve.
     ///
     /// ```
     /// let a = nalgebra::dmatrix![1.0, 0.5; 0.5, 1.0];
@@ -288,7 +288,7 @@ where
         self
     }
 
-    /// A warm start: any x ≥ 0, best a solution of a similar problem. Its zeros are no restriction.
+    /// A warm start: any x ≥ 0, ideally the solution of a similar problem. Its zeros may become positive.
     ///
     /// It is checked by [`solve`](Self::solve): a wrong length, NaN or a negative entry is an error there.
     ///

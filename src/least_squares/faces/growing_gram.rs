@@ -227,7 +227,7 @@ impl<T: LinalgScalar> Face<T> for GrowingGram<'_, '_, T> {
         self.priced = None;
         self.members.remove(position);
         self.c.remove(position);
-        // the last one moves into the gap
+        // the column of the last member moves into the free place
         let (gap, last) = (self.places.remove(position), self.members.len());
         if let Some(place) = self.places.iter_mut().find(|place| **place == last) {
             *place = gap;
@@ -260,7 +260,7 @@ impl<T: LinalgScalar> Face<T> for GrowingGram<'_, '_, T> {
         self.priced = Some(x.to_vec());
         let norms = self.problem.norms();
         let rounding = T::epsilon() * norm2(&self.residual);
-        // zero at the minimiser, but for what the squared condition number leaves: as far off may the other prices be
+        // zero at the minimiser, up to the error by the squared condition number: the other prices may have the same error
         let off = max_or_nan(self.members.iter().map(|j| w[*j].abs() / norms[*j]));
         let mut best = T::zero();
         self.members.iter().for_each(|j| w[*j] = T::zero());
@@ -271,7 +271,7 @@ impl<T: LinalgScalar> Face<T> for GrowingGram<'_, '_, T> {
         }
         if off > T::lit(20.0) * rounding && best < T::lit(1e3) * off {
             self.priced = None;
-            // taken out of the range of A_F, the residual gives prices as good as those of a QR factor
+            // orthogonalised against A_F, the residual gives prices as accurate as those of a QR factor
             let mut v = std::mem::take(&mut self.coefficients);
             v.resize(self.members.len(), T::zero());
             self.on_face(&self.residual, &mut v);

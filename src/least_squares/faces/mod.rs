@@ -1,7 +1,7 @@
-//! Faces: the coordinates that may move, with a factor of their columns.
+//! Faces: the free coordinates, with a factor of their columns.
 //!
-//! One face is on a QR factor ([`QrFace`]), one on a dense Gram matrix ([`GramFace`]), one on a Gram factor that grows ([`GrowingGram`]). All do
-//! the same for the monotone active-set method.
+//! One face is on a QR factor ([`QrFace`]), one on a dense Gram matrix ([`GramFace`]), one on a Gram factor that grows ([`GrowingGram`]). All
+//! serve the monotone active-set method.
 
 mod gram;
 mod growing_gram;
@@ -21,14 +21,14 @@ use crate::{LinalgScalar, Scalar};
 /// Values of the members are in the order of [`members`](Self::members); `held` has the values of all other coordinates, and is empty where those
 /// are zero ([`Region::ZERO_OFF_FACE`](super::region::Region::ZERO_OFF_FACE)).
 ///
-/// Over x ≥ 0 a factor knows the minimiser itself. Elsewhere coordinates off the face are at non-zero bounds, and a factor knows the *step* from
-/// a point: that does not notice them. A face over such a set is told the point ([`rebase`](Self::rebase), [`moved`](Self::moved)).
+/// Over x ≥ 0 a factor gives the minimiser itself. Elsewhere coordinates off the face are at non-zero bounds. Then a factor gives the *step* from
+/// the current point, which does not depend on them. A face over such a set is told the point ([`rebase`](Self::rebase), [`moved`](Self::moved)).
 pub(super) trait Face<T: Scalar> {
     /// F, in the order of the factor.
     fn members(&self) -> &[usize];
-    /// Told the candidates of a pricing pass (score, column), the best first, before some of them are added.
+    /// Receives the candidates of a pricing pass (score, column), the best first, before some of them are added.
     fn prepare(&mut self, _candidates: &[(T, usize)], _run: &mut Run<'_>) {}
-    /// Whether another method had better go on, after a column was refused.
+    /// After a column was refused: whether another method should take over.
     fn gives_up(&self) -> bool {
         false
     }
@@ -55,7 +55,7 @@ pub(super) trait Face<T: Scalar> {
     fn correction(&mut self, x: &[T], held: &[T], delta: &mut [T], run: &mut Run<'_>);
 }
 
-/// The size of a residual as [`price_all`](Face::price_all) reports it: an interpolated b leaves nothing but rounding to price. `size` is that
+/// The size of a residual as [`price_all`](Face::price_all) reports it: if b is interpolated, the prices are only rounding. `size` is that
 /// of the terms of the residual.
 fn meaningful<T: Scalar>(residual: T, size: T) -> T {
     if residual <= T::lit(50.0) * T::epsilon() * size {
@@ -161,8 +161,8 @@ pub(crate) fn gram_dependence<T: Scalar>() -> T {
     T::epsilon().sqrt() / T::lit(150.0)
 }
 
-/// −p_j/w_j, p the negative gradient, equal for all members at the minimiser: their mean in the metric of the column norms, in which the small
-/// columns know it best.
+/// −p_j/w_j, p the negative gradient, equal for all members at the minimiser: their mean in the metric of the column norms, where the small
+/// columns have the largest weight.
 pub(super) fn mean_multiplier<T: LinalgScalar>(
     members: &[usize],
     norms: &[T],
@@ -184,7 +184,7 @@ pub(super) fn mean_multiplier<T: LinalgScalar>(
     (bottom > T::zero()).then(|| top / bottom)
 }
 
-/// r − Σ w x as something to correct: below the rounding of the sum it is none.
+/// r − Σ w x, or 0 where it is below the rounding of the sum and need not be corrected.
 fn worth_closing<T: LinalgScalar>((gap, size): (T, T)) -> T {
     if gap.abs() <= T::lit(64.0) * T::epsilon() * size {
         T::zero()

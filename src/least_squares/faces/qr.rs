@@ -37,7 +37,7 @@ pub(in crate::least_squares) struct QrFace<'p, 'a, T: LinalgScalar, R> {
     products: Vec<T>,
     /// Residuals are formed in twice the precision.
     twice: bool,
-    /// What the last step takes from d.
+    /// What the last step subtracts from d.
     v: Vec<T>,
     of_sum: OfSum<T>,
 }
@@ -222,7 +222,7 @@ impl<'p, 'a, T: LinalgScalar, R: Region<T>> QrFace<'p, 'a, T, R> {
         self.r.solve(z);
     }
 
-    /// The residual at the minimiser, without what rounding leaves of it in the range of Q, and the multiplier of the sum.
+    /// The residual at the minimiser, orthogonalised against Q again, and the multiplier of the sum.
     fn find_multiplier(&mut self) {
         self.of_sum.is_current = true;
         self.of_sum.residual.copy_from_slice(&self.rest);
@@ -384,7 +384,7 @@ impl<T: LinalgScalar, R: Region<T>> Face<T> for QrFace<'_, '_, T, R> {
         if after.is_nan() || after <= smallest {
             return false;
         }
-        // a face that has outgrown the memory takes in no more
+        // (a face that would need too much memory takes no more columns)
         if self.q.try_reserve(self.column.len()).is_err() {
             return false;
         }
@@ -415,7 +415,7 @@ impl<T: LinalgScalar, R: Region<T>> Face<T> for QrFace<'_, '_, T, R> {
         self.of_sum.anchors -= usize::from(self.region.weight(j) > T::zero());
         self.of_sum.is_current = false;
         let k = self.members.len();
-        // the direction that left the range gives its share back to the residual
+        // the component along the direction that left the range returns to the residual
         if let Some(z) = self.d.pop() {
             axpy(z, &self.q[k * rows..(k + 1) * rows], &mut self.rest);
         }
@@ -474,7 +474,7 @@ impl<T: LinalgScalar, R: Region<T>> Face<T> for QrFace<'_, '_, T, R> {
             let mut r = std::mem::take(&mut self.rest);
             self.form_residual(x, held, &mut r, run);
             self.rest = r;
-            // b − A x carries an error ε‖b‖ in every direction. Taken out of the range of Q, it no longer drowns the prices of
+            // b − A x carries an error ε‖b‖ in every direction. Orthogonalised against Q, it no longer exceeds the prices of
             // columns that lie almost in that range (collinear pairs, Hilbert, T2): w is then right to ε‖r‖.
             orthogonalise(&self.q, &mut self.rest, &mut [], &mut self.products);
         } else {

@@ -1,8 +1,8 @@
 //! The monotone active-set method, on any [`Face`] over any [`Region`].
 //!
 //! Lawson & Hanson (1974, ch. 23; over bounds Stark & Parker 1995), with several columns taken from one pricing pass (partial pricing), started
-//! from any feasible point. Coordinates whose multiplier has the wrong sign join the face; then comes the step to the minimiser over the face, cut
-//! where a coordinate meets its bound, which leaves the face there. Every accepted step decreases ‖A x − b‖, so it ends; a column that enters
+//! from any feasible point. Coordinates whose multiplier has the wrong sign join the face; then comes the step to the minimiser over the face. It is cut
+//! where a coordinate meets its bound, and that coordinate leaves the face. Every accepted step decreases ‖A x − b‖, so it ends; a column that enters
 //! and leaves at once is set aside until something else has moved. A coordinate strictly between its bounds need not be in the face: it may be
 //! free, with a zero multiplier.
 
@@ -24,17 +24,17 @@ pub(in crate::least_squares) struct Pricing<'s, T> {
     pub(in crate::least_squares) norms: &'s [T],
     /// The size of the terms of b − A x: ‖b‖ over x ≥ 0.
     pub(in crate::least_squares) size: T,
-    /// Candidates kept from the first pass: more where a pass is dear.
+    /// Candidates kept from the first pass: more where a pass is expensive.
     pub(in crate::least_squares) first: usize,
     /// The most candidates that are kept from one pass.
     pub(in crate::least_squares) pool: usize,
-    /// So many columns on either side of a column are like it.
+    /// This many columns on either side of a column are coherent with it.
     pub(in crate::least_squares) coherence_length: usize,
-    /// Asked after every pricing pass: false ends the method there.
+    /// Called after every pricing pass: false ends the method.
     pub(in crate::least_squares) go_on: &'s dyn Fn(&Progress) -> bool,
 }
 
-/// What a pricing pass found.
+/// The state after a pricing pass.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::least_squares) struct Progress {
     /// Passes so far, this one included.
@@ -53,9 +53,9 @@ pub(in crate::least_squares) struct Progress {
 pub(in crate::least_squares) enum Ended {
     /// No column wants to enter.
     Optimal,
-    /// The caller would not go on.
+    /// `go_on` was false.
     GivenUp,
-    /// After so many rounds that only rounding can have kept it from coming to an end.
+    /// The bound on the number of rounds was reached, which only rounding can cause.
     Exhausted,
 }
 
@@ -96,12 +96,12 @@ pub(in crate::least_squares) fn active_set<T: Scalar, R: Region<T>, F: Face<T>>(
         gained: 0,
         cost: 0.0,
     };
-    // as many candidates as are likely to be taken: their inner products are formed together, wanted or not
+    // as many candidates as are likely to enter: the inner products of all of them are formed together
     let mut pool = pricing.first;
     let mut moved_since_release = false;
     let (mut refined, mut refinements) = (false, 0);
-    // f decreases with every entry, but by less than its rounding when multipliers are noise: such exchanges could
-    // go on for ever, and no sound run is anywhere near this long
+    // f decreases with every entry, but by less than its rounding when multipliers are noise: such exchanges need not
+    // end. No regular run comes near this many rounds
     let mut rounds = 10 * n + 100;
     loop {
         run.iteration()?;
@@ -110,7 +110,7 @@ pub(in crate::least_squares) fn active_set<T: Scalar, R: Region<T>, F: Face<T>>(
             return Ok(Ended::Exhausted);
         }
         if R::ZERO_OFF_FACE && !refined && 8 * face.members().len() <= n {
-            // a refinement is cheap beside a pass; one before it saves the pass that one after it needs
+            // a refinement costs little compared with a pass, and one before the pass saves one after it
             refined = state.refine(face, x, held, run);
         }
         if !face.is_anchored() {
@@ -158,7 +158,7 @@ pub(in crate::least_squares) fn active_set<T: Scalar, R: Region<T>, F: Face<T>>(
         face.prepare(&candidates, run);
         for (at, (score, j)) in candidates.iter().enumerate() {
             if at > 0 {
-                // re-priced at the point reached meanwhile: a column that has lost its price would only come and go
+                // priced again at the current point: a column whose price has vanished would enter and leave at once
                 let now = match face.price(*j, x) {
                     Some(w) => state.gain(*j, held, w) / pricing.norms[*j],
                     None => *score,
@@ -215,7 +215,7 @@ impl<T: Scalar, R: Region<T>> State<'_, T, R> {
         if R::ZERO_OFF_FACE { T::zero() } else { held[j] }
     }
 
-    /// What −g_j = w promises: |w| where x_j may follow it, else not a positive number.
+    /// |w| for w = −g_j if x_j may move in the direction of w; else not a positive number.
     #[inline]
     fn gain(&self, j: usize, held: &[T], w: T) -> T {
         if R::ZERO_OFF_FACE {
@@ -347,7 +347,7 @@ impl<T: Scalar, R: Region<T>> State<'_, T, R> {
             }
             x[first] = bound;
             for i in (0..k).rev() {
-                // whatever arrived at a bound with the first, or passed it by rounding
+                // every coordinate that reached its bound together with the first, or passed it by rounding
                 let (j, t) = (face.members()[i], self.target[i]);
                 let Some(bound) = region.met(j, x[i], t) else {
                     continue;

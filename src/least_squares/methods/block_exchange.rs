@@ -4,7 +4,7 @@
 //! move every coordinate that is wrong, repeat. The number of wrong ones must fall. When it has not fallen for three rounds, only the one
 //! with the largest index is moved (Murty's rule) until it does. Ends in a handful of rounds, each one factorisation of G_FF.
 //!
-//! Everything is in z = x − x⁰, with x⁰ the point between the bounds nearest to zero, so that bounds far from zero cost no digits.
+//! All computations are in z = x − x⁰, where x⁰ is the point between the bounds nearest to zero, so that bounds far from zero cost no digits.
 
 use crate::LinalgScalar;
 use crate::least_squares::context::{Candidate, Context};
@@ -61,9 +61,9 @@ pub(in crate::least_squares) struct Exchange<T: LinalgScalar> {
 pub(in crate::least_squares) enum Failure<E> {
     /// G_FF is not safely positive definite: another method must take over.
     Singular,
-    /// The states would not settle.
+    /// The states cycle.
     Cycling,
-    /// A limit of the run, with what there is so far (z need not be feasible).
+    /// A limit of the run, with the state so far (z need not be feasible).
     Limit(Status, E),
 }
 
@@ -197,7 +197,8 @@ pub(in crate::least_squares) fn block_exchange<T: LinalgScalar, R: Region<T>>(
                 return Err(Failure::Singular);
             }
         }
-        // 2. what the coordinates at bounds leave for the face. (The appended row is in the factor alone: it moves the multiplier, no more.)
+        // 2. the right-hand side for the face, with the coordinates at bounds subtracted. (The appended row is in the factor only: it changes the
+        //    multiplier and nothing else.)
         h.copy_from_slice(p.c);
         let mut lacking = region.sum().map_or(T::zero(), |s| s.r);
         let mut largest = size_of_c;
@@ -239,7 +240,7 @@ pub(in crate::least_squares) fn block_exchange<T: LinalgScalar, R: Region<T>>(
             axpy(lambda, &sum.w, &mut h);
             largest += lambda.abs() * largest_in_column_units(&sum.w, p.norms);
         }
-        // 4. who is wrong
+        // 4. which coordinates are in the wrong state
         let tolerance = rounding(largest);
         let (mut position, mut wrong, mut last) = (0, 0, None);
         for j in 0..n {
@@ -268,7 +269,7 @@ pub(in crate::least_squares) fn block_exchange<T: LinalgScalar, R: Region<T>>(
         let Some(last) = last else {
             return Ok(e);
         };
-        // 5. exchange
+        // 5. exchange all of them, or only the last (Murty's rule)
         if wrong < fewest {
             (fewest, patience) = (wrong, 3);
         } else if patience > 0 {
@@ -397,7 +398,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         }
     }
 
-    /// What an interrupted exchange has to offer: its last point made feasible, and over x ≥ 0 the best multiple of it.
+    /// The point of an interrupted exchange: its last point projected on the set, and over x ≥ 0 the best multiple of it.
     fn stopped(
         &self,
         status: Status,

@@ -41,7 +41,7 @@ impl<T: LinalgScalar> Watch<T> {
         Self {
             tolerance,
             patience: patience as f64,
-            // what that patience is worth when every sweep sees all columns
+            // the patience in passes, if every sweep visits all columns
             budget: run.passes + 2.0 * patience as f64,
             rounds: 0,
             first: T::zero(),
@@ -61,7 +61,7 @@ impl<T: LinalgScalar> Watch<T> {
         if step <= self.tolerance {
             return Ok(Some(Outcome::Converged));
         }
-        // a tolerance below rounding is never met, and the steps say so by not shrinking any more
+        // a tolerance below rounding is never met: then the steps no longer shrink
         if step < T::lit(0.5) * self.mark {
             (self.mark, self.since) = (step, 0);
         } else {
@@ -125,7 +125,7 @@ pub(in crate::least_squares) fn coordinate_descent<T: LinalgScalar, R: Region<T>
     let mut r = vec![T::zero(); b.len()];
     for round in 0usize.. {
         if round % 50 == 0 {
-            // the updated residual drifts: form it anew
+            // the updated residual accumulates rounding: compute it anew
             problem.apply(x, &mut r, run);
             for (ri, bi) in r.iter_mut().zip(b) {
                 *ri = *bi - *ri;

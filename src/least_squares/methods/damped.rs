@@ -1,4 +1,4 @@
-//! Least squares with a term for the distance from a centre, for columns that depend on each other as far as rounding can tell.
+//! Least squares with a penalty on the distance from a centre, for columns that are linearly dependent in working precision.
 //!
 //! ```text
 //! min ½‖A x − b‖² + ½μ² Σ c_j² (x_j − x̄_j)²        c_j = ‖a_j‖
@@ -40,7 +40,7 @@ impl<T: LinalgScalar> Damped<T> {
         if !problem.has_columns() || rows.saturating_mul(columns) > QR_ELEMENTS / 4 {
             return None;
         }
-        // where what damping leaves of the residual and what rounding leaves of it are of one size
+        // where the contributions of damping and of rounding to the residual are equal
         let mu = T::epsilon().sqrt();
         run.damped = true;
         let mut matrix = vec![T::zero(); rows * columns];

@@ -12,8 +12,8 @@ const LOOKED_AT: usize = 32;
 const COMPARED: usize = 8;
 
 impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
-    /// Whether the face will be small, from the columns with the largest Aᵀb: when they are more like each other than any two columns
-    /// are (kernels sampled on a grid, in whatever order: one of them stands for all), or explain nearly all of b.
+    /// Whether few columns will be positive, judging from those with the largest Aᵀb: if these are more nearly parallel to each other than two columns are
+    /// on average (kernels sampled on a grid, in any order: one can represent all), or if they explain nearly all of b.
     pub(in crate::least_squares) fn few_will_do(&self, run: &mut Run<'_>) -> bool {
         let p = self.problem;
         if p.coherence_length() > 0 {

@@ -11,7 +11,7 @@ use crate::linalg::norm2;
 use crate::outcome::{Phase, Run};
 use std::cell::{OnceCell, RefCell};
 
-/// From so many columns on a factor of them all at once is faster than column by column.
+/// From this many columns on, one factorisation is faster than appending column by column.
 const MANY_AT_ONCE: usize = 16;
 
 /// Candidates kept from the first pricing pass: more for a large matrix, where a pass costs much beside what candidates cost.
@@ -37,13 +37,13 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         }
     }
 
-    /// The active set from a feasible point; where that loses its way in rounding, on the factor of the damped problem.
+    /// The active set from a feasible point; if it stalls at rounding level, continued on the damped problem.
     pub(in crate::least_squares) fn growing_qr(&self, from: &[T], run: &mut Run<'_>) -> Candidate<T> {
         let candidate = self.undamped_qr(from, &|_| true, run).0;
         self.upheld(candidate, run)
     }
 
-    /// This end of an active set, if it is a solution; else that of the damped problem.
+    /// The end point of an active set if it is a solution; else that of the damped problem.
     pub(in crate::least_squares) fn upheld(
         &self,
         candidate: Candidate<T>,
@@ -209,8 +209,8 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
         best
     }
 
-    /// From a solution that leaves much of f to be gained, as far as its gap tells: the active set on a QR factor, which knows directions that
-    /// A hardly sees, until the solve has cost `end`.
+    /// From a solution whose gap is large relative to f: the active set on a QR factor, which resolves directions of small singular values of A,
+    /// until the solve has cost `end`.
     pub(in crate::least_squares) fn sharpened(
         &self,
         candidate: Candidate<T>,

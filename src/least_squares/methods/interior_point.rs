@@ -9,8 +9,8 @@
 //!
 //! by conjugate gradients to a per cent (Mehrotra 1992 and Wright 1997 for the method, Bellavia 1998 for inexact steps), preconditioned by
 //! the factorised sparse approximate inverse of AᵀA + D. g is formed anew at every x, so that what a step leaves of its system is not
-//! carried along: the next one has it on its right-hand side. Columns that are held down (large D) move by substitution before and after,
-//! without their coupling among themselves.
+//! lost: it is part of the next right-hand side. Coordinates near zero with a large multiplier (large D) are eliminated before the solve and
+//! substituted after it, neglecting their mutual coupling.
 //!
 //! All coordinates move at once, each a little. Where thousands of columns stay and AᵀA has a long tail of small eigenvalues, methods that
 //! go from face to face do not settle, and each face costs thousands of products; here the tail is the preconditioner's.
@@ -25,16 +25,16 @@ use crate::operators::sparse_inverse::SparseInverse;
 use crate::outcome::{Phase, Run, Status};
 use crate::sets::{ConstraintSet, Orthant};
 
-/// Steps, and those without the residual halved, after which that is all that can be had.
+/// The most steps, and the most steps in which the residual has not halved.
 const STEPS: usize = 150;
 const PATIENCE: usize = 20;
-/// The relative residual of the inner conjugate gradients: of the system of a step so much is left, in the norm of the preconditioner, …
+/// The relative residual to which the system of a step is solved, in the norm of the preconditioner, …
 const LEFT: f64 = 0.01;
 /// … unless that takes more conjugate gradient steps than this.
 const INNER: usize = 400;
 /// No coordinate starts nearer to its bound than this, in units of b.
 const OFF_BOUNDARY: f64 = 1e-6;
-/// How far to the boundary a step goes.
+/// The fraction of the way to the boundary that a step may go.
 const BACK_OFF: f64 = 0.99;
 /// σ: what the last step fell short of its full length, within these.
 const CENTRING: (f64, f64) = (0.05, 0.5);

@@ -13,7 +13,7 @@
 //! read are still in cache when they are added up. The further x̄ lies inside, the more columns stay positive, and the better is Ā_F Ā_Fᵀ
 //! conditioned: for a normal matrix it is ((√k + √m)/(√k − √m))² with k positive columns.
 //!
-//! Where no x interpolates b, Φ has no minimum: fewer columns than rows stay positive, or the residual does not fall, and that is that.
+//! Where no x interpolates b, Φ has no minimum: fewer columns than rows stay positive, or the residual does not fall. Then the method stalls.
 
 use crate::LinalgScalar;
 use crate::least_squares::context::{Candidate, Context};
@@ -29,11 +29,11 @@ const INSIDE: f64 = 4.0;
 const SAMPLED: usize = 128;
 /// Rows whose squared norms differ by less than that are as good as equal.
 const ALIKE: f64 = 64.0;
-/// Pairs that are remembered: vectors as long as columns, and cheap beside a product.
+/// Pairs kept by L-BFGS: vectors of the length of a column, cheap compared with a product.
 const MEMORY: usize = 30;
-/// Steps after which it would have been cheaper to do something else.
+/// The most steps: beyond these another method is cheaper.
 const STEPS: usize = 250;
-/// A residual so many times the first, or a step so long, is a sign that Φ has no minimum.
+/// A residual that exceeds the first by this factor, or a step of this length, shows that Φ has no minimum.
 const FAR: f64 = 1e3;
 const LONGEST: f64 = 1e8;
 /// Once the residual is down to this part of b and many columns have become zero, x̄ moves to the point reached, lifted.

@@ -18,7 +18,7 @@ use crate::outcome::{Phase, Run, Status};
 use crate::search::{Quartic, minimise_quartic};
 use crate::{LinalgScalar, Scalar};
 
-/// What the flow reached.
+/// The end point.
 pub(in crate::least_squares) struct Reached<T> {
     pub(in crate::least_squares) x: Vec<T>,
     /// ∇f(x), for predicting the face.
@@ -82,7 +82,7 @@ pub(in crate::least_squares) fn flow<T: LinalgScalar>(
         *ri -= *bi;
     }
     problem.adjoint(&r, &mut g, run);
-    // a start on the boundary: let go of the coordinates that want to leave it
+    // a start on the boundary: release the coordinates with a negative gradient
     for j in 0..n {
         if x[j] == T::zero() && g[j] < T::zero() && h[j] > T::zero() {
             x[j] = T::lit(0.01) * -g[j] / h[j];
@@ -168,7 +168,7 @@ pub(in crate::least_squares) fn flow<T: LinalgScalar>(
         problem.pair(&lin, &quad, &mut image1, &mut image2, run);
         let t = minimise_quartic(&Quartic::along(&r, &image1, &image2));
         if not_positive(t) {
-            // the direction has run out of descent in this precision: one restart from steepest descent, then stop
+            // no descent along the direction in this precision: one restart from steepest descent, then stop
             if beta == T::zero() {
                 break;
             }
@@ -187,7 +187,7 @@ pub(in crate::least_squares) fn flow<T: LinalgScalar>(
     best
 }
 
-/// u_j = 0 is stationary whatever the sign of g_j: let go of what wants to leave.
+/// u_j = 0 is stationary whatever the sign of g_j: releases the coordinates with g_j < 0.
 fn release<T: Scalar>(u: &mut [T], x: &mut [T], g: &[T], h: &[T], fresh: &mut bool) {
     for j in 0..u.len() {
         if u[j] == T::zero() && g[j] < T::zero() && h[j] > T::zero() {

@@ -175,7 +175,7 @@ pub(in crate::least_squares) fn schur_exchange<T: LinalgScalar>(
             .collect();
         let wrong = leave.len() + back.len();
         if wrong == 0 {
-            // columns that a smaller factor left behind may want to come back
+            // columns outside a smaller factor may have a multiplier of the wrong sign
             let outside = violators(gram, c, norms, &state, tolerance);
             if outside.is_empty() {
                 return Ok(state);
@@ -206,7 +206,7 @@ pub(in crate::least_squares) fn schur_exchange<T: LinalgScalar>(
     Err(Failure::Cycling)
 }
 
-/// Columns of the set that the factor does not have and that pull: (c − G z)_j > 0.
+/// Columns of the set outside the factor whose multiplier has the wrong sign: (c − G z)_j > 0.
 fn violators<T: LinalgScalar>(
     gram: &[T],
     c: &[T],

@@ -52,7 +52,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
             self.residual_on(&inside, x, &mut r, run);
             let mut minus_g = vec![T::zero(); n];
             p.adjoint(&r, &mut minus_g, run);
-            // what violates most joins
+            // the worst violators join
             let order = self.violators(x, &minus_g, noise::<T>() * size);
             if order.is_empty() && (round > 0 || inside.is_empty()) {
                 return Ok(());
@@ -180,7 +180,7 @@ impl<T: LinalgScalar, R: Measure<T>> Context<'_, '_, T, R> {
     }
 }
 
-/// What has solved a set, for refinement on its face.
+/// The solver of a working set, kept for refinement on its face.
 enum Solver<'g, T: LinalgScalar, R> {
     Exchange(Vec<usize>, SchurExchange<T>),
     ActiveSet(GramFace<'g, T, R>),

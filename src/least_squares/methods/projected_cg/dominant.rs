@@ -1,4 +1,4 @@
-//! One dominant singular value, dealt with exactly: steps onto the bounds that do not disturb it.
+//! One dominant singular value, treated exactly: projections onto the bounds that leave its component unchanged.
 //!
 //! Columns with a common mean give A one large singular value σ₁ with singular vectors u and a/‖a‖, a = Âᵀu. A projection onto
 //! x ≥ 0 then adds mass along a, at the price σ₁²; gradient steps short enough to be stable there are too short everywhere else. In

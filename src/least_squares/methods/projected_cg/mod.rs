@@ -1,4 +1,4 @@
-//! Projected conjugate gradients over a box, the orthant above all: products only, exact bounds, no factorisation.
+//! Projected conjugate gradients over a box or the orthant: products only, exact bounds, no factorisation.
 //!
 //! Conjugate gradients on the current face; a step that would leave the box is projected instead (MPRGP with projected
 //! steps: Dostál 1997, Dostál & Schöberl 2005, here without the fixed step length), and the face grows along the chopped
@@ -11,7 +11,7 @@
 //! ```
 //!
 //! On a face one step costs one product with A_FᵀA_F, or A_F A_Fᵀ where columns lie in memory, in one pass; columns off the face are
-//! looked at when the face has been solved ten times better, a hundred times where nothing wanted to enter it, and wherever they are few. A few dozen products settle a well-conditioned problem of any
+//! priced when the problem on the face has been solved ten times better, a hundred times where nothing wanted to enter it, and wherever they are few. A few dozen products settle a well-conditioned problem of any
 //! size. Elsewhere the face is predicted long before its coefficients are accurate, and an exact method takes over.
 
 mod dominant;
@@ -62,7 +62,7 @@ pub(crate) struct Target<T> {
     pub(crate) enough: T,
     /// In passes over A, as [`Run`] counts them.
     pub(crate) passes: f64,
-    /// Give up early where nearly all columns stay positive: there a factor of them all is no detour.
+    /// Give up early where nearly all columns stay positive: there a factor of all columns costs no more.
     pub(crate) sparse_only: bool,
     /// η, in units of ρ: what is minimised is f ∓ η‖b‖ Σ c_j x_j over the coordinates with one infinite bound. With a gradient of that within ±η
     /// the gradient of f points away from every infinite bound, and x proves its own bound of f(x) − min f.

@@ -1,4 +1,4 @@
-//! Moves that end on another face: projected and proximal steps.
+//! Steps that change the face: projected and proximal steps.
 
 use super::dominant::Dominant;
 use super::state::{Ahead, State};

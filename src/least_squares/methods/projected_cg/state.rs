@@ -1,4 +1,4 @@
-//! Where the iteration stands: the point, its gradient and face, and steps inside of a face.
+//! The state of the iteration: the point, its gradient and face, and steps within a face.
 
 use super::dominant::Dominant;
 use crate::LinalgScalar;
@@ -258,7 +258,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         (self.fresh, self.formed) = (true, true);
     }
 
-    /// The updated r drifts: now and then it is formed anew.
+    /// The updated r accumulates rounding: it is recomputed at intervals.
     fn refresh(&mut self, run: &mut Run<'_>) {
         self.refreshed += 1;
         if self.refreshed.is_multiple_of(50) {
