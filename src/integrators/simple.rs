@@ -110,7 +110,7 @@ impl<T: Scalar> Simple<T> {
         self
     }
 
-    /// With a step that is controlled: η of the constructor is the first to try.
+    /// With step-size control: the η of the constructor is the first trial.
     ///
     /// ```
     /// use reparam::{Integrate, integrators::{Safeguard, Simple}, maps::Squares, objectives::LeastSquares, steps::Backtracking};
@@ -135,7 +135,7 @@ impl<T: Scalar> Simple<T> {
         self.eta
     }
 
-    /// How often it began anew.
+    /// The number of restarts.
     ///
     /// ```
     /// assert_eq!(reparam::integrators::Simple::new(0.1).unwrap().restarts(), 0);
@@ -177,7 +177,7 @@ impl<T: Scalar> Simple<T> {
         std::mem::swap(point, next);
     }
 
-    /// One step of the first η that fits.
+    /// One step with the first η that is accepted.
     fn controlled(
         &mut self,
         lifted: &mut Lifted<'_, T>,

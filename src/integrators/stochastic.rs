@@ -43,7 +43,7 @@ pub enum Acceleration<T> {
     },
 }
 
-/// Stochastic gradient descent on f∘φ for f = Σᵢ ℓᵢ(aᵢᵀx + aᵢ₀): each update sees one row, sampled with replacement.
+/// Stochastic gradient descent on f∘φ for f = Σᵢ ℓᵢ(aᵢᵀx + aᵢ₀): each update uses one row, sampled with replacement.
 ///
 /// ```text
 /// G(u) = Jᵀ( m ℓᵢ′(aᵢᵀx) aᵢ + λx + c ),  i uniform: E G = ∇F      s = 1, or 1/L per factor
@@ -58,7 +58,7 @@ pub enum Acceleration<T> {
 /// On inconsistent data a constant η ends in a cloud of radius O(√η) around the solution; the run then ends with a limit. η must be
 /// about m times smaller than for full gradients where one row can be as large as all.
 ///
-/// Two cures, alone or together: steps that [decay](Self::decaying), η/(k+2)^γ with k the updates so far, and an [epoch
+/// Two remedies, alone or together: steps that [decay](Self::decaying), η/(k+2)^γ with k the updates so far, and an [epoch
 /// rule](Self::with_epoch_rule): f is known in full after each step of the integrator anyway. Where it has risen, the epoch is undone, its
 /// η halved; else η grows.
 ///
@@ -204,8 +204,8 @@ impl<T: Scalar> StochasticGradient<T> {
     /// undone, the momentum dropped and the factor halved; else it is doubled at first, later grown by a tenth.
     ///
     /// Rows are then drawn without replacement, pass by pass, from a permutation that is shuffled anew for each: short steps of a whole pass
-    /// add up to a step along the full gradient, and f falls. (With replacement it may rise however short they are, and η would die away. For
-    /// the same reason the rule asks for whole passes: leave [`with_updates_per_step`](Self::with_updates_per_step) alone.)
+    /// add up to a step along the full gradient, and f falls. (With replacement f may rise however short the steps are, and η would go to zero. For
+    /// the same reason the rule needs whole passes: do not change [`with_updates_per_step`](Self::with_updates_per_step).)
     ///
     /// Source: Battiti, Complex Systems 1989 (the "bold driver").
     ///

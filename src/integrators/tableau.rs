@@ -1,6 +1,6 @@
 //! Coefficients of Runge–Kutta schemes, as data.
 
-/// A Runge–Kutta scheme, explicit, perhaps with an embedded one of another order.
+/// An explicit Runge–Kutta scheme, optionally with an embedded one of another order.
 ///
 /// ```text
 /// k_i = v(t + c_i h, y + h Σ_{j<i} a_ij k_j)      y₊ = y + h Σ b_i k_i      error ≈ h Σ e_i k_i
@@ -41,7 +41,7 @@ impl Tableau {
     }
 }
 
-/// The schemes that are known.
+/// The available schemes.
 ///
 /// ```
 /// use reparam::integrators::Scheme;

@@ -17,7 +17,7 @@ use crate::outcome::Counts;
 use crate::{Error, Result, Scalar};
 use std::sync::Arc;
 
-/// A point of the lift with everything that one evaluation gives.
+/// A point of the lift with the results of one evaluation.
 ///
 /// ```
 /// use reparam::{lifted::{Lifted, Point}, maps::Squares, objectives::FromFn};
@@ -74,7 +74,7 @@ impl<T: Scalar> Point<T> {
     }
 }
 
-/// After a limit no point is evaluated any more on the way of a method: f is +∞ there, which no method takes for a step, and a search over dear evaluations ends at
+/// After a limit a method evaluates no further point: f is reported as +∞, which no method accepts, and a search over expensive evaluations ends at
 /// once.
 fn refused<T: Scalar>(point: &mut Point<T>) -> bool {
     let refused = crate::outcome::is_over();
@@ -101,7 +101,7 @@ pub(crate) struct CurveWork<T> {
     pub(crate) images: [Vec<T>; 5],
 }
 
-/// f∘φ, with scratch and counters: what a [`Method`](crate::methods::Method) works on.
+/// f∘φ with scratch and counters, as a [`Method`](crate::methods::Method) uses it.
 pub struct Lifted<'a, T> {
     objective: &'a mut dyn Objective<T>,
     map: &'a dyn Reparametrization<T>,
@@ -247,8 +247,8 @@ impl<'a, T: Scalar> Lifted<'a, T> {
         self.evaluate_there(point)
     }
 
-    /// A run begins: an objective that evaluates points beside x learns in which set. (Of a set that couples coordinates with every
-    /// gradient: see [`surround`](Self::surround).)
+    /// A run begins: an objective that also evaluates points near x is told the set that they must lie in. (For a set that couples coordinates that
+    /// happens with every gradient: see [`surround`](Self::surround).)
     pub(crate) fn begin(&mut self) {
         self.objective.nearby(Nearby::Start);
         let set = self.map.set();
@@ -265,7 +265,7 @@ impl<'a, T: Scalar> Lifted<'a, T> {
         }
     }
 
-    /// The start where f or its gradient is not finite, if f knows why.
+    /// The error for a start at which f or its gradient is not finite, if f can explain it.
     pub(crate) fn check_start(&mut self, start: &Point<T>) -> Result<()> {
         if start.is_finite() {
             return Ok(());
@@ -280,8 +280,8 @@ impl<'a, T: Scalar> Lifted<'a, T> {
         }
     }
 
-    /// Before derivatives are asked for at x = φ(u): points of the set in every direction from there, found by steps in u. An objective
-    /// that evaluates points beside x stays on the segments to them.
+    /// Called before derivatives are computed at x = φ(u): provides points of the set in every direction from x, found by steps in u. An objective
+    /// that evaluates points near x stays on the segments to them.
     pub(crate) fn surround(&mut self, u: &[T], x: &[T]) {
         let set = self.map.set();
         if !self.objective.uses_nearby() || set.is_separable() {

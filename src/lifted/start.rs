@@ -5,7 +5,7 @@ use crate::lifted::Point;
 use crate::maps::{Boundary, Reparametrization};
 use crate::{MapError, Result, Scalar};
 
-/// u with φ(u) = x; a map that never reaches the boundary starts as near to it as its size allows.
+/// u with φ(u) = x; for a map that does not reach the boundary, a u whose x is near it.
 pub(crate) fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(
     map: &M,
     x: &[T],
@@ -20,8 +20,8 @@ pub(crate) fn section<T: Scalar, M: Reparametrization<T> + ?Sized>(
 
 /// A point over the start x, or else the map's interior point, that is yet to be evaluated.
 ///
-/// A method that moves in x begins at x itself. φ returns it up to rounding of the bounds only, and an x of −9e-16 instead of 0 tells
-/// something else about the size of x.
+/// A method that moves in x begins at x itself. φ would return it only up to rounding of the bounds, and an x of −9e-16 instead of 0 would change
+/// the apparent size of x.
 pub(crate) fn start_point<T: Scalar, M: Reparametrization<T> + ?Sized>(
     map: &M,
     start: Option<&[T]>,

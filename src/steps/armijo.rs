@@ -7,7 +7,7 @@ use crate::{Result, Scalar};
 
 /// The first of s, s/2, s/4, … with f(y + s v) ≤ f + 10⁻⁴ s ⟨∇, v⟩, the next search beginning at twice the last length.
 ///
-/// The line-searched flow: f decreases at every step, and steps out of the domain are shortened. About two evaluations per step.
+/// The gradient flow with a line search: f decreases at every step, and steps out of the domain are shortened. About two evaluations per step.
 ///
 /// Source: Armijo, Pacific J. Math. 1966.
 ///

@@ -3,16 +3,16 @@
 use crate::Scalar;
 
 /// Step-size control of [`Nesterov`](crate::integrators::Nesterov), [`AcceleratedMirror`](crate::integrators::AcceleratedMirror),
-/// [`Simple`](crate::integrators::Simple) and [`StochasticGradient`](crate::integrators::StochasticGradient): each has a condition of its own on a step,
-/// this is what follows from the answers.
+/// [`Simple`](crate::integrators::Simple) and [`StochasticGradient`](crate::integrators::StochasticGradient): each has its own condition for
+/// accepting a step; this rule changes η accordingly.
 ///
 /// ```text
 /// refused: η ← η/2, again      accepted: η ← 2η where the last 2^r steps were accepted, r the number of doublings that were refused so far
 /// ```
 ///
 /// The first η then matters little: one that is 10³ too long costs ten refusals, one that is too short ten steps. The growing
-/// patience makes the refusals logarithmic in k: where the curvature stays, η does not flutter. Where chance takes part in the answers
-/// ([`noisy`](Self::noisy)) that would let η die away: there it grows by a tenth after every accepted step, once a doubling was refused, so
+/// waiting time makes the number of refusals logarithmic in k: while the curvature is constant, η does not oscillate. Where acceptance is random
+/// ([`noisy`](Self::noisy)) η would go to zero. There it grows by a tenth after every accepted step, once a doubling was refused, so
 /// that about one step in eight is refused in the long run.
 ///
 /// Source: Beck & Teboulle, SIAM J. Imaging Sci. 2009 (shorter only); Scheinberg, Goldfarb & Bai, Found. Comput. Math. 2014 (longer too).
@@ -30,7 +30,7 @@ use crate::Scalar;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Backtracking {
     growth: Growth,
-    /// r, and whether η is the fruit of a doubling that has not proved itself yet.
+    /// r, and whether η comes from a doubling that no step has confirmed yet.
     failures: u32,
     grown: bool,
     calm: u64,
@@ -67,7 +67,7 @@ impl Backtracking {
         }
     }
 
-    /// For answers in which chance takes part.
+    /// For random acceptance.
     ///
     /// ```
     /// let mut control = reparam::steps::Backtracking::noisy();
@@ -103,7 +103,7 @@ impl Backtracking {
         longer
     }
 
-    /// The length after a step of which rounding alone decides: the same, and no sign of calm.
+    /// The length after a step whose acceptance only rounding decides: unchanged, and not counted as accepted.
     ///
     /// ```
     /// assert_eq!(reparam::steps::Backtracking::new().undecided(0.1), 0.1);

@@ -55,7 +55,7 @@ pub struct BarzilaiBorwein<T> {
     recent: Vec<T>,
 }
 
-/// How many values of f the search looks back on.
+/// How many past values of f the search compares with.
 const RECENT: usize = 10;
 
 impl<T: Scalar> BarzilaiBorwein<T> {

@@ -7,8 +7,8 @@ use crate::{Result, Scalar};
 
 /// A constant length η.
 ///
-/// With small η the iterates of the per-factor flow keep f_k − f* ≤ D(z, x₀)/(kη); too large an η leaves the orthant or diverges, and
-/// there is no warning before. A gradient flow in u is stable at a solution for η < 2/λ with λ the largest eigenvalue of s∇²F, about
+/// With small η the iterates of the per-factor flow keep f_k − f* ≤ D(z, x₀)/(kη); with too large an η the iterates leave the orthant or diverge,
+/// without warning. A gradient flow in u is stable at a solution for η < 2/λ with λ the largest eigenvalue of s∇²F, about
 /// s·max_j L² x_j^q ‖a_j‖² and more.
 ///
 /// ```

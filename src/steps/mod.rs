@@ -29,7 +29,7 @@ pub use published::PublishedBarzilaiBorwein;
 use crate::lifted::{Lifted, Point};
 use crate::{Result, Scalar};
 
-/// What a rule sees before a step.
+/// The state before a step, as a rule receives it.
 ///
 /// ```
 /// use reparam::{lifted::Point, maps::Squares, steps::Situation};
@@ -51,7 +51,7 @@ pub struct Situation<'s, T> {
     pub rate: T,
 }
 
-/// What a rule says of a trial step.
+/// The decision of a rule on a trial step.
 ///
 /// ```
 /// assert_ne!(reparam::steps::Verdict::Accept, reparam::steps::Verdict::Retry(0.5));
