@@ -18,8 +18,8 @@ use crate::{Error, Result, Scalar};
 /// The image z of the last x is kept: a gradient after a value at the same x costs one product, Hessian products
 /// two each.
 ///
-/// The diagonal is exact where the entries of A are within reach (dense, sparse, columns). Where only the column
-/// norms are known it is the upper bound max ℓ″ ‖a_j‖² + λ; where nothing is known there is none.
+/// The diagonal is exact where the entries of A are accessible (dense, sparse, columns). Where only the column
+/// norms are known it is the upper bound max ℓ″ ‖a_j‖² + λ; otherwise there is none.
 ///
 /// ```
 /// use reparam::losses::Logistic;
@@ -51,7 +51,7 @@ pub struct Composite<A, L, T> {
     diagonal: Option<Vec<T>>,
 }
 
-/// How the entries of A are reached, decided when the diagonal is first asked for.
+/// How the entries of A are accessed, decided at the first call for the diagonal.
 #[derive(Debug, Clone)]
 enum Entries<T> {
     NotAsked,

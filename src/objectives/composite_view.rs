@@ -6,9 +6,9 @@ use crate::losses::Loss;
 use crate::operators::LinearOperator;
 use crate::search::{Quartic, RationalQuartic};
 
-/// The parts of an objective ℓ(A x + a) + ½λ‖x‖² + ⟨c, x⟩, and what a search needs of them.
+/// The parts of an objective ℓ(A x + a) + ½λ‖x‖² + ⟨c, x⟩, with evaluations along a curve.
 ///
-/// With the images z = A x + a, A p and A q of a curve x + t p + t² q at hand, f along the curve costs no further
+/// With the images z = A x + a, A p and A q of a curve x + t p + t² q known, f along the curve costs no further
 /// product with A: [`quartic`](Self::quartic) gives all of it for a quadratic loss, [`along`](Self::along) a value
 /// and a slope for any.
 ///

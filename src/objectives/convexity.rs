@@ -1,7 +1,7 @@
 //! What is known about the shape of f.
 
-/// Whether an objective is convex. A statement, not a finding: closures are [`Unknown`](Self::Unknown) until their
-/// author says more.
+/// Whether an objective is convex. This is declared, not computed: closures are [`Unknown`](Self::Unknown) until their
+/// author declares more.
 ///
 /// ```
 /// use reparam::objectives::{Convexity, LeastSquares, Objective};

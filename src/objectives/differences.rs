@@ -4,7 +4,7 @@ use super::{Evaluation, Nearby};
 use crate::linalg::{axpy, dot, max_abs, norm2};
 use crate::{Error, Result, Scalar};
 
-/// How a derivative is replaced by differences.
+/// The finite differences that replace a derivative.
 ///
 /// ```text
 /// forward   (f(x + h eⱼ) − f(x))/h            n evaluations beside f(x)      error ~ ε^{1/2}
@@ -17,12 +17,12 @@ use crate::{Error, Result, Scalar};
 /// that is 0 is relative to the width of its bounds, else to the largest coordinate, else to 1. x + h is rounded first, so
 /// that the difference is divided by the step that was made.
 ///
-/// h is a proposal. Where f changes by hardly more than its noise, h grows until it does; where it changes by far too much, h shrinks;
-/// later gradients begin with the h that was found. The noise is the rounding of f(x), and in a run of [`Minimize`](crate::Minimize)
-/// also what six more evaluations on a short line show of it, once when it begins and once before convergence is claimed (ECnoise, J. Moré & S. Wild, *Estimating
-/// computational noise*, SIAM J. Sci. Comput. 33, 2011; their step h ~ (noise/f″)^{1/2} is where this growth ends). There,
-/// too, central differences follow forward ones once these have become too rough, and convergence is claimed only if the
-/// [error of the gradient](super::Objective::gradient_error) leaves no doubt of it.
+/// h is the first trial. If f changes by little more than its noise, h grows; if f changes by far too much, h shrinks.
+/// Later gradients begin with the h that was found. The noise is the rounding of f(x), and in a run of [`Minimize`](crate::Minimize)
+/// also an estimate from six more evaluations on a short line, once when it begins and once before convergence is claimed (ECnoise, J. Moré & S. Wild, *Estimating
+/// computational noise*, SIAM J. Sci. Comput. 33, 2011; their step h ~ (noise/f″)^{1/2} is where this growth ends). In such a run
+/// central differences also replace forward ones once these are not accurate enough, and convergence is claimed only if it holds for every gradient
+/// within the [error bound](super::Objective::gradient_error).
 ///
 /// A side on which the function is +∞ or NaN, or which bounds forbid, is left out: the formula becomes one-sided
 /// (with three points for `central`, (−3f(x) + 4f(x+h) − f(x+2h))/2h, which keeps the order). With both sides
@@ -143,7 +143,7 @@ const ATTEMPTS: usize = 16;
 const RETREATS: usize = 9;
 /// The longest step relative to the size of the coordinate.
 const LONGEST: f64 = 0.1;
-/// Noise is looked for in differences of this order, along a line of so many points beside x, so far apart relative to x.
+/// Noise is estimated from differences of this order, along a line of so many points beside x, so far apart relative to x.
 const POINTS: usize = 6;
 const SPACING: f64 = 1e-11;
 /// How many standard deviations of the noise count as its bound.
@@ -332,7 +332,7 @@ impl<T: Scalar> Differencer<T> {
         all
     }
 
-    /// The size of x_j, or what stands for it at 0.
+    /// The size of x_j, or its substitute at 0.
     fn size_of(&self, scheme_typical: T, own: Option<&(Vec<T>, Vec<T>)>, x: &[T], j: usize) -> T {
         let size = x[j].abs().max(scheme_typical);
         if size > T::zero() {
@@ -693,7 +693,7 @@ impl<T: Scalar> Differencer<T> {
         Ok(())
     }
 
-    /// noise ← what differences of high order show along a short line from x into the set: smooth parts of F vanish in them.
+    /// noise ← an estimate from differences of high order along a short line from x into the set, in which the smooth part of F vanishes.
     fn measure_noise(
         &mut self,
         x: &[T],

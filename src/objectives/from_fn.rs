@@ -118,7 +118,7 @@ where
 }
 
 impl<T, F, H> FromFn<T, F, H> {
-    /// What the caller knows of the shape of f.
+    /// Declares whether f is convex.
     ///
     /// ```
     /// use reparam::objectives::{Convexity, FromFn, Objective};

@@ -12,7 +12,7 @@ use crate::{Error, Result, Scalar};
 /// [`Minimize`](crate::Minimize) is never left, not even by a step of a difference, nor are bounds of its own
 /// ([`with_bounds`](Self::with_bounds)). Over a set that couples coordinates (a simplex, a ball) the gradient is that along the set.
 ///
-/// Cost of a gradient: n + 1 values (forward) or 2n + 1 (central), and a few more where a step has to be looked for.
+/// Cost of a gradient: n + 1 values (forward) or 2n + 1 (central), and a few more while a step length is being found.
 ///
 /// ```
 /// use reparam::objectives::{Differences, FromValue, Objective};
@@ -104,7 +104,7 @@ impl<T: Scalar, F: FnMut(&[T]) -> Evaluation<T>> FromValue<T, F> {
         Ok(self)
     }
 
-    /// What the caller knows of the shape of f.
+    /// Declares whether f is convex.
     ///
     /// ```
     /// use reparam::objectives::{Convexity, Differences, FromValue, Objective};

@@ -6,7 +6,7 @@ use crate::losses::Squared;
 use crate::operators::LinearOperator;
 use crate::{Result, Scalar};
 
-/// Linear least squares, with weights and a ridge where wanted.
+/// Linear least squares, with optional weights and ridge.
 ///
 /// ```text
 /// f(x) = ½ Σᵢ wᵢ (A x − b)ᵢ² + ½λ‖x‖²
@@ -85,7 +85,7 @@ impl<T: Scalar, A: LinearOperator<T>> LeastSquares<A, T> {
         })
     }
 
-    /// Nothing but ½‖A x − b‖²: what a solver that takes A and b alone would solve.
+    /// Whether f is plain ½‖A x − b‖², which a solver that takes only A and b can solve.
     #[cfg(feature = "argmin")]
     pub(crate) fn check_plain(&self) -> Result<()> {
         let ridge = self.inner.composite().is_some_and(|f| f.ridge != T::zero());

@@ -64,8 +64,8 @@ pub type Evaluation<R> = std::result::Result<R, BoxError>;
 
 /// A smooth function f: Rⁿ → R. Methods take `&mut self`: an objective owns its scratch and caches.
 ///
-/// Two methods are needed. The others are offers, which a solver asks for: curvature, and what is inside f, a loss
-/// of a linear image ([`composite`](Self::composite)) or a sum of squared residuals
+/// Three methods are required: `dim`, `value` and `value_gradient`. The others are optional, and a solver uses them where they exist: curvature,
+/// and the structure of f, as a loss of a linear image ([`composite`](Self::composite)) or a sum of squared residuals
 /// ([`residuals`](Self::residuals)).
 ///
 /// ```
@@ -152,7 +152,7 @@ pub trait Objective<T: Scalar> {
         false
     }
 
-    /// Told when a run begins, and over which set: outside of it nothing is to be evaluated. An objective made of others passes it on.
+    /// Called when a run begins, with its set: nothing may be evaluated outside of it. An objective made of others passes it on.
     fn nearby(&mut self, near: Nearby<'_, T>) {
         let _ = near;
     }
@@ -164,7 +164,7 @@ pub trait Objective<T: Scalar> {
         false
     }
 
-    /// Makes later gradients more exact, at whatever cost; false when nothing more can be done. Asked where the last one was too rough.
+    /// Makes later gradients more accurate, whatever it costs; false when nothing more can be done. Called where the last gradient was not accurate enough.
     fn sharpen(&mut self) -> bool {
         false
     }

@@ -1,6 +1,6 @@
 //! Where, apart from the requested point, an objective may be evaluated.
 
-/// What an objective is told of the feasible set ([`Objective::nearby`](super::Objective::nearby)), so that differences stay in it.
+/// Information on the feasible set for an objective ([`Objective::nearby`](super::Objective::nearby)), so that differences stay in the set.
 ///
 /// ```
 /// use reparam::{Minimize, maps::Bounds, objectives::{Differences, FromValue}};
@@ -15,7 +15,7 @@
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Nearby<'a, T> {
-    /// A run begins: nothing is known any more.
+    /// A run begins: earlier information no longer applies.
     Start,
     /// The set is the box lower ≤ x ≤ upper.
     Bounds {

@@ -13,7 +13,7 @@ use crate::{Error, Result, Scalar};
 /// f(x) = ½⟨x, Q x⟩ + ⟨c, x⟩ + κ      ∇f = Q x + c      ∇²f v = Q v      diag ∇²f = diag Q
 /// ```
 ///
-/// Q must be symmetric: entries that lie in memory are checked, products are taken at their word. Convex when Q has
+/// Q must be symmetric: entries in memory are checked, products are not. Convex when Q has
 /// no negative eigenvalue, which only the caller knows ([`with_convexity`](Self::with_convexity)).
 ///
 /// ```
@@ -105,7 +105,7 @@ impl<T: Scalar, A: LinearOperator<T>> Quadratic<A, T> {
         self
     }
 
-    /// What the caller knows of Q: no negative eigenvalue, or some.
+    /// Declares whether f is convex: whether Q has no negative eigenvalue.
     ///
     /// ```
     /// use reparam::objectives::{Convexity, Objective, Quadratic};

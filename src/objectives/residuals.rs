@@ -9,7 +9,7 @@ use crate::Scalar;
 /// ([`jvp`](Self::jvp) and [`vjp`](Self::vjp)), or finite differences, which
 /// [`NonlinearLeastSquares::with_differences`](super::NonlinearLeastSquares::with_differences) must ask for.
 ///
-/// A residual that is infinite or NaN refuses the point.
+/// A residual that is infinite or NaN rejects the point.
 ///
 /// ```
 /// use reparam::objectives::{Evaluation, NonlinearLeastSquares, Objective, ResidualFunction};
@@ -110,7 +110,7 @@ impl<T: Scalar, R: ResidualFunction<T> + ?Sized> ResidualFunction<T> for Box<R> 
     }
 }
 
-/// What a Gauss–Newton or Levenberg–Marquardt method reads of an objective
+/// An objective as a Gauss–Newton or Levenberg–Marquardt method uses it
 /// ([`Objective::residuals`](super::Objective::residuals)).
 ///
 /// ```text

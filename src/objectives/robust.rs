@@ -2,8 +2,8 @@
 
 use crate::{Error, Result, Scalar};
 
-/// How residuals are counted in [`NonlinearLeastSquares`](super::NonlinearLeastSquares), with the scale C beyond
-/// which a residual passes for an outlier.
+/// The loss applied to the residuals of [`NonlinearLeastSquares`](super::NonlinearLeastSquares), with the scale C beyond
+/// which a residual counts as an outlier.
 ///
 /// ```text
 /// f = ½ Σ C² ρ(zᵢ)      zᵢ = (rᵢ/C)²
