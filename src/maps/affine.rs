@@ -22,7 +22,7 @@ use std::fmt;
 /// | permutation, rescaling | a permutation, a diagonal | any |
 ///
 /// Linear images of a *convex* set keep the landscape of φ (Levin, Kileel & Boumal, Math. Program. 2025); the tag is
-/// φ's, and means nothing when φ maps onto a sphere. Several y may lie behind one x: the section takes one of them, by
+/// φ's, and means nothing when φ maps onto a sphere. Several y may map to one x: the section takes one of them, by
 /// the nearest-point algorithms described at [`AffineImage`](crate::sets::AffineImage), whose measures the set of this map
 /// has. Their memory is part of [`scratch_len`](Reparametrization::scratch_len): room for min(d, n) + 3 vertices for a dense T
 /// or where that is below 4 million numbers, else for as many as those hold; a point that needs more has no section. No metric and no diagonals: they would need the entries of T. Where T has no column norms they are taken

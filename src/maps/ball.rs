@@ -18,9 +18,9 @@ use crate::{MapError, Result, Scalar};
 ///
 /// Derivatives: those of [`Sphere`](super::Sphere) on $`\mathbb{R}^{n+1}`$ with $`w = 0`$ on the last coordinate.
 ///
-/// The sphere projects onto the ball, and second-order critical points upstairs are stationary downstairs (Levin,
-/// Kileel & Boumal, Math. Program. 2025). On the boundary u_{n+1} = 0, where the inward direction is seen to
-/// second order only: [`release`](Reparametrization::release) takes it. Invariant to scaling u; at u = 0, x = a.
+/// The sphere projects onto the ball, and second-order critical points on the sphere are stationary in the ball (Levin,
+/// Kileel & Boumal, Math. Program. 2025). On the boundary u_{n+1} = 0, where the inward direction changes x to
+/// second order only: [`release`](Reparametrization::release) uses it. Invariant to scaling u; at u = 0, x = a.
 ///
 /// ```
 /// use reparam::maps::{Ball, Boundary, Reparametrization};

@@ -2,7 +2,7 @@
 
 use crate::{Error, Result, Scalar};
 
-/// [lo, hi] with lo < hi, both finite. hi − lo may overflow: [−MAX, MAX] is somebody's way to say "no bound".
+/// [lo, hi] with lo < hi, both finite. hi − lo may overflow: [−MAX, MAX] is a way to write "no bound".
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Interval<T> {
     pub(super) lo: T,

@@ -102,7 +102,7 @@ pub use trigonometric::{ScalarTrigonometric, Trigonometric};
 use crate::sets::ConstraintSet;
 use crate::{MapError, Scalar};
 
-/// What the theory says about the points at which a second-order method on f∘φ can end.
+/// What is proved about the points at which a second-order method on f∘φ can end.
 ///
 /// ```
 /// use reparam::maps::{Landscape, Reparametrization, Squares};
@@ -116,7 +116,7 @@ pub enum Landscape {
     SecondOrder,
     /// φ reaches only the interior of X: a solution on the boundary is approached, never attained.
     InteriorOnly,
-    /// No statement.
+    /// Nothing is proved.
     Experimental,
 }
 
@@ -255,8 +255,8 @@ pub trait Reparametrization<T: Scalar> {
         Ray::General
     }
 
-    /// A step `du` that leaves faces on which u sits with a multiplier of the wrong sign; the number of coordinates
-    /// released (0: nothing written is meant). `h` is the curvature of f along the coordinates of x.
+    /// A step `du` that leaves the faces at u whose multiplier has the wrong sign; returns the number of coordinates
+    /// released (0: `du` is to be ignored). `h` is the curvature of f along the coordinates of x.
     fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], work: &mut [T]) -> usize {
         let _ = (u, x, g, h, du, work);
         0
@@ -273,7 +273,7 @@ pub trait Reparametrization<T: Scalar> {
         let _ = u;
     }
 
-    /// u ← a point from which every direction of X can be reached (J of full rank): where a run begins that was given no start.
+    /// u ← a point from which every direction of X can be reached (J of full rank): the start of a run without a given one.
     ///
     /// The default, all ones, is such a point of every map whose coordinates do not mirror each other.
     fn interior(&self, u: &mut [T]) {

@@ -82,7 +82,7 @@ impl<T: Scalar, M: Reparametrization<T>> Product<T, M> {
     }
 }
 
-/// The sizes of the blocks, asked for once: each block would ask its own, and products in products 2^depth times.
+/// The sizes of the blocks, computed once: otherwise nested products would compute them 2^depth times.
 #[derive(Debug, Clone)]
 struct MapSizes {
     /// Where each block ends in u and in x.
@@ -95,7 +95,7 @@ impl MapSizes {
     fn of<'a, T: Scalar>(maps: impl Iterator<Item = &'a dyn Reparametrization<T>> + Clone) -> Self {
         let (mut at_u, mut at_x, mut scratch) = (0usize, 0usize, 0);
         let ends = maps.clone().map(|map| {
-            // (sizes beyond the integers stay the largest one: nobody has memory for them)
+            // (a size that overflows becomes the largest integer: there is no memory for it either way)
             at_u = at_u.saturating_add(map.dim_u());
             at_x = at_x.saturating_add(map.dim_x());
             scratch = scratch.max(map.scratch_len());

@@ -5,10 +5,10 @@ use crate::checks::check_not_empty;
 use crate::sets::{BoxSet, ConstraintSet, PerCoordinate, check_bounds};
 use crate::{MapError, Result, Scalar};
 
-/// A smooth map φ from R onto an interval: all that a [`Separable`] map needs to know of a coordinate.
+/// A smooth map φ from R onto an interval: one coordinate of a [`Separable`] map.
 ///
-/// Six short methods are required, [`squared_slope`](Self::squared_slope), [`release`](Self::release) and
-/// [`ray`](Self::ray) are worth giving where they exist.
+/// Seven short methods are required. [`squared_slope`](Self::squared_slope), [`release`](Self::release) and
+/// [`ray`](Self::ray) are worth implementing where they exist.
 ///
 /// ```
 /// use reparam::{Scalar, maps::{Landscape, ScalarMap, Separable}, testing::check_map};
@@ -256,7 +256,7 @@ pub(super) fn section_of<T: Scalar, F: ScalarMap<T> + ?Sized>(
 
 /// The step off a face with a multiplier of the wrong sign: one coordinate of [`Reparametrization::release`].
 ///
-/// The face is recognised by x, not by u: u may be 1e-200, or the float next to π/2, and is as stuck as on it.
+/// The face is recognised by x, not by u: a u of 1e-200, or the float next to π/2, is as stationary as one on the face.
 pub(super) fn release_of<T: Scalar, F: ScalarMap<T> + ?Sized>(map: &F, x: T, g: T, h: T) -> Option<T> {
     let (lo, hi) = map.bounds();
     let wrong = (x == lo && g < T::zero()) || (x == hi && g > T::zero());

@@ -39,7 +39,7 @@ impl<T: Scalar, F: ScalarMap<T>> Tied<T, F> {
     ///
     /// # Errors
     /// [`Error::Empty`](crate::Error::Empty) without an index, [`Error::Setting`](crate::Error::Setting) when an
-    /// index is out of range or some coordinate of φ is used by nobody.
+    /// index is out of range or some coordinate of φ is not used.
     ///
     /// ```
     /// use reparam::maps::{Squares, Tied};

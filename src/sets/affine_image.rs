@@ -18,7 +18,7 @@ use std::fmt;
 ///
 /// The gap needs the minimiser of Y. The multipliers are NaN: they belong to y, which x does not determine.
 ///
-/// How P is computed, and so how far the numbers can be trusted:
+/// How P is computed, and how accurate it is:
 ///
 /// * Y has a linear minimiser (simplex, box, balls, products of them): Wolfe's nearest-point algorithm (Wolfe, Math.
 ///   Program. 1976). Finite and accurate to rounding times the condition of the vertices when Y is a polytope; about √ε
@@ -27,7 +27,7 @@ use std::fmt;
 ///   convergence at a rate that depends on T; what is returned is then an upper bound of the distance.
 /// * Neither: NaN, which never certifies.
 ///
-/// The residual is zero exactly at the stationary points of f over the image, whatever y was behind x. A scale of 0
+/// The residual is zero exactly at the stationary points of f over the image, for any y with x₀ + T y = x. A scale of 0
 /// counts as the largest scale.
 ///
 /// ```

@@ -132,7 +132,7 @@ impl<T: Scalar> Image<'_, T> {
         self.offset.len().min(self.inner.dim()) + 3
     }
 
-    /// The points the scratch of [`nearest_in`](Self::nearest_in) has room for.
+    /// The number of points that the scratch of [`nearest_in`](Self::nearest_in) can hold.
     fn capacity(&self) -> usize {
         let (d, n) = (self.offset.len(), self.inner.dim());
         let own = self

@@ -292,7 +292,7 @@ impl<T: Scalar> Reparametrization<T> for LowRank<T> {
     fn release(&self, u: &[T], x: &[T], g: &[T], h: &[T], du: &mut [T], _work: &mut [T]) -> usize {
         self.released(u, x, g, h, du)
     }
-    /// U = I, continued periodically below: equal rows would stay equal, a rank-one trap.
+    /// U = I, continued periodically below, with differences between the repeated rows: equal rows would stay equal, and the rank could not grow.
     fn interior(&self, u: &mut [T]) {
         for (i, row) in u.chunks_exact_mut(self.rank).enumerate() {
             for (j, v) in row.iter_mut().enumerate() {
