@@ -114,13 +114,13 @@ pub(crate) fn columns_of<T: Scalar>(b: &[T], m: usize, n: usize) -> Result<Vec<&
     }
 }
 
-/// Requests of fewer bytes than this are not tried out: they are many, and they fit.
+/// Requests of fewer bytes than this are not tested: there are many of them, and they fit.
 const SMALL_REQUEST: usize = 1 << 20;
 
 /// Memory for so many elements, or [`Error::Memory`]: asked of the allocator and given back at once, before anything is written.
 ///
-/// Everything whose size comes from the problem and grows faster than its data (n² for n columns) asks here first: where the
-/// allocator refuses, `vec!` aborts the process. Products of sizes come in saturated (`saturating_mul`).
+/// Called before anything is allocated whose size comes from the problem and grows faster than its data (n² for n columns): where the
+/// allocator refuses, `vec!` aborts the process. Products of sizes are passed saturated (`saturating_mul`).
 pub(crate) fn check_memory<T>(what: &'static str, elements: usize) -> Result<()> {
     if elements.saturating_mul(std::mem::size_of::<T>()) >= SMALL_REQUEST {
         let tried = Vec::<T>::new().try_reserve_exact(elements);

@@ -20,7 +20,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 /// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can be wrong with a problem, a setting or user code. Every variant names the culprit.
+/// What can be wrong with a problem, a setting or user code. Every variant names the argument or entry at fault.
 ///
 /// ```
 /// use reparam::{Error, nnls};
@@ -113,7 +113,7 @@ pub enum Error {
         sum: f64,
         /// What they must add up to, or at most.
         expected: f64,
-        /// What adds up to what: "the coordinates must add up to", ….
+        /// The rule, as part of the message: "the coordinates must add up to", ….
         rule: &'static str,
         /// How far from it a start may be.
         tolerance: f64,
@@ -153,7 +153,7 @@ pub enum Error {
         first: &'static str,
         /// The call that would replace it.
         second: &'static str,
-        /// Why there is room for one only.
+        /// Why only one is possible.
         why: &'static str,
     },
     /// An entry of the data is finite but has no meaning (a label that is neither −1 nor 1, a negative count, …).
@@ -198,7 +198,7 @@ pub enum Error {
     Evaluation(#[source] BoxError),
 }
 
-/// What a [`Reparametrization`](crate::maps::Reparametrization) can refuse.
+/// Errors of a [`Reparametrization`](crate::maps::Reparametrization).
 ///
 /// ```
 /// use reparam::maps::{Boundary, Reparametrization, Squares};

@@ -8,7 +8,7 @@ use std::iter::Sum;
 /// A real floating-point number.
 ///
 /// Open: implemented for every type with the listed traits (`f32`, `f64`, and number types of other crates).
-/// Maps, sets, operators and objectives ask for no more than this.
+/// Maps, sets, operators and objectives need no more than this.
 ///
 /// ```
 /// use reparam::Scalar;

@@ -7,7 +7,7 @@ use crate::{Error, Result, Scalar};
 /// An operator known only through its products: x ↦ A x and y ↦ Aᵀ y.
 ///
 /// Each closure overwrites its second argument. That the second is the adjoint of the first is *your*
-/// statement: test it once with [`check_operator`](crate::testing::check_operator).
+/// responsibility: test it once with [`check_operator`](crate::testing::check_operator).
 ///
 /// Small ones (up to 512 columns) are written out by products with A and then solved as dense matrices: the adjoint is
 /// first needed above that.

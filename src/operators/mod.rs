@@ -77,7 +77,7 @@ pub trait LinearOperator<T: Scalar> {
         false
     }
 
-    /// Row i as a dense vector of length n; false when rows are not within cheap reach. What stochastic gradients ask.
+    /// Row i as a dense vector of length n; false when rows are expensive to form. Used by stochastic gradient methods.
     fn row(&self, i: usize, out: &mut [T]) -> bool {
         match self.dense() {
             Some(a) if i < a.rows() && out.len() == a.columns() => {
@@ -100,13 +100,13 @@ pub trait LinearOperator<T: Scalar> {
         None
     }
 
-    /// Row and column of the first entry that is NaN or infinite; None when there is none, or none can be seen.
+    /// Row and column of the first entry that is NaN or infinite; None when there is none, or when the entries are not accessible.
     fn first_not_finite(&self) -> Option<(usize, usize)> {
         None
     }
 }
 
-// What an operator of the user's states about itself is checked where it is taken up: everything behind relies on it.
+// What a user's operator states about itself is checked at the entry: all later code relies on it.
 
 /// Vectors of the length of a row and of a column that every solve needs, at least.
 const VECTORS: usize = 4;
@@ -157,7 +157,7 @@ pub(crate) fn checked_sparse<T: Scalar, A: LinearOperator<T> + ?Sized>(
     Ok(Some(sparse))
 }
 
-/// What a column norm that is not a number says: which entry is none, where that can be seen.
+/// The error for a column norm that is not a number: the entry at fault, where the entries are accessible.
 pub(crate) fn not_finite<T: Scalar, A: LinearOperator<T> + ?Sized>(a: &A, index: usize) -> Error {
     match a.first_not_finite() {
         Some((row, column)) => Error::NotFiniteEntry { row, column },

@@ -7,8 +7,8 @@ use crate::linalg::dot;
 use crate::losses::Loss;
 
 /// Checks a separable loss at z, term by term: slopes against differences of the value, curvatures against differences of the slopes, and
-/// whatever of the optional methods it offers (`derivative`, `residual`, `outside`, `convex`, `quadratic`, `curvature_bound`, `conjugate`).
-/// What it does not offer is not asked for.
+/// the optional methods that it implements (`derivative`, `residual`, `outside`, `convex`, `quadratic`, `curvature_bound`, `conjugate`).
+/// None of these is required.
 ///
 /// The differences have a step of ε^{1/3} max(1, |zᵢ|), so the error of a right derivative is of order ε^{2/3}; the tolerance is 10³ ε^{2/3}
 /// relative. Where ℓᵢ″ jumps within a step of zᵢ, the curvature of either side passes. The conjugate must meet the inequality of
