@@ -82,9 +82,9 @@ pub use solve::{
 /// let a = nalgebra::dmatrix![1.0, 2.0; 3.0, 4.0];
 /// assert!(nnls(&a, &[1.0, 1.0]).unwrap().status.is_solved());
 /// // the point of the simplex nearest to (1, 0.5)
-/// let f = LeastSquares::new(nalgebra::dmatrix![1.0, 0.0; 0.0, 1.0], [1.0, 0.5]).unwrap();
-/// let solution = Minimize::new(f, NormalizedSquares::new(2).unwrap()).unwrap().run().unwrap();
-/// assert!((solution.x[0] - 0.75).abs() < 1e-8);
+/// let f = LeastSquares::new(nalgebra::dmatrix![1.0, 0.0; 0.0, 1.0], &[1.0, 0.5]).unwrap();
+/// let solution = Minimize::new(f, NormalizedSquares::new(2, 1.0).unwrap()).unwrap().run().unwrap();
+/// assert!((solution.x[0] - 0.75_f64).abs() < 1e-8);
 /// ```
 pub mod prelude {
     pub use crate::losses::*;

@@ -198,9 +198,12 @@ where
             Some(end) => end,
             None => Candidate::new(self.origin(run), Phase::Start, None),
         };
+        // (an active set that is no solution may still have come nearer than the steps after it)
         match stage.inexact {
-            Some(exact) if last.limit.is_none() && exact.x != last.x => self.more_exact_of(exact, last, run),
-            _ => last,
+            Some(exact) if exact.x == last.x => last,
+            Some(exact) if last.limit.is_some() => self.lower(exact, last, run),
+            Some(exact) => self.more_exact_of(exact, last, run),
+            None => last,
         }
     }
 
