@@ -54,7 +54,7 @@ impl<T: LinalgScalar> Watch<T> {
     ///
     /// # Errors
     /// `NotFinite` for a step that is NaN.
-    fn look(&mut self, step: T, run: &Run<'_>) -> Result<Option<Outcome>, Status> {
+    fn outcome(&mut self, step: T, run: &Run<'_>) -> Result<Option<Outcome>, Status> {
         if step.is_nan() {
             return Err(Status::NotFinite);
         }
@@ -132,7 +132,7 @@ pub(in crate::least_squares) fn coordinate_descent<T: LinalgScalar, R: Region<T>
             }
         }
         let step = sweep(&everything, x, &mut r, run)?;
-        if let Some(outcome) = watch.look(step, run)? {
+        if let Some(outcome) = watch.outcome(step, run)? {
             return Ok(outcome);
         }
         inside.clear();

@@ -29,13 +29,13 @@ use crate::sets::{ConstraintSet, Orthant};
 const STEPS: usize = 150;
 const PATIENCE: usize = 20;
 /// The relative residual to which the system of a step is solved, in the norm of the preconditioner, …
-const LEFT: f64 = 0.01;
+const CG_TOLERANCE: f64 = 0.01;
 /// … unless that takes more conjugate gradient steps than this.
-const INNER: usize = 400;
+const CG_MAX_ITERATIONS: usize = 400;
 /// No coordinate starts nearer to its bound than this, in units of b.
 const OFF_BOUNDARY: f64 = 1e-6;
 /// The fraction of the way to the boundary that a step may go.
-const BACK_OFF: f64 = 0.99;
+const FRACTION_TO_BOUNDARY: f64 = 0.99;
 /// σ: what the last step fell short of its full length, within these.
 const CENTRING: (f64, f64) = (0.05, 0.5);
 /// With D_j so many times ‖a_j‖² a coordinate moves by its own multiplier, and the others move without it.
@@ -86,7 +86,8 @@ fn interior_point<T: LinalgScalar>(
             best.limit = Some(limit);
             break;
         }
-        state.look(b, run);
+        // 1. r = b − A x, g and ρ at the new x; the best x so far
+        state.evaluate(b, run);
         let rho = set.natural_residual(&state.x, &state.g, Some(problem.norms())) / b_norm;
         if rho.is_nan() {
             best.limit = Some(Status::NotFinite);
@@ -106,14 +107,17 @@ fn interior_point<T: LinalgScalar>(
         if step == 0 {
             state.first_multipliers();
         }
+        // 2. the target σμ, with a larger σ after a short step
         let sigma = (T::one() - shorter)
             .max(T::lit(CENTRING.0))
             .min(T::lit(CENTRING.1));
         let target = sigma * state.mean_product();
+        // 3. (AᵀA + D) δ = σμ/x − g
         if let Err(limit) = state.system(target, run).and_then(|()| state.direction(run)) {
             best.limit = Some(limit);
             break;
         }
+        // 4. x + α δ and z + α' Δz, a fraction of the way to the boundary
         match state.advance(target) {
             Some(length) => shorter = length,
             None => break,
@@ -208,7 +212,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
     }
 
     /// r and g at x.
-    fn look(&mut self, b: &[T], run: &mut Run<'_>) {
+    fn evaluate(&mut self, b: &[T], run: &mut Run<'_>) {
         self.problem.apply(&self.x, &mut self.r, run);
         for (ri, bi) in self.r.iter_mut().zip(b) {
             *ri -= *bi;
@@ -300,7 +304,8 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
         }
         self.face.iter().for_each(|j| self.left[*j] = self.right[*j]);
         self.precondition();
-        let enough = T::lit(LEFT * LEFT) * dot(&self.left, &self.scaled);
+        let enough = T::lit(CG_TOLERANCE * CG_TOLERANCE) * dot(&self.left, &self.scaled);
+        // eliminate the coordinates with large D: δ_H = D⁻¹ right_H, and their effect on the right-hand side of the others
         if !self.held.is_empty() {
             for (v, j) in self.gathered.iter_mut().zip(&self.held) {
                 *v = self.right[*j] / self.d[*j];
@@ -310,7 +315,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                 self.left[*j] -= *o;
             }
         }
-        // from the best multiple of the last step: what that one stopped short of is still to be done
+        // start from the best multiple of the last step, whose remaining part often is a good guess
         self.held.iter().for_each(|j| self.delta[*j] = T::zero());
         if self.delta.iter().any(|v| *v != T::zero()) {
             std::mem::swap(&mut self.p, &mut self.delta);
@@ -321,10 +326,11 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
             axpy(multiple, &self.p, &mut self.delta);
             axpy(-multiple, &self.q, &mut self.left);
         }
+        // preconditioned conjugate gradients on the face
         self.precondition();
         self.p.copy_from_slice(&self.scaled);
         let mut size = dot(&self.left, &self.scaled);
-        for _ in 0..INNER {
+        for _ in 0..CG_MAX_ITERATIONS {
             if size <= enough || size.is_nan() {
                 break;
             }
@@ -345,6 +351,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                 *p = *s + beta * *p;
             }
         }
+        // substitute the eliminated coordinates
         if !self.held.is_empty() {
             for (v, j) in self.gathered.iter_mut().zip(&self.face) {
                 *v = self.delta[*j];
@@ -373,7 +380,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
     /// Goes along δ, almost to the boundary. Returns the shorter of the two lengths; None for a δ that is no direction.
     fn advance(&mut self, target: T) -> Option<T> {
         let (mut of_x, mut of_z) = (T::one(), T::one());
-        let back_off = T::lit(BACK_OFF);
+        let fraction = T::lit(FRACTION_TO_BOUNDARY);
         for j in 0..self.x.len() {
             if self.squares[j] == T::zero() {
                 continue;
@@ -383,10 +390,10 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
                 return None;
             }
             if self.delta[j] < T::zero() {
-                of_x = of_x.min(-back_off * self.x[j] / self.delta[j]);
+                of_x = of_x.min(-fraction * self.x[j] / self.delta[j]);
             }
             if change < T::zero() {
-                of_z = of_z.min(-back_off * self.z[j] / change);
+                of_z = of_z.min(-fraction * self.z[j] / change);
             }
             self.q[j] = change;
         }

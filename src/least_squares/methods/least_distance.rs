@@ -145,7 +145,7 @@ fn least_distance<T: LinalgScalar>(
         }
         state.direction();
         let slope = dot(&state.r, &state.d);
-        state.look(run);
+        state.evaluate(run);
         let Some(t) = state.length(slope) else {
             break;
         };
@@ -176,7 +176,7 @@ struct State<'p, 'a, T: LinalgScalar> {
     positive: usize,
     /// Ā max(s, 0) − b
     r: Vec<T>,
-    /// The direction, Āᵀd and, after [`look`](Self::look), the image of the move to y + d.
+    /// The direction, Āᵀd and, after [`evaluate`](Self::evaluate), the image of the move to y + d.
     d: Vec<T>,
     q: Vec<T>,
     image: Vec<T>,
@@ -264,7 +264,7 @@ impl<'p, 'a, T: LinalgScalar> State<'p, 'a, T> {
     }
 
     /// q ← Āᵀd, and the image of the move to y + d where it costs no other pass.
-    fn look(&mut self, run: &mut Run<'_>) {
+    fn evaluate(&mut self, run: &mut Run<'_>) {
         let (problem, norms, s) = (self.problem, self.problem.norms(), &self.s);
         if problem.has_adjoint_normal() {
             let weight = |j: usize, price: T| {

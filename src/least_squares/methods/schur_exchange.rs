@@ -146,6 +146,7 @@ pub(in crate::least_squares) fn schur_exchange<T: LinalgScalar>(
         if let Err(status) = run.iteration() {
             return Err(Failure::Limit(status, ()));
         }
+        // 1. a new factor G = L Lᵀ of the members, and u = L⁻¹c, if the set of members has changed
         let k = members.len();
         if fresh {
             if !state.factorise(gram, n, members.clone(), run) {
@@ -156,6 +157,7 @@ pub(in crate::least_squares) fn schur_exchange<T: LinalgScalar>(
             forward(&state.factor, k, &mut u);
             fresh = false;
         }
+        // 2. λ = S⁻¹Wᵀu and z = L⁻ᵀ(u − W λ), exactly zero on the columns that have left
         state.z.clear();
         state.z.extend_from_slice(&u);
         let (mut z, mut lambda) = (std::mem::take(&mut state.z), std::mem::take(&mut state.lambda));
@@ -163,6 +165,7 @@ pub(in crate::least_squares) fn schur_exchange<T: LinalgScalar>(
         backward(&state.factor, k, &mut z);
         state.left.iter().for_each(|p| z[*p] = T::zero());
         (state.z, state.lambda) = (z, lambda);
+        // 3. which columns have the wrong sign: negative z_F leave, positive λ_R come back
         let mut leave: Vec<usize> = (0..k)
             .filter(|p| state.z[*p] * norms[members[*p]] < -tolerance)
             .collect();
@@ -186,6 +189,7 @@ pub(in crate::least_squares) fn schur_exchange<T: LinalgScalar>(
             (fewest, patience, fresh) = (n + 1, 3, true);
             continue;
         }
+        // 4. all of them are exchanged while their number falls, else only the last one (Murty's rule)
         if wrong < fewest {
             (fewest, patience) = (wrong, 3);
         } else if patience > 0 {

@@ -141,13 +141,13 @@ pub(crate) fn projected_cg<T: LinalgScalar>(
 impl<T: LinalgScalar> State<'_, '_, T> {
     fn iterate(&mut self, target: &Target<T>, run: &mut Run<'_>) -> Ended {
         let budget = run.passes + target.passes;
-        // Barzilai–Borwein steps follow a projection until one of them fails: they settle easy faces at half the price
+        // Barzilai–Borwein steps follow a projection until one of them fails: they find easy faces at half the cost
         let (mut barzilai, mut projected) = (true, false);
         let mut length = T::zero();
-        // back at the best point, until there is a better one
+        // whether the iteration has returned to its best point, and there is no better one yet
         let mut careful = false;
         let mut steepest = true;
-        // what is to be reached on the face before the columns off it are looked at
+        // the ‖φ‖² to be reached on the face before the columns off it are priced
         let (mut goal, mut free_before) = (T::zero(), T::zero());
         let mut products = 0;
         let (mut best_rho, mut since_better) = (T::infinity(), 0);
@@ -156,6 +156,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
             if let Err(status) = run.iteration() {
                 return Ended::Limit(status);
             }
+            // 1. where q is known everywhere: ρ, and the stopping rules
             let mut rho = T::infinity();
             if self.fresh {
                 rho = self.residual();
@@ -168,7 +169,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
                 if run.passes >= budget {
                     return Ended::Budget;
                 }
-                // from a quarter of the budget on: twice of it would not do at this rate
+                // from a quarter of the budget on: give up if twice the budget would not suffice at the present rate
                 let first = *first_rho.get_or_insert(rho);
                 let spent = T::lit((run.passes - start) / target.passes);
                 if spent > T::lit(0.25)
@@ -192,9 +193,10 @@ impl<T: LinalgScalar> State<'_, '_, T> {
                 };
             }
             since_better += 1;
+            // 2. ‖φ‖², ⟨φ, φ̃⟩ and ‖β‖²: the face grows where the chopped gradient β outweighs the free gradient φ
             let (free, reduced) = self.on_the_face();
             if self.fresh {
-                // ten times better on the face; when nothing wants to enter it, as far as the answer needs
+                // reduce ‖φ‖ on the face tenfold; if β = 0, as far as the tolerance needs
                 let chopped = self.chopped();
                 let part = if chopped == T::zero() { 1e-4 } else { 0.01 };
                 goal = free * T::lit(part).max(T::lit(0.25) * (target.tolerance / rho).powi(2));
@@ -209,6 +211,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
                 self.gradient(Ahead::Nothing, run);
                 continue;
             }
+            // 3. after a projection: a projected gradient step of the Barzilai–Borwein length
             if projected && barzilai {
                 projected = false;
                 match self.gradient_step(length, run) {
@@ -220,6 +223,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
                 }
                 continue;
             }
+            // 4. else a conjugate gradient step t = ⟨q, p⟩/‖A p‖² inside the face
             projected = false;
             let k = self.face.len();
             if steepest {
@@ -244,7 +248,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
             let step = slope / bend;
             let reach = self.reach();
             if step < reach {
-                // the columns off the face come along where there are few, and when it is likely that they will be looked at next
+                // the columns off the face are priced in the same pass where there are few of them, or when they are likely to be priced next
                 let everywhere =
                     self.by_columns && (10 * k > 9 * self.y.len() || free * free <= goal * free_before);
                 free_before = free;
@@ -252,6 +256,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
                 steepest = false;
                 continue;
             }
+            // 5. a step that would leave the box is projected
             steepest = true;
             if self.since > WATCHED {
                 careful = true;
@@ -263,7 +268,7 @@ impl<T: LinalgScalar> State<'_, '_, T> {
             }
             careful &= self.since > 0;
             if careful {
-                // only as far as the face reaches: f falls there for certain
+                // only to the boundary of the face: there f is sure to decrease
                 self.straight_step(reach);
                 self.settle_anew(None, run);
             } else if let Some(next) = self.projected_step(step, run) {
