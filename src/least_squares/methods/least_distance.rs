@@ -92,7 +92,7 @@ fn least_distance<T: LinalgScalar>(
 ) -> Reached<T> {
     let (m, n) = (problem.rows(), problem.columns());
     let mut state = State::new(problem, b, b_norm, near, run);
-    // the largest of n inner products of r with unit vectors; what it really is shows when they are formed
+    // ρ‖b‖/‖r‖, estimated as the largest of n inner products of a random unit vector with unit columns, until it is measured
     let mut largest = T::lit((2.0 * (n as f64).ln() / m as f64).sqrt().min(1.0));
     let first = norm2(&state.r).max(b_norm);
     let columns = problem.norms().iter().filter(|c| **c > T::zero()).count();
@@ -106,6 +106,7 @@ fn least_distance<T: LinalgScalar>(
         if step % 50 == 49 {
             state.form_residual(b, run);
         }
+        // 1. where ‖r‖ says that ρ may be at the tolerance: r and ρ anew, and the end
         let mut size = norm2(&state.r);
         if size * largest <= tolerance * b_norm {
             state.form_residual(b, run);
@@ -127,7 +128,8 @@ fn least_distance<T: LinalgScalar>(
             ended = Status::NotFinite;
             break;
         }
-        // (along a direction in which Φ falls for ever, so far that nothing is left of b)
+        // 2. signs that Φ has no minimum: a huge residual, fewer positive columns than rows, too slow a decrease
+        //    (a huge residual comes from a step along a direction in which Φ is unbounded)
         if size > T::lit(FAR) * first {
             break;
         }
@@ -139,10 +141,12 @@ fn least_distance<T: LinalgScalar>(
         {
             break;
         }
+        // 3. once, x̄ moves to the point reached
         if !lifted && size <= T::lit(HALFWAY) * b_norm && 4 * state.positive <= 3 * columns {
             lifted = true;
             state.lift(run);
         }
+        // 4. d = −H r by L-BFGS, the exact step along it, the new pair
         state.direction();
         let slope = dot(&state.r, &state.d);
         state.evaluate(run);

@@ -19,14 +19,12 @@ use crate::search::{Quartic, minimise_quartic};
 use crate::{LinalgScalar, Scalar};
 
 /// The end point.
-pub(in crate::least_squares) struct Reached<T> {
-    pub(in crate::least_squares) x: Vec<T>,
-    /// ∇f(x), for predicting the face.
-    pub(in crate::least_squares) g: Vec<T>,
+struct Reached<T> {
+    x: Vec<T>,
     /// The natural residual.
-    pub(in crate::least_squares) residual: T,
+    residual: T,
     /// A limit of the run, when that is what ended it.
-    pub(in crate::least_squares) limit: Option<Status>,
+    limit: Option<Status>,
 }
 
 impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
@@ -43,7 +41,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
         } else {
             (self.tolerance, 3000)
         };
-        let reached = flow(self.problem, self.b, self.b_norm, x, tolerance, patience, run);
+        let reached = lifted_cg(self.problem, self.b, self.b_norm, x, tolerance, patience, run);
         if moderate {
             return Candidate::new(reached.x, Phase::ConjugateGradient, reached.limit);
         }
@@ -52,7 +50,7 @@ impl<T: LinalgScalar> Context<'_, '_, T, NonNegative> {
 }
 
 /// Runs until the natural residual is at most `tolerance`, or has not halved within `patience` iterations.
-pub(in crate::least_squares) fn flow<T: LinalgScalar>(
+fn lifted_cg<T: LinalgScalar>(
     problem: &Problem<'_, T>,
     b: &[T],
     b_norm: T,
@@ -92,7 +90,6 @@ pub(in crate::least_squares) fn flow<T: LinalgScalar>(
     let mut fresh = true;
     let mut best = Reached {
         x: x.clone(),
-        g: g.clone(),
         residual: T::infinity(),
         limit: None,
     };
@@ -104,12 +101,13 @@ pub(in crate::least_squares) fn flow<T: LinalgScalar>(
             break;
         }
         if fresh || iteration % 50 == 0 {
-            // the updated residual drifts: form it anew
+            // the updated residual accumulates rounding: compute it anew
             problem.apply(&x, &mut r, run);
             for (ri, bi) in r.iter_mut().zip(b) {
                 *ri -= *bi;
             }
         }
+        // 1. g = Aᵀr and ρ at x; the best x so far
         problem.adjoint(&r, &mut g, run);
         let rho = residual_of(&x, &g);
         if rho.is_nan() {
@@ -119,7 +117,6 @@ pub(in crate::least_squares) fn flow<T: LinalgScalar>(
         if rho < best.residual {
             best.residual = rho;
             best.x.copy_from_slice(&x);
-            best.g.copy_from_slice(&g);
         }
         if rho <= tolerance {
             break;
@@ -132,6 +129,7 @@ pub(in crate::least_squares) fn flow<T: LinalgScalar>(
                 break;
             }
         }
+        // 2. ∇F = Jᵀg and the metric D(u); β of Polak and Ribière, not below zero
         map.vjp(&u, &g, &mut grad, &mut work);
         map.diagonals(&u, &h, &g, &mut metric, &mut curved, &mut work);
         let mut top = T::zero();
@@ -151,6 +149,7 @@ pub(in crate::least_squares) fn flow<T: LinalgScalar>(
         } else {
             (change / denominator).max(T::zero())
         };
+        // 3. d = −D⁻¹∇F + β d, or steepest descent where that is no descent direction
         let mut slope = T::zero();
         for j in 0..n {
             d[j] = beta * d[j] - p[j];
@@ -164,6 +163,7 @@ pub(in crate::least_squares) fn flow<T: LinalgScalar>(
         denominator = new;
         previous.copy_from_slice(&grad);
         fresh = false;
+        // 4. the minimiser t of the quartic ½‖r + t P + t² Q‖² along the lifted ray
         map.ray(&u, &d, &mut lin, &mut quad, &mut work);
         problem.pair(&lin, &quad, &mut image1, &mut image2, run);
         let t = minimise_quartic(&Quartic::along(&r, &image1, &image2));
@@ -175,6 +175,7 @@ pub(in crate::least_squares) fn flow<T: LinalgScalar>(
             fresh = true;
             continue;
         }
+        // 5. u ← u + t d, x = φ(u), r updated
         for (uj, dj) in u.iter_mut().zip(&d) {
             *uj += t * *dj;
         }
